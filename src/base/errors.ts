@@ -1,0 +1,17 @@
+/**
+ * The one list of error codes. `millraceError('CODE', facts)` makes the error; throw what it returns.
+ * A code is never reused or renamed once released.
+ */
+import { raiserFor } from './errors/define.ts';
+import { engineErrors } from './errors/engine.ts';
+import { providerErrors } from './errors/provider.ts';
+import { serverErrors } from './errors/server.ts';
+import { sqlErrors } from './errors/sql.ts';
+import { storeErrors } from './errors/store.ts';
+import { upstreamErrors } from './errors/upstream.ts';
+
+export { MillraceError, type PlainError } from './errors/define.ts';
+
+export const errors = { ...upstreamErrors, ...storeErrors, ...sqlErrors, ...engineErrors, ...serverErrors, ...providerErrors };
+
+export const millraceError = raiserFor(errors);

@@ -1,0 +1,22 @@
+/** Every limit that spans rooms, with its unit in its name and the reason beside it (I-6). A limit of one file lives in that file. */
+export const limits = {
+  /** A log segment: small enough to delete soon after it is folded. */
+  logSegmentBytesMax: 32 << 20,
+  /** One log record: what one read of the socket brings, at most. */
+  logRecordBytesMax: 4 << 20,
+  /** A step takes ready transactions up to this many bytes or this long, then publishes a tick: latency under load. */
+  tickBytesMax: 1 << 20,
+  tickMsMax: 20,
+  /** A client's statement, unless it sets statement_timeout. */
+  statementTimeoutMsDefault: 30_000,
+  /** Rows that one ad hoc query may hold in memory at once. */
+  queryMemoryBytesMax: 512 << 20,
+  /** What a subscriber may be behind before it is told so and dropped. */
+  subscriberBacklogBytesMax: 64 << 20,
+  /** A batch of fallback calls in the evaluator. */
+  evaluatorBatchMsMax: 1_000,
+  /** One protocol message from a client. */
+  clientMessageBytesMax: 64 << 20,
+  /** Clients at once. */
+  connectionsMax: 200,
+} as const;

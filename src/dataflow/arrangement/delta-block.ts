@@ -1,0 +1,87 @@
+/**
+ * A delta: rows of one layout with weights, in memory of its own that is emptied (not freed) after each step.
+ * Row i is at word address i × stride. Called by operators and by generated code (as a RowSink).
+ */
+import { assert } from '../../base/assert.ts';
+import type { RowLayout } from '../../values/layout.ts';
+import type { RowSink } from '../../values/space.ts';
+
+const WORDS_INITIAL = 1 << 12;
+const HEAP_BYTES_INITIAL = 1 << 12;
+/** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
+const KEPT_BYTES_MAX = 8 << 20;
+
+export class DeltaBlock implements RowSink {
+  readonly layout: RowLayout;
+  readonly stride: number;
+  words: Int32Array;
+  doubles: Float64Array;
+  heap: Uint8Array;
+  weights: Int32Array;
+  length = 0;
+  #heapUsed = 0;
+
+  constructor(layout: RowLayout) {
+    this.layout = layout;
+    this.stride = layout.words;
+    this.words = new Int32Array(WORDS_INITIAL);
+    this.doubles = new Float64Array(this.words.buffer);
+    this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
+    this.weights = new Int32Array(256);
+  }
+
+  push(weight: number): number {
+    const row = this.length * this.stride;
+    if (row + this.stride > this.words.length) this.#growWords(row + this.stride);
+    if (this.length === this.weights.length) {
+      const grown = new Int32Array(this.length * 2);
+      grown.set(this.weights);
+      this.weights = grown;
+    }
+    this.words.fill(0, row, row + this.stride);
+    this.weights[this.length++] = weight;
+    return row;
+  }
+
+  pop(): void {
+    assert(this.length > 0, 'pop of an empty block');
+    this.length--;
+  }
+
+  rowAddress(index: number): number {
+    return index * this.stride;
+  }
+
+  allocateHeap(bytes: number): number {
+    const offset = this.#heapUsed;
+    const end = offset + ((bytes + 7) & ~7);
+    if (end > this.heap.length) {
+      const grown = new Uint8Array(Math.max(end, this.heap.length * 2));
+      grown.set(this.heap.subarray(0, offset));
+      this.heap = grown;
+    }
+    this.#heapUsed = end;
+    return offset;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.#heapUsed = 0;
+    if (this.words.byteLength > KEPT_BYTES_MAX) {
+      this.words = new Int32Array(WORDS_INITIAL);
+      this.doubles = new Float64Array(this.words.buffer);
+    }
+    if (this.heap.length > KEPT_BYTES_MAX) this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
+  }
+
+  stateBytes(): number {
+    return this.words.byteLength + this.heap.length + this.weights.byteLength;
+  }
+
+  #growWords(needed: number): void {
+    const grown = new Int32Array(Math.max(needed, this.words.length * 2));
+    grown.set(this.words.subarray(0, this.length * this.stride));
+    this.words = grown;
+    this.doubles = new Float64Array(grown.buffer);
+  }
+}
