@@ -74,7 +74,8 @@ export async function findBinaries(major?: number): Promise<Binaries | undefined
 /** Starts a server on 127.0.0.1; it accepts connections when this returns. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
   const installed = await findBinaries(options.major);
-  if (installed === undefined) throw millraceError('EMBEDDED_POSTGRES_MISSING', { platform: `${process.platform}-${process.arch}`, major: options.major ?? 18 });
+  if (installed === undefined)
+    throw millraceError('EMBEDDED_POSTGRES_MISSING', { platform: `${process.platform}-${process.arch}`, major: options.major ?? 18 });
   const binaries = await usableBinaries(installed);
 
   const temporary = options.directory === undefined;
@@ -110,7 +111,13 @@ export class EmbeddedPostgres {
   #child: ChildProcess | undefined;
   #guard: ChildProcess | undefined;
 
-  constructor(binaries: Binaries, directory: string, temporary: boolean, password: string, settings: Readonly<Record<string, string | number | boolean>>) {
+  constructor(
+    binaries: Binaries,
+    directory: string,
+    temporary: boolean,
+    password: string,
+    settings: Readonly<Record<string, string | number | boolean>>,
+  ) {
     this.binaries = binaries;
     this.directory = directory;
     this.password = password;
@@ -154,12 +161,21 @@ export class EmbeddedPostgres {
   }
 
   async #launch(): Promise<string | undefined> {
-    const settings: Record<string, string | number | boolean> = { listen_addresses: this.host, unix_socket_directories: '', ...this.#settings, port: this.#port };
+    const settings: Record<string, string | number | boolean> = {
+      listen_addresses: this.host,
+      unix_socket_directories: '',
+      ...this.#settings,
+      port: this.#port,
+    };
     const args = ['-D', this.dataDirectory];
     for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${String(value)}`);
     await rm(path.join(this.dataDirectory, 'postmaster.pid'), { force: true });
     const log = await open(this.logFile, 'w', 0o644);
-    const child = spawn(path.join(this.binaries.native, 'bin', 'postgres'), args, { ...unprivileged(), cwd: '/', stdio: ['ignore', log.fd, log.fd] });
+    const child = spawn(path.join(this.binaries.native, 'bin', 'postgres'), args, {
+      ...unprivileged(),
+      cwd: '/',
+      stdio: ['ignore', log.fd, log.fd],
+    });
     await log.close();
     let ended: string | undefined;
     child.on('error', (error) => (ended = error.message));
@@ -185,7 +201,10 @@ export class EmbeddedPostgres {
   #guardServer(): void {
     if (this.#guard !== undefined || process.platform === 'win32') return;
     const script = `read _; pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null); [ -n "$pid" ] && [ "$(readlink /proc/$pid/cwd)" = "$(readlink -f "$1/data")" ] && kill -QUIT $pid && sleep 1; [ "$2" = temporary ] && rm -rf "$1"; :`;
-    const guard = spawn('/bin/sh', ['-c', script, 'millrace-postgres-guard', this.directory, this.#temporary ? 'temporary' : 'kept'], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    const guard = spawn('/bin/sh', ['-c', script, 'millrace-postgres-guard', this.directory, this.#temporary ? 'temporary' : 'kept'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
     guard.on('error', () => undefined);
     guard.unref();
     (guard.stdin as unknown as { unref?(): void }).unref?.();
@@ -194,7 +213,10 @@ export class EmbeddedPostgres {
   }
 
   /** Stops and starts again on the same port. */
-  async restart(mode: 'smart' | 'fast' | 'immediate' = 'fast', settings: Readonly<Record<string, string | number | boolean>> = {}): Promise<void> {
+  async restart(
+    mode: 'smart' | 'fast' | 'immediate' = 'fast',
+    settings: Readonly<Record<string, string | number | boolean>> = {},
+  ): Promise<void> {
     await this.halt(mode);
     await this.start(this.#port, settings);
   }
@@ -269,8 +291,7 @@ async function openToAll(directory: string): Promise<boolean> {
 async function restoreSymlinks(native: string): Promise<void> {
   const list = await readFile(path.join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const root = path.dirname(native);
-    const link = path.join(root, target.startsWith('native') ? target : path.join('native', target));
+    const link = path.join(native, path.relative('native', target));
     if (await exists(link)) continue;
     await symlink(path.relative(path.dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
@@ -320,7 +341,8 @@ async function templateCluster(binaries: Binaries, options: ClusterOptions, pass
   const what = JSON.stringify([binaries.version, localeArguments(binaries.major, options), password]);
   const owner = asRoot() ? UNPRIVILEGED_ID : (process.getuid?.() ?? 0);
   const template = path.join(tmpdir(), `millrace-pg-template-${owner}-${createHash('sha256').update(what).digest('hex').slice(0, 16)}`);
-  if (!(await exists(template))) await atomically(template, (making) => makeCluster(binaries, path.join(making, 'data'), options, password));
+  if (!(await exists(template)))
+    await atomically(template, (making) => makeCluster(binaries, path.join(making, 'data'), options, password));
   return path.join(template, 'data');
 }
 
@@ -352,7 +374,11 @@ async function run(command: string, args: readonly string[], identity: { uid?: n
   child.stdout.on('data', take);
   child.stderr.on('data', take);
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-  if (code !== 0) throw millraceError('EMBEDDED_POSTGRES_FAILED', { reason: `${path.basename(command)} ended with ${signal ?? `code ${code}`}`, log: output });
+  if (code !== 0)
+    throw millraceError('EMBEDDED_POSTGRES_FAILED', {
+      reason: `${path.basename(command)} ended with ${signal ?? `code ${code}`}`,
+      log: output,
+    });
 }
 
 async function freePort(): Promise<number> {
