@@ -21,7 +21,9 @@ export class CatalogStore {
   }
 
   objects(): CatalogObject[] {
-    return [...this.#db.getRange({ start: 'object/', end: 'object0' })].map(({ value }) => value as CatalogObject).sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
+    return [...this.#db.getRange({ start: 'object/', end: 'object0' })]
+      .map(({ value }) => value as CatalogObject)
+      .sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)));
   }
 
   /** All or nothing, synced when it returns. */

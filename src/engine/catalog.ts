@@ -109,12 +109,17 @@ export class Catalog {
     return this.#objects.get(id);
   }
 
-  find<K extends CatalogObject['kind']>(kinds: readonly K[], name: string, searchPath: readonly string[]): Extract<CatalogObject, { kind: K }> | undefined {
+  find<K extends CatalogObject['kind']>(
+    kinds: readonly K[],
+    name: string,
+    searchPath: readonly string[],
+  ): Extract<CatalogObject, { kind: K }> | undefined {
     for (const schema of searchPath) {
       for (const kind of kinds) {
         const id = this.#byName.get(`${namespaceOf(kind)}:${schema}.${name}`);
         const object = id === undefined ? undefined : this.#objects.get(id);
-        if (object !== undefined && (kinds as readonly string[]).includes(object.kind)) return object as Extract<CatalogObject, { kind: K }>;
+        if (object !== undefined && (kinds as readonly string[]).includes(object.kind))
+          return object as Extract<CatalogObject, { kind: K }>;
       }
     }
     return undefined;

@@ -1,4 +1,142 @@
 import { defineErrors } from './define.ts';
 
 /** Errors of the room: engine. */
-export const engineErrors = defineErrors({});
+export const engineErrors = defineErrors({
+  SETTING_UNKNOWN: {
+    sqlstate: '42704',
+    says: ({ name }: { name: string }) => `unrecognized configuration parameter "${name}"`,
+    because: 'Millrace knows the settings that Postgres clients commonly set; a misspelt name must not pass silently.',
+    mend: () => 'SHOW ALL;',
+  },
+  SETTING_READ_ONLY: {
+    sqlstate: '55P02',
+    says: ({ name }: { name: string }) => `parameter "${name}" cannot be changed`,
+    because: 'The value is a fact about the server.',
+  },
+  SETTING_REFUSED: {
+    sqlstate: '22023',
+    says: ({ name, value }: { name: string; value: string; accepted: string }) =>
+      `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
+    because:
+      'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
+    mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
+  },
+  OBJECT_EXISTS: {
+    sqlstate: '42P07',
+    says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" already exists`,
+    because: 'Tables, views, materialized views, indexes and sources share one namespace, as relations do in Postgres.',
+    mend: ({ name }: { kind: string; name: string }) => `choose another name, or drop "${name}" first, or write IF NOT EXISTS`,
+  },
+  OBJECT_MISSING: {
+    sqlstate: '42P01',
+    says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" does not exist`,
+    because: 'The statement names an object that the catalog does not have in the search path.',
+    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${kind.toUpperCase()}S;`,
+  },
+  OBJECT_IN_USE: {
+    sqlstate: '2BP01',
+    says: ({ kind, name }: { kind: string; name: string; dependents: readonly string[] }) =>
+      `cannot drop ${kind} "${name}" because other objects depend on it`,
+    because: 'Dropping it would take the dependents with it, which nobody asked for.',
+    detail: ({ dependents }: { kind: string; name: string; dependents: readonly string[] }) => dependents.join('; '),
+    mend: () => 'write DROP … CASCADE to drop the dependent objects too',
+  },
+  WRONG_OBJECT_KIND: {
+    sqlstate: '42809',
+    says: ({ name, wanted }: { name: string; wanted: string }) => `"${name}" is not a ${wanted}`,
+    because: 'The statement is for another kind of object.',
+    mend: () => 'SHOW OBJECTS;',
+  },
+  SECOND_SOURCE: {
+    sqlstate: '0A000',
+    says: ({ existing }: { existing: string }) => `a second source is not supported: "${existing}" exists`,
+    because: 'All views are exact at one upstream commit; two databases have no commit in common.',
+    mend: ({ existing }: { existing: string }) => `run another Millrace for the other database, or DROP SOURCE ${existing} CASCADE;`,
+  },
+  NO_SOURCE: {
+    sqlstate: '55000',
+    says: ({ what }: { what: string }) => `${what} needs a source, and there is none`,
+    because: 'Without a source there is no upstream to read from.',
+    mend: () => "CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 'mz_source') FOR ALL TABLES;",
+  },
+  TABLE_ALREADY_REFERENCED: {
+    sqlstate: '42710',
+    says: ({ upstream, table }: { upstream: string; table: string }) => `upstream table ${upstream} is already ingested as "${table}"`,
+    because: 'Rows are kept once; a view gives the second name at no cost.',
+    mend: ({ table }: { upstream: string; table: string }) => `CREATE VIEW other_name AS SELECT * FROM ${table};`,
+  },
+  NOT_EXACT: {
+    sqlstate: '0A000',
+    says: ({ view, exactness }: { view: string; exactness: string; reasons: readonly string[] }) =>
+      `view "${view}" would be ${exactness}, and require_exact is on`,
+    because: 'The session asked to refuse what cannot be exact to the last byte.',
+    detail: ({ reasons }: { view: string; exactness: string; reasons: readonly string[] }) => reasons.join('; '),
+    mend: () => 'SET require_exact = off;',
+  },
+  VIEW_FAULTY: {
+    sqlstate: 'XX000',
+    says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
+    because: 'A fault inside one view stops that view alone; its neighbours go on.',
+    mend: ({ view }: { view: string; reason: string }) =>
+      `DROP and CREATE the view again ("${view}"); if it stops again, report it with the log`,
+  },
+  TABLE_FAULTY: {
+    sqlstate: '55000',
+    says: ({ table, reason }: { table: string; reason: string }) => `table "${table}" is stopped: ${reason}`,
+    because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
+    mend: ({ table }: { table: string; reason: string }) => `DROP TABLE ${table} CASCADE; then CREATE TABLE ${table} FROM SOURCE … again`,
+  },
+  STILL_COPYING: {
+    sqlstate: '57014',
+    says: ({ tables }: { tables: readonly string[] }) => `gave up waiting for the first copy of ${tables.join(', ')}`,
+    because: 'A view starts once the first copy of its tables is complete.',
+    mend: () => 'watch millrace.tables and try again, or SET statement_timeout = 0;',
+  },
+  QUERY_TIMED_OUT: {
+    sqlstate: '57014',
+    says: () => 'canceling statement due to statement timeout',
+    because: 'A statement may not hold the engine longer than statement_timeout.',
+    mend: () => "SET statement_timeout = '60s';",
+  },
+  QUERY_CANCELLED: {
+    sqlstate: '57014',
+    says: () => 'canceling statement due to user request',
+    because: 'The client asked for it.',
+  },
+  QUERY_TOO_LARGE: {
+    sqlstate: '54000',
+    says: ({ bytesMax }: { bytesMax: number }) => `the result is larger than ${bytesMax} bytes`,
+    because: 'One client must not take the memory that views need.',
+    mend: () => 'add LIMIT, or read a part at a time',
+  },
+  SUBSCRIBER_TOO_SLOW: {
+    sqlstate: '53400',
+    says: ({ bytesMax }: { bytesMax: number }) => `the subscriber is more than ${bytesMax} bytes behind`,
+    because: 'A slow reader must not make the engine hold changes without end.',
+    mend: () => 'read faster, or SUBSCRIBE again with a snapshot',
+  },
+  RECENCY_TIMED_OUT: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) => `what was committed upstream when this was asked had not arrived after ${timeoutMs} ms`,
+    because: "real_time_recency waits for the upstream's position at the moment of asking.",
+    mend: () => "look at millrace.sources, or SET real_time_recency_timeout = '60s';",
+  },
+  TRANSACTION_ABORTED: {
+    sqlstate: '25P02',
+    says: () => 'current transaction is aborted, commands ignored until end of transaction block',
+    because: 'A statement of the block failed.',
+    mend: () => 'ROLLBACK;',
+  },
+  DDL_IN_TRANSACTION: {
+    sqlstate: '25001',
+    says: ({ statement }: { statement: string }) => `${statement} cannot run inside a transaction block`,
+    because: 'Each statement that defines something is its own commit.',
+    mend: () => 'COMMIT;',
+  },
+  ENGINE_FAULT: {
+    sqlstate: 'XX000',
+    says: ({ reason }: { reason: string }) => `internal error: ${reason}`,
+    because: 'An assertion of Millrace failed. What was received is safe in the log.',
+    mend: () => 'restart Millrace, and report this with the log',
+  },
+});

@@ -1,0 +1,133 @@
+/**
+ * What the coordinator (main thread) asks of the engine worker, and what the worker tells unasked. Types only; plain data crosses.
+ * The worker never waits for the main thread (DESIGN 3): a slow client costs a bounded backlog, then its subscription.
+ */
+import type { PlainError } from '../base/errors/define.ts';
+import type { Expression } from '../dataflow/plan/expression.ts';
+import type { Plan, SortKey } from '../dataflow/plan/plan.ts';
+import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
+
+export interface EngineOptions {
+  readonly dataDirectory: string;
+  /** Assert weights, keys and order in every operator (tests, soak). */
+  readonly validate: boolean;
+}
+
+/** How result rows are put into bytes. */
+export type RowFormat =
+  | { readonly kind: 'dataRow'; readonly formats: readonly number[] }
+  /** CopyData messages, text format. */
+  | { readonly kind: 'copyText' }
+  /** Arrays of text values, for audit and the console. */
+  | { readonly kind: 'values' };
+
+/** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
+export interface Finish {
+  readonly order: readonly SortKey[];
+  readonly limit: number | null;
+  readonly offset: number;
+  /** Columns of the plan that are shown, in order. */
+  readonly project: readonly number[];
+}
+
+export interface PeekRequest {
+  readonly queryId: number;
+  readonly plan: Plan;
+  readonly finish: Finish;
+  readonly format: RowFormat;
+  /** Real-time recency: answer once everything up to this upstream LSN is applied. */
+  readonly atLeastLsn?: bigint;
+  /** Answer at the tick of this open snapshot. */
+  readonly snapshotId?: number;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+export interface PeekResult {
+  readonly batches: { bytes: Uint8Array; rows: number }[];
+  readonly values?: (string | null)[][];
+  readonly timestamp: number;
+  readonly lsn: bigint;
+}
+
+export interface SubscribeRequest {
+  readonly subscriptionId: number;
+  readonly plan: Plan;
+  readonly snapshot: boolean;
+  readonly progress: boolean;
+  readonly format: RowFormat;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface EngineMethods {
+  /** Opens the catalog. Nothing is read of log or rows yet. */
+  open(params: EngineOptions): { objects: CatalogObject[] };
+  /** Joins the log that ingest has opened: finishes an interrupted fold, hydrates every view, then ticks. */
+  attach(params: { progress: SharedArrayBuffer }): void;
+  /** Objects without dataflow: secrets, connections, sources, views. */
+  commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
+  addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
+  createMaterializedView(params: { view: MaterializedView; timeoutMs: number }): { hydrationMs: number };
+  createIndex(params: { index: Index }): void;
+  /** In drop order: dependents first. */
+  drop(params: { ids: ObjectId[] }): void;
+  /** Resolves when the copies of these tables are complete, or with the reason why not. */
+  awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
+  peek(params: PeekRequest): PeekResult;
+  cancel(params: { queryId: number }): void;
+  openSnapshot(params: { snapshotId: number }): { timestamp: number };
+  closeSnapshot(params: { snapshotId: number }): void;
+  subscribe(params: SubscribeRequest): { timestamp: number };
+  unsubscribe(params: { subscriptionId: number }): void;
+  /** The client took this many bytes: backlog accounting. */
+  taken(params: { subscriptionId: number; bytes: number }): void;
+  beginRecording(params: { recordingId: number; objects: ObjectId[] }): void;
+  /** The view's contents at exactly `lsn`: transactions whose commit record starts before it. */
+  readRecording(params: { recordingId: number; object: ObjectId; lsn: bigint; timeoutMs: number }): { values: (string | null)[][] };
+  endRecording(params: { recordingId: number }): void;
+  status(params: Record<string, never>): EngineStatus;
+  /** For tests and `audit`'s own proof: puts a wrong row into a view's output. Only with MILLRACE_TEST_FAULTS=1. */
+  plantWrongRow(params: { object: ObjectId }): void;
+  close(params: Record<string, never>): void;
+}
+
+export interface EngineStatus {
+  readonly timestamp: number;
+  readonly lsn: bigint;
+  readonly ticks: number;
+  readonly transactions: number;
+  readonly changes: number;
+  readonly views: readonly ViewStatus[];
+  readonly tables: readonly TableStatus[];
+  readonly foldedOffset: number;
+  readonly committedOffset: number;
+}
+
+export interface ViewStatus {
+  readonly id: ObjectId;
+  readonly state: 'live' | 'faulty';
+  readonly rows: number;
+  readonly errors: number;
+  readonly error: PlainError | null;
+  readonly stateBytes: number;
+  readonly hydrationMs: number;
+}
+
+export interface TableStatus {
+  readonly id: ObjectId;
+  readonly state: 'copying' | 'live' | 'faulty';
+  readonly error: PlainError | null;
+  readonly arrangedBytes: number;
+  readonly changes: number;
+}
+
+export type EngineEvent =
+  | { readonly event: 'subscription'; readonly subscriptionId: number; readonly bytes: Uint8Array; readonly rows: number }
+  | { readonly event: 'subscriptionEnded'; readonly subscriptionId: number; readonly error: PlainError | null };
+
+/** Column = constant, all of an index's columns: a look-up instead of a scan. */
+export interface PointLookup {
+  readonly object: ObjectId;
+  readonly columns: readonly number[];
+  readonly key: readonly Expression[];
+}

@@ -1,0 +1,195 @@
+/**
+ * A session's settings: what clients may SET and SHOW. Anything that Postgres knows and Millrace does not act on is accepted where a driver
+ * or tool sends it unasked; a setting whose other values would change answers is refused by name.
+ */
+import { millraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+
+interface Setting {
+  readonly default: string;
+  /** Sent to the client as ParameterStatus at start and on change. */
+  readonly reported?: true;
+  /** Captured by a view at CREATE (docs/internals/exactness.md). */
+  readonly captured?: true;
+  /** Returns the normalised value, or undefined when the value is not one of the setting's. */
+  accept?(value: string): string | undefined;
+}
+
+const anything = (value: string): string => value;
+const oneOf =
+  (...values: string[]) =>
+  (value: string): string | undefined =>
+    values.find((known) => known === value.toLowerCase());
+const onOff = (value: string): string | undefined =>
+  ['on', 'true', 'yes', '1', 't'].includes(value.toLowerCase())
+    ? 'on'
+    : ['off', 'false', 'no', '0', 'f'].includes(value.toLowerCase())
+      ? 'off'
+      : undefined;
+const fixed = (only: string) => (value: string) => (value.toLowerCase() === only.toLowerCase() ? only : undefined);
+/** Postgres's durations: a bare number is milliseconds. */
+const duration = (value: string): string | undefined => (parseDurationMs(value) === undefined ? undefined : value);
+
+export const SETTINGS: Readonly<Record<string, Setting>> = {
+  application_name: { default: '', reported: true, accept: anything },
+  client_encoding: { default: 'UTF8', reported: true, accept: (value) => (/^(utf-?8|unicode)$/i.test(value) ? 'UTF8' : undefined) },
+  client_min_messages: { default: 'notice', accept: anything },
+  datestyle: {
+    default: 'ISO, MDY',
+    reported: true,
+    captured: true,
+    accept: (value) => (/^iso(\s*,\s*(mdy|us))?$/i.test(value) ? 'ISO, MDY' : undefined),
+  },
+  default_transaction_isolation: { default: 'serializable', accept: anything },
+  default_transaction_read_only: { default: 'on', reported: true, accept: onOff },
+  extra_float_digits: { default: '1', accept: (value) => (Number(value) >= 1 && Number(value) <= 3 ? '1' : undefined) },
+  idle_in_transaction_session_timeout: { default: '120s', accept: duration },
+  in_hot_standby: { default: 'off', reported: true },
+  integer_datetimes: { default: 'on', reported: true },
+  intervalstyle: { default: 'postgres', reported: true, captured: true, accept: fixed('postgres') },
+  is_superuser: { default: 'off', reported: true },
+  lc_messages: { default: 'C', accept: anything },
+  lc_monetary: { default: 'C', captured: true, accept: fixed('C') },
+  lc_numeric: { default: 'C', captured: true, accept: fixed('C') },
+  lc_time: { default: 'C', captured: true, accept: fixed('C') },
+  lock_timeout: { default: '0', accept: duration },
+  bytea_output: { default: 'hex', accept: fixed('hex') },
+  default_text_search_config: { default: 'pg_catalog.simple', captured: true, accept: anything },
+  max_identifier_length: { default: '63' },
+  real_time_recency: { default: 'off', accept: onOff },
+  real_time_recency_timeout: { default: '10s', accept: duration },
+  require_exact: { default: 'off', accept: onOff },
+  row_security: { default: 'on', accept: onOff },
+  search_path: { default: 'public', captured: true, accept: anything },
+  server_encoding: { default: 'UTF8', reported: true },
+  server_version: { default: '18.6', reported: true },
+  server_version_num: { default: '180006' },
+  session_authorization: { default: 'millrace', reported: true, accept: anything },
+  standard_conforming_strings: { default: 'on', reported: true, accept: fixed('on') },
+  statement_timeout: { default: `${limits.statementTimeoutMsDefault}ms`, accept: duration },
+  synchronize_seqscans: { default: 'on', accept: onOff },
+  synchronous_commit: { default: 'on', accept: anything },
+  timezone: {
+    default: 'UTC',
+    reported: true,
+    captured: true,
+    accept: (value) => (/^(utc|gmt|etc\/utc|etc\/gmt|z)$/i.test(value) ? 'UTC' : undefined),
+  },
+  transaction_isolation: {
+    default: 'serializable',
+    accept: oneOf('serializable', 'repeatable read', 'read committed', 'read uncommitted', 'strict serializable'),
+  },
+  transaction_read_only: { default: 'on', accept: onOff },
+  cluster: { default: 'default', accept: anything },
+  database: { default: 'millrace', accept: anything },
+  jit: { default: 'off', accept: anything },
+  work_mem: { default: '4MB', accept: anything },
+  enable_seqscan: { default: 'on', accept: onOff },
+};
+
+/** Names as Postgres writes them in ParameterStatus. */
+const REPORTED_NAMES: Readonly<Record<string, string>> = { datestyle: 'DateStyle', intervalstyle: 'IntervalStyle', timezone: 'TimeZone' };
+
+export class SessionSettings {
+  readonly #values = new Map<string, string>();
+  readonly #defaults = new Map<string, string>();
+  /** Values before the transaction block, to be put back by ROLLBACK. */
+  #before: Map<string, string> | undefined;
+  #local = new Map<string, string>();
+
+  constructor(startup: ReadonlyMap<string, string>) {
+    for (const [name, setting] of Object.entries(SETTINGS)) this.#defaults.set(name, setting.default);
+    for (const [name, value] of startup) {
+      const known = SETTINGS[name.toLowerCase()];
+      const accepted = known?.accept?.(value);
+      if (accepted !== undefined) this.#defaults.set(name.toLowerCase(), accepted);
+    }
+  }
+
+  get(name: string): string {
+    const key = name.toLowerCase();
+    const value = this.#local.get(key) ?? this.#values.get(key) ?? this.#defaults.get(key);
+    if (value === undefined) throw millraceError('SETTING_UNKNOWN', { name });
+    return value;
+  }
+
+  /** `value` undefined = to the default. Returns what must be reported to the client. */
+  set(name: string, value: string | undefined, scope: 'session' | 'local'): ReadonlyMap<string, string> {
+    const key = name.toLowerCase();
+    const setting = SETTINGS[key];
+    if (setting === undefined) {
+      // Custom names with a dot are anybody's, as in Postgres.
+      if (!key.includes('.')) throw millraceError('SETTING_UNKNOWN', { name });
+      this.#values.set(key, value ?? '');
+      return new Map();
+    }
+    const accepted = value === undefined ? this.#defaults.get(key) : setting.accept === undefined ? undefined : setting.accept(value);
+    if (accepted === undefined) {
+      if (setting.accept === undefined) throw millraceError('SETTING_READ_ONLY', { name });
+      throw millraceError('SETTING_REFUSED', { name, value: value ?? '', accepted: setting.default });
+    }
+    if (scope === 'local' && this.#before !== undefined) this.#local.set(key, accepted);
+    else this.#values.set(key, accepted);
+    return setting.reported === true ? new Map([[REPORTED_NAMES[key] ?? key, accepted]]) : new Map();
+  }
+
+  resetAll(): ReadonlyMap<string, string> {
+    this.#values.clear();
+    return this.reported();
+  }
+
+  begin(): void {
+    this.#before = new Map(this.#values);
+  }
+
+  /** SET LOCAL ends with the block; a rolled-back block undoes its SETs. */
+  end(committed: boolean): void {
+    if (!committed && this.#before !== undefined) {
+      this.#values.clear();
+      for (const [name, value] of this.#before) this.#values.set(name, value);
+    }
+    this.#before = undefined;
+    this.#local = new Map();
+  }
+
+  reported(): ReadonlyMap<string, string> {
+    const entries = Object.entries(SETTINGS).filter(([, setting]) => setting.reported === true);
+    return new Map(entries.map(([name]) => [REPORTED_NAMES[name] ?? name, this.get(name)]));
+  }
+
+  all(): [string, string][] {
+    return Object.keys(SETTINGS)
+      .sort()
+      .map((name) => [REPORTED_NAMES[name] ?? name, this.get(name)]);
+  }
+
+  captured(): Record<string, string> {
+    const entries = Object.entries(SETTINGS).filter(([, setting]) => setting.captured === true);
+    return Object.fromEntries(entries.map(([name]) => [name, this.get(name)]));
+  }
+
+  get searchPath(): string[] {
+    return this.get('search_path')
+      .split(',')
+      .map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
+      .filter((part) => part !== '' && part !== '$user');
+  }
+
+  get statementTimeoutMs(): number {
+    const ms = parseDurationMs(this.get('statement_timeout')) ?? 0;
+    return ms === 0 ? 24 * 3600 * 1000 : ms;
+  }
+
+  durationMs(name: string): number {
+    return parseDurationMs(this.get(name)) ?? 0;
+  }
+}
+
+export function parseDurationMs(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(text);
+  if (match === null) return undefined;
+  const unitMs = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[
+    (match[2] ?? 'ms') as 'us' | 'ms' | 's' | 'min' | 'h' | 'd'
+  ];
+  return Number(match[1]) * unitMs;
+}
