@@ -13,6 +13,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unreachable } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -316,7 +317,14 @@ async function makeCluster(binaries: Binaries, data: string, options: ClusterOpt
   }
   try {
     await run(path.join(binaries.native, 'bin', 'initdb'), [
-      ...['-D', data, '-U', 'postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--no-sync'],
+      '-D',
+      data,
+      '-U',
+      'postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--no-sync',
       ...localeArguments(binaries.major, options),
     ]);
   } finally {
@@ -333,6 +341,8 @@ function localeArguments(major: number, options: ClusterOptions): string[] {
       return ['--locale=C', '--locale-provider=icu', `--icu-locale=${options.locale ?? 'en-US'}`];
     case 'libc':
       return [`--locale=${options.locale ?? 'C'}`, ...(major >= 15 ? ['--locale-provider=libc'] : [])];
+    default:
+      return unreachable(provider);
   }
 }
 
