@@ -1,0 +1,107 @@
+/**
+ * float4 and float8 as Postgres prints and reads them: shortest digits that read back the same, exponent form below 1e-4 and from 1e15 (float8) or 1e6 (float4).
+ * A float4 lies widened exactly; there is one NaN; -0 stays (identity), and equals 0 (canonical).
+ */
+import { fail, invalidInput } from './failure.ts';
+
+export function formatFloat8(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e-4 && magnitude < 1e15) {
+    const plain = String(value);
+    if (!plain.includes('e')) return plain;
+  }
+  return special(value) ?? pgStyle(value.toExponential(), 15);
+}
+
+export function formatFloat4(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  const known = special(value);
+  if (known !== undefined) return known;
+  // Two decimals of 6 digits never read as the same float4, so the first precision that reads back is the shortest.
+  for (let digits = 5; digits < 8; digits++) {
+    const text = value.toExponential(digits);
+    if (Math.fround(Number(text)) === value) return pgStyle(text, 6);
+  }
+  return pgStyle(value.toExponential(8), 6);
+}
+
+function special(value: number): string | undefined {
+  if (Number.isFinite(value)) return undefined;
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+}
+
+/** `d.ddde±x` of JavaScript in Postgres's style; plain form while −4 ≤ exponent < plainBelow. */
+function pgStyle(exponential: string, plainBelow: number): string {
+  const [mantissa, exponentText] = exponential.split('e') as [string, string];
+  const exponent = Number(exponentText);
+  const negative = mantissa.startsWith('-');
+  let digits = mantissa.replace('-', '').replace('.', '');
+  digits = digits.replace(/0+$/, '') || '0';
+  const sign = negative ? '-' : '';
+  if (exponent >= -4 && exponent < plainBelow) {
+    if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
+    if (digits.length <= exponent + 1) return sign + digits + '0'.repeat(exponent + 1 - digits.length);
+    return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
+  }
+  const size = Math.abs(exponent);
+  return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ''}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
+}
+
+/** Output text of Postgres; also the digits of an input. */
+export function parseFloat8(text: string): number {
+  return Number(text);
+}
+
+export function parseFloat4(text: string): number {
+  return toFloat4(Number(text), text);
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+/** Rounds once, not twice: where the double is just the middle of two floats, the digits decide. */
+function toFloat4(double: number, text: string): number {
+  const single = Math.fround(double);
+  if (!Number.isFinite(double)) return single;
+  bits.setFloat64(0, double);
+  if ((bits.getUint32(4) & 0x1fffffff) !== 0x10000000) return single;
+  const side = compareDecimal(text, double);
+  if (side === 0) return single;
+  const step = Math.abs(double) * 2 ** -52;
+  return Math.fround(side > 0 ? double + step : double - step);
+}
+
+/** Sign of (decimal text − double), exactly. */
+function compareDecimal(text: string, double: number): number {
+  const match = /^\s*([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?\s*$/.exec(text);
+  if (match === null) return 0;
+  const exponent = Number(match[4] ?? 0) - match[3]!.length;
+  let left = BigInt((match[2] ?? '') + match[3]!) * (match[1] === '-' ? -1n : 1n);
+  bits.setFloat64(0, double);
+  const raw = bits.getBigUint64(0);
+  const biased = Number((raw >> 52n) & 0x7ffn);
+  const fraction = raw & 0xfffffffffffffn;
+  let right = (biased === 0 ? fraction : fraction | 0x10000000000000n) * (double < 0 ? -1n : 1n);
+  const power = (biased === 0 ? 1 : biased) - 1075;
+  if (exponent >= 0) left *= 10n ** BigInt(exponent);
+  else right *= 10n ** BigInt(-exponent);
+  if (power >= 0) right <<= BigInt(power);
+  else left <<= BigInt(-power);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+const FLOAT_INPUT = /^[ \t\n\r\f\v]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?))[ \t\n\r\f\v]*$/i;
+
+/** The input function: what `text::float8` does. */
+export function inputFloat(text: string, typeName: 'real' | 'double precision'): number {
+  const match = FLOAT_INPUT.exec(text);
+  if (match === null) return invalidInput(typeName, text);
+  const body = match[1]!.toLowerCase();
+  if (body.endsWith('nan')) return NaN;
+  if (body.includes('inf')) return body.startsWith('-') ? -Infinity : Infinity;
+  const value = typeName === 'real' ? parseFloat4(body) : Number(body);
+  if (!Number.isFinite(value) || (value === 0 && /[1-9]/.test(body.split('e')[0]!))) {
+    return fail('22003', `"${match[1]!}" is out of range for type ${typeName}`);
+  }
+  return value;
+}
