@@ -1,4 +1,73 @@
+import { literal } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
 /** Errors of the room: store. */
-export const storeErrors = defineErrors({});
+export const storeErrors = defineErrors({
+  DATA_DIRECTORY_IN_USE: {
+    sqlstate: '55006',
+    says: ({ directory }: { directory: string }) => `data directory "${directory}" is in use by another Millrace process`,
+    because: 'Two processes that write one log would each acknowledge what the other overwrites.',
+    mend: ({ directory }: { directory: string }) =>
+      `Stop the other process, or give this one a directory of its own: millrace serve --data ${directory}-2`,
+  },
+  DATA_DIRECTORY_FORMAT: {
+    sqlstate: '58030',
+    says: ({ directory, found, expected }: { directory: string; found: string; expected: number }) =>
+      `data directory "${directory}" has format ${found}, this version of Millrace reads format ${expected}`,
+    because: 'Reading another format by guess could lose or double rows.',
+    mend: ({ directory }: { directory: string }) =>
+      `Run the version of Millrace that made "${directory}", or start afresh in an empty directory: the rows are copied again from the upstream.`,
+  },
+  DATA_DIRECTORY_FOREIGN: {
+    sqlstate: '58030',
+    says: ({ directory }: { directory: string }) => `directory "${directory}" is not empty and was not made by Millrace`,
+    because: 'Millrace never writes among files that it does not know.',
+    mend: ({ directory }: { directory: string }) => `Name an empty or new directory: millrace serve --data ${directory}/millrace`,
+  },
+  DATA_DIRECTORY_PERMISSIONS: {
+    sqlstate: '42501',
+    says: ({ directory, mode }: { directory: string; mode: string }) =>
+      `data directory "${directory}" has permissions ${mode}: others can read it`,
+    because: 'The directory holds rows and secrets of the upstream database.',
+    mend: ({ directory }: { directory: string }) => `chmod 700 ${literal(directory)}`,
+  },
+  LOG_DAMAGED: {
+    sqlstate: 'XX001',
+    says: ({ file, offset, reason }: { file: string; offset: number; reason: string }) =>
+      `the log is damaged in "${file}" at offset ${offset}: ${reason}`,
+    because: 'What was acknowledged to the upstream is no longer readable, and the upstream will not send it again.',
+    mend: () => 'Check the disk; then start with an empty data directory: the tables are copied again from the upstream.',
+  },
+  LOG_GONE: {
+    sqlstate: 'XX000',
+    says: ({ offset, oldest }: { offset: number; oldest: number }) => `the log begins at offset ${oldest}, offset ${offset} was asked for`,
+    because: 'A segment is deleted once it is folded and nobody has pinned it.',
+    mend: () => 'Restart Millrace; if it comes again, report it.',
+  },
+  LOG_DISK_FULL: {
+    sqlstate: '53100',
+    says: ({ directory }: { directory: string }) => `no space left on the device of "${directory}": receiving has stopped, reads go on`,
+    because: 'Nothing is acknowledged that is not on disk, so the upstream keeps its WAL meanwhile.',
+    mend: ({ directory }: { directory: string }) =>
+      `Free space on the device of "${directory}" (df -h ${literal(directory)}); receiving goes on by itself.`,
+  },
+  LOG_SYNC_FAILED: {
+    sqlstate: '58030',
+    says: ({ directory, reason }: { directory: string; reason: string }) => `could not sync the log in "${directory}": ${reason}`,
+    because:
+      'After a failed fsync the kernel may have dropped the data while it says that all is well, so going on would acknowledge what is lost.',
+    mend: () => 'Check the disk (dmesg), then restart Millrace: it reads back what is really on disk and asks the upstream for the rest.',
+  },
+  TABLE_ROWS_INCONSISTENT: {
+    sqlstate: 'XX001',
+    says: ({ table, reason }: { table: string; reason: string }) => `the stored rows of table ${table} contradict the stream: ${reason}`,
+    because: 'A row that is changed must be there; if it is not, something was lost, and the table is stopped rather than shown wrong.',
+    mend: ({ table }: { table: string }) => `Drop the table from its source and add it again: it is copied afresh (${table}).`,
+  },
+  TABLE_NOT_READABLE: {
+    sqlstate: '55000',
+    says: ({ table, state }: { table: string; state: string }) => `the rows of table ${table} cannot be read yet: ${state}`,
+    because: "A table's rows are readable once its copy is complete.",
+    mend: () => 'Wait until the copy is complete: SELECT * FROM millrace.sources;',
+  },
+});

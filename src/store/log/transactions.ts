@@ -1,0 +1,159 @@
+/**
+ * The log as whole transactions and facts, in order. `walk` visits the messages of a transaction only once its Commit is known to stand before `to`: it looks
+ * ahead, and buffers nothing, however large the transaction is (I-6). A transaction that another Begin follows was cut short by a lost connection and is void;
+ * one whose end is not in sight yet stops the walk in front of it. Keeps I-1 and I-2 for the engine, the fold and the table reader.
+ *
+ * Facts (tables, copies) are visited where they stand, which may be between the messages of a transaction when a copy runs beside the stream.
+ */
+import { parseLsn, type Lsn } from '../../base/lsn.ts';
+import type { UpstreamTable } from '../../upstream/table.ts';
+import { BEGIN, beginCommitLsn, beginTimestampMicros, COMMIT, commitEndLsn, KEEPALIVE, WalCursor } from '../../wire/pgoutput.ts';
+import { fromJson, InForce, type CopiedFact } from './in-force.ts';
+import type { LogReader } from './reader.ts';
+import { recordKind } from './record.ts';
+import type { SegmentHeader } from './segment.ts';
+
+export interface LogVisitor {
+  /** `commitLsn`: where the commit record starts, what a table's snapshot LSN is compared with. Timestamp: microseconds since 2000. */
+  begin?(commitLsn: Lsn, timestampMicros: bigint): void;
+  /** One pgoutput message (not Begin or Commit): its kind byte stands at `bytes[at]`. The bytes are valid during the call only. */
+  message?(kind: number, bytes: Buffer, at: number, end: number): void;
+  /** `offset`: of the record that holds the Commit's end; the engine may stop a tick here. */
+  commit?(endLsn: Lsn, offset: number): void;
+  table?(table: UpstreamTable, offset: number): void;
+  altered?(table: UpstreamTable, offset: number): void;
+  /** Whole rows as TupleData, one after another. */
+  copy?(oid: number, bytes: Buffer, at: number, end: number): void;
+  copied?(fact: { oid: number; snapshotLsn: Lsn; rows: number }, offset: number): void;
+  removed?(oid: number, offset: number): void;
+  progress?(lsn: Lsn): void;
+}
+
+/** A place in the log at which a walk stopped and can go on. */
+export interface Cut {
+  /** Of a record. */
+  readonly offset: number;
+  /** Bytes of that record's payload that are done. */
+  readonly skip: number;
+  /** The transaction that the cut lies in; its Commit is known to follow. */
+  readonly transaction?: { readonly commitLsn: Lsn; readonly timestampMicros: bigint };
+}
+
+export function cutAt(offset: number): Cut {
+  return { offset, skip: 0 };
+}
+
+export interface WalkOptions {
+  /** Stop at the first record boundary after so many bytes of log, even inside a transaction. */
+  readonly bytesMax?: number;
+  /** Asked after every record: stop there? */
+  stop?(): boolean;
+}
+
+const SCAN_WHOLE = 1;
+const SCAN_VOID = 2;
+const SCAN_OPEN = 3;
+
+/** Visits what stands between `from` and the record boundary `to`. Returns where it stopped: at `to`, save for an open transaction or a limit. */
+export function walk(reader: LogReader, from: number | Cut, to: number, visitor: LogVisitor, options: WalkOptions = {}): Cut {
+  const cut = typeof from === 'number' ? cutAt(from) : from;
+  const bytesMax = options.bytesMax ?? Infinity;
+  const cursor = new WalCursor();
+  let { transaction } = cut;
+  let skip = cut.skip;
+  let isVoid = false;
+  reader.seek(cut.offset, to);
+  while (reader.next()) {
+    const { bytes, start, end, offset, nextOffset } = reader;
+    if (reader.kind === recordKind.wal) {
+      cursor.reset(bytes, start + skip, end);
+      for (;;) {
+        const kind = cursor.next();
+        if (kind === 0) break;
+        if (kind === KEEPALIVE) continue;
+        if (kind === BEGIN) {
+          const fate = fateOf(reader, cursor.end, nextOffset, to);
+          if (fate === SCAN_OPEN) return { offset, skip: cursor.start - start };
+          isVoid = fate === SCAN_VOID;
+          if (isVoid) continue;
+          transaction = { commitLsn: beginCommitLsn(bytes, cursor.at), timestampMicros: beginTimestampMicros(bytes, cursor.at) };
+          visitor.begin?.(transaction.commitLsn, transaction.timestampMicros);
+        } else if (isVoid || transaction === undefined) {
+          continue;
+        } else if (kind === COMMIT) {
+          transaction = undefined;
+          visitor.commit?.(commitEndLsn(bytes, cursor.at), nextOffset);
+        } else visitor.message?.(kind, bytes, cursor.at, cursor.end);
+      }
+    } else visitFact(reader, visitor);
+    skip = 0;
+    if (nextOffset - cut.offset >= bytesMax || options.stop?.() === true) {
+      // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
+      return transaction === undefined ? cutAt(nextOffset) : { offset: nextOffset, skip: 0, transaction };
+    }
+  }
+  return transaction === undefined ? cutAt(Math.max(cut.offset, to)) : { offset: to, skip: 0, transaction };
+}
+
+function visitFact(reader: LogReader, visitor: LogVisitor): void {
+  const { bytes, start, end, offset } = reader;
+  switch (reader.kind) {
+    case recordKind.segment:
+    case recordKind.wal:
+      return;
+    case recordKind.progress:
+      return visitor.progress?.(bytes.readBigUInt64BE(start));
+    case recordKind.table:
+      return visitor.table?.(fromJson<UpstreamTable>(bytes.subarray(start, end)), offset);
+    case recordKind.altered:
+      return visitor.altered?.(fromJson<UpstreamTable>(bytes.subarray(start, end)), offset);
+    case recordKind.copy:
+      return visitor.copy?.(bytes.readUInt32BE(start), bytes, start + 4, end);
+    case recordKind.copied: {
+      const fact = fromJson<CopiedFact>(bytes.subarray(start, end));
+      return visitor.copied?.({ oid: fact.oid, snapshotLsn: parseLsn(fact.snapshotLsn), rows: fact.rows }, offset);
+    }
+    case recordKind.removed:
+      return visitor.removed?.(bytes.readUInt32BE(start), offset);
+    default:
+      reader.kind satisfies never;
+  }
+}
+
+/** Whether the transaction whose Begin ends at `at` of the current record is whole, void or open before `to`. */
+function fateOf(reader: LogReader, at: number, nextOffset: number, to: number): number {
+  const cursor = new WalCursor();
+  cursor.reset(reader.bytes, at, reader.end);
+  const here = scan(cursor);
+  if (here !== SCAN_OPEN) return here;
+  const { ahead } = reader;
+  ahead.seek(nextOffset, to);
+  while (ahead.next()) {
+    if (ahead.kind !== recordKind.wal) continue;
+    cursor.reset(ahead.bytes, ahead.start, ahead.end);
+    const there = scan(cursor);
+    if (there !== SCAN_OPEN) return there;
+  }
+  return SCAN_OPEN;
+}
+
+function scan(cursor: WalCursor): number {
+  for (;;) {
+    const kind = cursor.next();
+    if (kind === 0) return SCAN_OPEN;
+    if (kind === COMMIT) return SCAN_WHOLE;
+    if (kind === BEGIN) return SCAN_VOID;
+  }
+}
+
+/** What is in force at `offset`: from the segment's header and what follows it. For a reader that begins in the middle. */
+export function inForceAt(reader: LogReader, offset: number): InForce {
+  reader.seek(reader.segmentStartOf(offset), Math.max(offset, reader.segmentStartOf(offset) + 1));
+  let inForce: InForce | undefined;
+  while (reader.next()) {
+    const payload = reader.bytes.subarray(reader.start, reader.end);
+    if (inForce === undefined) inForce = InForce.fromHeader(fromJson<SegmentHeader>(payload));
+    else inForce.observe(reader.kind, payload, reader.offset);
+  }
+  return inForce ?? new InForce();
+}
