@@ -1,0 +1,191 @@
+/**
+ * Where the upstream is and how to get in, as libpq takes it: a `postgres://` URL, `key = value` pairs, or options by name (CREATE CONNECTION).
+ * Plain data: crosses threads. Holds the password: never log it; `describe` gives what may be logged.
+ */
+import { millraceError } from '../../base/errors.ts';
+
+export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+export type SslMode = (typeof SSL_MODES)[number];
+
+export interface ConnectionParameters {
+  /** Tried in order. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  readonly database: string;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly sslmode: SslMode;
+  /** A file, the PEM text itself, or `system`. */
+  readonly sslrootcert: string | undefined;
+  readonly sslcert: string | undefined;
+  readonly sslkey: string | undefined;
+  readonly sslpassword: string | undefined;
+  readonly sslnegotiation: 'postgres' | 'direct';
+  readonly channelBinding: 'disable' | 'prefer' | 'require';
+  readonly connectTimeoutMs: number;
+  readonly keepaliveIdleMs: number;
+  readonly applicationName: string | undefined;
+  /** Command-line options for the backend, as in PGOPTIONS. */
+  readonly options: string | undefined;
+}
+
+const CONNECT_TIMEOUT_MS_DEFAULT = 15_000;
+const KEEPALIVE_IDLE_MS_DEFAULT = 15_000;
+
+/** Parameters of libpq that change nothing here: accepted, so that strings made for other clients work. */
+const IGNORED = new Set(
+  (
+    'fallback_application_name client_encoding keepalives keepalives_interval keepalives_count tcp_user_timeout gssencmode krbsrvname gsslib gssdelegation service passfile ' +
+    'target_session_attrs load_balance_hosts sslcompression sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth replication ' +
+    'sslcertmode min_protocol_version max_protocol_version requiressl'
+  ).split(' '),
+);
+const KNOWN = new Set(
+  'host hostaddr port dbname user password sslmode sslrootcert sslcert sslkey sslpassword sslnegotiation channel_binding connect_timeout keepalives_idle application_name options'.split(
+    ' ',
+  ),
+);
+
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  PGHOST: 'host',
+  PGPORT: 'port',
+  PGDATABASE: 'dbname',
+  PGUSER: 'user',
+  PGPASSWORD: 'password',
+  PGSSLMODE: 'sslmode',
+  PGSSLROOTCERT: 'sslrootcert',
+  PGSSLCERT: 'sslcert',
+  PGSSLKEY: 'sslkey',
+  PGCONNECT_TIMEOUT: 'connect_timeout',
+};
+
+/** A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env). */
+export function parseConnectionString(text: string, environment: Readonly<Record<string, string | undefined>> = {}): ConnectionParameters {
+  const given = /^postgres(ql)?:\/\//.test(text) ? parseUrl(text) : parsePairs(text);
+  for (const [variable, name] of Object.entries(ENVIRONMENT)) {
+    const value = environment[variable];
+    if (value !== undefined && value !== '') given[name] ??= value;
+  }
+  return connectionParameters(given);
+}
+
+/** Options by libpq's names. Materialize's spellings of sslmode (`verify_ca`) are accepted. */
+export function connectionParameters(given: Readonly<Record<string, string>>): ConnectionParameters {
+  for (const name of Object.keys(given)) if (!KNOWN.has(name) && !IGNORED.has(name)) throw invalid(`unknown option "${name}"`);
+  const names = (given['hostaddr'] ?? given['host'] ?? 'localhost').split(',');
+  const ports = (given['port'] ?? '5432').split(',');
+  const user = given['user'] ?? 'postgres';
+  const hosts = names.map((host, i) => ({
+    host: host === '' ? 'localhost' : host,
+    port: portNumber(ports.length === 1 ? ports[0]! : (ports[i] ?? '')),
+  }));
+  const sslmode = (given['sslmode'] ?? 'prefer').toLowerCase().replace('_', '-');
+  if (!isSslMode(sslmode)) throw invalid(`invalid sslmode value "${given['sslmode']!}"`);
+  return {
+    hosts,
+    database: given['dbname'] ?? user,
+    user,
+    password: given['password'],
+    sslmode,
+    sslrootcert: given['sslrootcert'],
+    sslcert: given['sslcert'],
+    sslkey: given['sslkey'],
+    sslpassword: given['sslpassword'],
+    sslnegotiation: oneOf('sslnegotiation', given['sslnegotiation'] ?? 'postgres', ['postgres', 'direct'] as const),
+    channelBinding: oneOf('channel_binding', given['channel_binding'] ?? 'prefer', ['disable', 'prefer', 'require'] as const),
+    connectTimeoutMs: seconds('connect_timeout', given['connect_timeout'], CONNECT_TIMEOUT_MS_DEFAULT),
+    keepaliveIdleMs: seconds('keepalives_idle', given['keepalives_idle'], KEEPALIVE_IDLE_MS_DEFAULT),
+    applicationName: given['application_name'],
+    options: given['options'],
+  };
+}
+
+/** For messages and logs: everything but secrets. */
+export function describe(parameters: ConnectionParameters): string {
+  const hosts = parameters.hosts.map(({ host, port }) => `${host}:${port}`).join(',');
+  return `${parameters.user}@${hosts}/${parameters.database} sslmode=${parameters.sslmode}`;
+}
+
+function invalid(reason: string): Error {
+  return millraceError('CONNECTION_STRING_INVALID', { reason });
+}
+
+function isSslMode(text: string): text is SslMode {
+  return (SSL_MODES as readonly string[]).includes(text);
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) throw invalid(`invalid ${name} value "${text}"`);
+  return found;
+}
+
+function portNumber(text: string): number {
+  const port = text === '' ? 5432 : Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(`invalid port number "${text}"`);
+  return port;
+}
+
+/** As in libpq: 0 and nothing mean the default; less than two seconds means two. */
+function seconds(name: string, text: string | undefined, defaultMs: number): number {
+  if (text === undefined || text === '') return defaultMs;
+  const value = Number(text);
+  if (!Number.isInteger(value)) throw invalid(`invalid ${name} value "${text}"`);
+  return value <= 0 ? defaultMs : Math.max(2, value) * 1000;
+}
+
+function parseUrl(text: string): Record<string, string> {
+  const match = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(text);
+  if (match === null) throw invalid('not a valid postgres:// URL');
+  const [, login, hosts, database, query] = match;
+  const given: Record<string, string> = {};
+  if (login !== undefined) {
+    const colon = login.indexOf(':');
+    const user = decoded(colon < 0 ? login : login.slice(0, colon));
+    if (user !== '') given['user'] = user;
+    if (colon >= 0) given['password'] = decoded(login.slice(colon + 1));
+  }
+  if (hosts !== undefined && hosts !== '') {
+    const parts = hosts.split(',').map((part) => {
+      const address = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(part);
+      if (address === null) throw invalid(`invalid host "${part}"`);
+      return { host: decoded(address[1]!.replace(/^\[(.*)\]$/, '$1')), port: address[2] ?? '' };
+    });
+    given['host'] = parts.map((part) => part.host).join(',');
+    if (parts.some((part) => part.port !== '')) given['port'] = parts.map((part) => part.port).join(',');
+  }
+  if (database !== undefined && database !== '') given['dbname'] = decoded(database);
+  for (const pair of (query ?? '').split('&')) {
+    if (pair === '') continue;
+    const [name, value, ...more] = pair.split('=');
+    if (value === undefined || more.length > 0) throw invalid(`invalid query parameter "${pair}"`);
+    // What JDBC and others write.
+    if (name === 'ssl') given['sslmode'] ??= value === 'true' ? 'require' : 'disable';
+    else given[decoded(name!)] = decoded(value);
+  }
+  return given;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalid(`invalid percent-encoded part in the URL`);
+  }
+}
+
+/** `host = a  password = 'it''s'`: as PQconninfoParse, with backslash escapes. */
+function parsePairs(text: string): Record<string, string> {
+  const given: Record<string, string> = {};
+  const pattern = /\s*([a-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)\s*/suy;
+  while (pattern.lastIndex < text.length) {
+    const at = pattern.lastIndex;
+    const match = pattern.exec(text);
+    if (match === null) {
+      if (text.slice(at).trim() === '') break;
+      throw invalid(`no "key = value" at position ${at + 1}`);
+    }
+    given[match[1]!] = (match[2] ?? match[3]!).replaceAll(/\\(.)/gs, '$1');
+  }
+  if (Object.keys(given).length === 0) throw invalid('it is empty');
+  return given;
+}
