@@ -133,10 +133,59 @@ export const engineErrors = defineErrors({
     because: 'Each statement that defines something is its own commit.',
     mend: () => 'COMMIT;',
   },
+  BINARY_FORMAT_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ oid }: { oid: number }) => `no binary format for the type with OID ${oid}`,
+    because: 'Millrace sends the types that drivers ask for in binary; any type can be had as text.',
+    mend: () => 'ask for the text format, or cast the column to text',
+  },
   ENGINE_FAULT: {
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `internal error: ${reason}`,
     because: 'An assertion of Millrace failed. What was received is safe in the log.',
     mend: () => 'restart Millrace, and report this with the log',
+  },
+  /** The SQLSTATE is Postgres's own, case by case. */
+  POSTGRES_REFUSES: {
+    sqlstate: 'XX000',
+    says: ({ message }: { message: string }) => message,
+    because: 'Postgres itself (in WebAssembly) analyses and evaluates; its own error is passed on with its SQLSTATE, hint and position.',
+  },
+  STATEMENT_TOO_COMPLEX: {
+    sqlstate: '54001',
+    says: () => 'stack depth limit exceeded',
+    because: 'The statement (or a function in it) nests so deeply that Postgres could not answer; its worker was started again and no other statement was harmed.',
+    mend: () => 'split the expression, or use a common table expression',
+  },
+  CATALOG_BUSY: {
+    sqlstate: '53400',
+    says: ({ waitingMax }: { waitingMax: number }) => `${waitingMax} catalog statements are waiting already`,
+    because: 'Catalog statements run one at a time, and the queue has a limit.',
+    mend: () => 'try again in a second; open fewer connections that introspect the catalog at once',
+  },
+  CATALOG_STATEMENT_REFUSED: {
+    sqlstate: '0A000',
+    says: ({ keyword }: { keyword: string }) => `${keyword} cannot run on the system catalog`,
+    because: 'The system catalog can be read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) and nothing else.',
+    mend: () => 'use a SELECT',
+  },
+  CATALOG_UNAVAILABLE: {
+    sqlstate: 'XX000',
+    says: ({ reason }: { reason: string }) => `the system catalog could not be opened: ${reason}`,
+    because: 'The worker that holds it ended, and opening it again failed. Views are not affected; the next statement tries again.',
+    mend: () => 'try again; if it stays, restart Millrace and report this with the log',
+  },
+  EVALUATION_TIMED_OUT: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number; sql: string }) => `a function call did not end within ${timeoutMs} ms`,
+    because: 'Functions without a native form run in batches with a deadline, so that one endless call cannot stop every view.',
+    detail: ({ sql }: { timeoutMs: number; sql: string }) => `in ${sql.slice(0, 200)}`,
+    mend: () => 'look for an argument that makes the function run for very long (repeat, generate_series, a regular expression) and bound it',
+  },
+  PREPARED_CATALOG_MISSING: {
+    sqlstate: 'F0000',
+    says: ({ file }: { file: string }) => `the prepared catalog ${file} is missing from this installation`,
+    because: 'It ships with the package, because making one takes 1.1 GB of memory for a moment.',
+    mend: () => 'npm install millrace (again); in a checkout: npm run prepare',
   },
 });

@@ -1,0 +1,222 @@
+/**
+ * The catalog worker's client: a bounded queue, one statement at a time, each with a deadline that counts from when it starts.
+ *
+ * Past the deadline, on cancel, when Postgres answers with nothing, or when the worker ends, the worker is terminated and opened again and the mirror is
+ * rebuilt from `rebuild()`; only the statement that ran gets the error, those that waited run on the new one. Used on the main thread; never by a tick.
+ */
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { MillraceError, millraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { RpcClient } from '../base/rpc.ts';
+import type {
+  Analysis,
+  CatalogMethods,
+  CatalogRows,
+  CatalogWorkerData,
+  Description,
+  QueryToAnalyse,
+  RawResult,
+  RawStatement,
+  ViewToAnalyse,
+} from './catalog-contract.ts';
+import { preparedDirectory } from './prepared.ts';
+
+const WAITING_MAX = 1_000;
+/** Opening takes 0.4 s, and some seconds more with thousands of tables on a loaded machine. */
+const OPEN_TIMEOUT_MS = 60_000;
+
+/**
+ * Address space, touched only where a statement nests deeply: with it Postgres's own check (max_stack_depth) comes first and answers 54001.
+ * With Node's 4 MB the thread's stack ends first, and PGlite dies without an error.
+ */
+export const STACK_MB = 256;
+
+export interface CatalogOptions {
+  /** Run as superuser before anything else: functions in pg_catalog. */
+  readonly privileged?: () => readonly string[];
+  /** The whole mirror as DDL, in order, for a new worker. Asked anew at every opening. */
+  readonly rebuild?: () => readonly string[];
+}
+
+export interface CallOptions {
+  /** From when it starts, waiting not counted. Default: limits.statementTimeoutMsDefault. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Job {
+  readonly method: keyof CatalogMethods;
+  readonly params: unknown;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+  onAbort: (() => void) | undefined;
+}
+
+interface Opened {
+  readonly worker: Worker;
+  readonly rpc: RpcClient<CatalogMethods>;
+}
+
+export class CatalogClient {
+  readonly #options: CatalogOptions;
+  readonly #waiting: Job[] = [];
+  #opened: Opened | undefined;
+  #running = false;
+  #closed = false;
+
+  constructor(options: CatalogOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Statements in one transaction, as the owner of the mirror: its DDL. */
+  async exec(sql: string | readonly string[], options?: CallOptions): Promise<void> {
+    await this.#ask('exec', { sql: typeof sql === 'string' ? [sql] : sql }, options);
+  }
+
+  /** One statement of Millrace's own, rows as text. */
+  query(sql: string, parameters: readonly (string | null)[] = [], options?: CallOptions): Promise<CatalogRows> {
+    return this.#ask('query', { sql, parameters }, options) as Promise<CatalogRows>;
+  }
+
+  /** A client's catalog statement: see client-statement.ts. */
+  queryRaw(statement: RawStatement, options?: CallOptions): Promise<RawResult> {
+    return this.#ask('queryRaw', statement, options) as Promise<RawResult>;
+  }
+
+  describe(query: QueryToAnalyse, options?: CallOptions): Promise<Description> {
+    return this.#ask('describe', query, options) as Promise<Description>;
+  }
+
+  /** The query tree of a view's SELECT; leaves nothing behind. */
+  analyseView(view: ViewToAnalyse, options?: CallOptions): Promise<Analysis> {
+    return this.#ask('analyseView', view, options) as Promise<Analysis>;
+  }
+
+  /** The query tree of an ad hoc or parameterised SELECT or VALUES; leaves nothing behind. */
+  analyseQuery(query: QueryToAnalyse, options?: CallOptions): Promise<Analysis> {
+    return this.#ask('analyseQuery', query, options) as Promise<Analysis>;
+  }
+
+  /** Opens the worker now, so that the first statement need not wait. */
+  async open(): Promise<void> {
+    await this.query('SELECT 1');
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const job of this.#waiting.splice(0)) this.#fail(job, millraceError('QUERY_CANCELLED', {}));
+    await this.#drop();
+  }
+
+  #ask(method: keyof CatalogMethods, params: unknown, { timeoutMs, signal }: CallOptions = {}): Promise<unknown> {
+    if (this.#closed || signal?.aborted === true) return Promise.reject(millraceError('QUERY_CANCELLED', {}));
+    if (this.#waiting.length >= WAITING_MAX) return Promise.reject(millraceError('CATALOG_BUSY', { waitingMax: WAITING_MAX }));
+    return new Promise((resolve, reject) => {
+      const job: Job = {
+        method,
+        params,
+        timeoutMs: timeoutMs ?? limits.statementTimeoutMsDefault,
+        signal,
+        resolve,
+        reject,
+        onAbort: undefined,
+      };
+      if (signal !== undefined) {
+        job.onAbort = () => {
+          const at = this.#waiting.indexOf(job);
+          if (at >= 0) this.#waiting.splice(at, 1);
+          this.#fail(job, millraceError('QUERY_CANCELLED', {}));
+        };
+        signal.addEventListener('abort', job.onAbort, { once: true });
+      }
+      this.#waiting.push(job);
+      void this.#run();
+    });
+  }
+
+  #fail(job: Job, error: Error): void {
+    if (job.onAbort !== undefined) job.signal?.removeEventListener('abort', job.onAbort);
+    job.reject(error);
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+      try {
+        const result = await this.#runOne(job);
+        if (job.onAbort !== undefined) job.signal?.removeEventListener('abort', job.onAbort);
+        job.resolve(result);
+      } catch (error) {
+        this.#fail(job, error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    this.#running = false;
+  }
+
+  async #runOne(job: Job): Promise<unknown> {
+    if (this.#opened === undefined) await this.#open();
+    if (job.signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
+    const { rpc, worker } = this.#opened!;
+    // An idle worker does not keep the process alive; a running statement does.
+    worker.ref();
+    try {
+      return await bounded(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal);
+    } catch (error) {
+      // Postgres answered: it lives. Everything else costs the worker.
+      if (!(error instanceof MillraceError) || FATAL_CODES.has(error.code)) await this.#drop();
+      throw error;
+    } finally {
+      worker.unref();
+    }
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const preparedTgz = await preparedDirectory();
+      const worker = new Worker(new URL(`./catalog-worker${extname(import.meta.filename)}`, import.meta.url), {
+        workerData: { preparedTgz } satisfies CatalogWorkerData,
+        resourceLimits: { stackSizeMb: STACK_MB },
+      });
+      const opened: Opened = { worker, rpc: new RpcClient<CatalogMethods>(worker) };
+      this.#opened = opened;
+      const ended = (reason: string): void => {
+        opened.rpc.end(millraceError('CATALOG_UNAVAILABLE', { reason }));
+        if (this.#opened === opened) this.#opened = undefined;
+      };
+      worker.on('error', (error: Error) => ended(error.message));
+      worker.on('exit', (code) => ended(`exit code ${code}`));
+      const boot = opened.rpc.call('boot', { privileged: this.#options.privileged?.() ?? [], rebuild: this.#options.rebuild?.() ?? [] });
+      await bounded(boot, OPEN_TIMEOUT_MS, undefined);
+    } catch (error) {
+      await this.#drop();
+      throw millraceError('CATALOG_UNAVAILABLE', { reason: error instanceof Error ? error.message : String(error) }, error);
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.worker.terminate();
+  }
+}
+
+/** Errors after which the worker is not used again. */
+const FATAL_CODES = new Set(['QUERY_TIMED_OUT', 'QUERY_CANCELLED', 'STATEMENT_TOO_COMPLEX', 'CATALOG_UNAVAILABLE']);
+
+/** 0 ms: no deadline. */
+async function bounded<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = timeoutMs > 0 ? setTimeout(() => reject(millraceError('QUERY_TIMED_OUT', {})), timeoutMs) : undefined;
+  const onAbort = (): void => reject(millraceError('QUERY_CANCELLED', {}));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What the catalog worker is asked, one request at a time. Plain data both ways. `catalog-client.ts` asks, `catalog-worker.ts` answers.
+ */
+import type { Complaint, FieldDescription } from './protocol.ts';
+
+/** How names resolve and values print while one statement runs. */
+export interface StatementSettings {
+  /** Schemas in order; pg_catalog is implied in front, as in Postgres. */
+  readonly searchPath?: readonly string[];
+  /** TimeZone, DateStyle … */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface CatalogRows {
+  readonly columns: readonly FieldDescription[];
+  readonly rows: (string | null)[][];
+}
+
+export interface RawStatement extends StatementSettings {
+  readonly sql: string;
+  readonly parameterTypes: readonly number[];
+  /** As in Bind. */
+  readonly parameters: readonly (Uint8Array | null)[];
+  readonly parameterFormats: readonly number[];
+  readonly resultFormats: readonly number[];
+}
+
+export interface RawResult {
+  /** null: the statement returns no rows. */
+  readonly columns: readonly FieldDescription[] | null;
+  /** A run of whole DataRow messages, ready for a socket. */
+  readonly rows: Uint8Array;
+  readonly rowCount: number;
+  readonly tag: string;
+  readonly notices: readonly Complaint[];
+}
+
+export interface Description {
+  readonly parameterTypes: readonly number[];
+  readonly columns: readonly FieldDescription[] | null;
+}
+
+/** An object of the mirror that an analysed statement refers to. Columns by mirror attnum; empty = the whole (or none by name). */
+export interface Dependency {
+  readonly oid: number;
+  readonly kind: 'table' | 'view' | 'materializedView' | 'function' | 'type' | 'other';
+  readonly schema: string;
+  readonly name: string;
+  readonly attnums: readonly number[];
+}
+
+export interface AnalysedColumn {
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typmod: number;
+  /** Mirror OID; 0: not collatable. */
+  readonly collationOid: number;
+}
+
+export interface Analysis {
+  /** `pg_rewrite.ev_action` or `pg_proc.prosqlbody`: the query tree as text. */
+  readonly tree: string;
+  readonly columns: readonly AnalysedColumn[];
+  readonly parameterTypes: readonly number[];
+  readonly dependsOn: readonly Dependency[];
+}
+
+export interface ViewToAnalyse extends StatementSettings {
+  readonly sql: string;
+  /** The column names of `CREATE VIEW v (a, b)`. */
+  readonly columnNames?: readonly string[];
+}
+
+export interface QueryToAnalyse extends StatementSettings {
+  readonly sql: string;
+  /** OIDs; 0 or absent: to be inferred. */
+  readonly parameterTypes?: readonly number[];
+}
+
+export type CatalogMethods = {
+  boot(params: { readonly privileged: readonly string[]; readonly rebuild: readonly string[] }): object;
+  /** Statements in one transaction. */
+  exec(params: { readonly sql: readonly string[] }): object;
+  query(params: { readonly sql: string; readonly parameters: readonly (string | null)[] }): CatalogRows;
+  queryRaw(params: RawStatement): RawResult;
+  describe(params: QueryToAnalyse): Description;
+  analyseView(params: ViewToAnalyse): Analysis;
+  analyseQuery(params: QueryToAnalyse): Analysis;
+};
+
+/** What the worker is started with. */
+export interface CatalogWorkerData {
+  readonly preparedTgz: Uint8Array;
+}

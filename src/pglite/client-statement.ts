@@ -1,0 +1,58 @@
+/**
+ * A client's statement on the system catalog, as it is: one whole statement, alone in a read-only transaction that is rolled back, as the unprivileged role.
+ * What it may not do: write (read-only), read files or run programs (the role is no superuser), change its role (only reading statements pass, they come
+ * through Parse, which takes one; set_config() is revoked). So nothing of one client is left for the next. Called by `catalog-worker.ts`.
+ */
+import { millraceError } from '../base/errors.ts';
+import { settingStatements } from './analyse.ts';
+import type { RawResult, RawStatement } from './catalog-contract.ts';
+import type { PostgresInstance } from './instance.ts';
+import { postgresError } from './postgres-error.ts';
+import { joined, request } from './protocol.ts';
+
+/** A catalog of thousands of tables is some MB; no tool reads more at once. */
+const RESULT_BYTES_MAX = 64 << 20;
+
+const READING = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE', 'SHOW', 'EXPLAIN']);
+
+export function queryRaw(pg: PostgresInstance, statement: RawStatement): RawResult {
+  const keyword = firstKeyword(statement.sql);
+  // An empty statement is Postgres's to answer.
+  if (keyword !== '' && !READING.has(keyword)) throw millraceError('CATALOG_STATEMENT_REFUSED', { keyword });
+  return pg.inTransaction(`BEGIN READ ONLY${settingStatements(statement)}`, 'ROLLBACK', () => {
+    const reply = pg.exchange(
+      joined(
+        request.parse(statement.sql, statement.parameterTypes),
+        request.bind(statement.parameters, statement.parameterFormats, statement.resultFormats),
+        request.describePortal(),
+        request.execute(),
+        request.sync(),
+      ),
+      RESULT_BYTES_MAX,
+    );
+    if (reply.error !== undefined) throw postgresError(reply.error);
+    const { columns, rows, rowCount, tag, notices } = reply;
+    return { columns, rows, rowCount, tag, notices };
+  });
+}
+
+/** The first word behind white space, comments and opening parentheses, in capitals; '' when there is none. */
+export function firstKeyword(sql: string): string {
+  let rest = sql;
+  for (;;) {
+    rest = rest.replace(/^[\s(]+/, '');
+    if (rest.startsWith('--')) rest = rest.replace(/^--[^\n]*/, '');
+    else if (rest.startsWith('/*')) rest = rest.slice(commentEnd(rest));
+    else return (/^[a-z]+/i.exec(rest)?.[0] ?? rest.slice(0, 1)).toUpperCase();
+  }
+}
+
+/** Comments nest. */
+function commentEnd(text: string): number {
+  let depth = 0;
+  for (const token of text.matchAll(/\/\*|\*\//g)) {
+    depth += token[0] === '/*' ? 1 : -1;
+    if (depth === 0) return token.index + 2;
+  }
+  return text.length;
+}

@@ -1,0 +1,122 @@
+/**
+ * One Postgres in this thread: booted from the prepared directory into memory, spoken to in whole protocol exchanges.
+ * Invariant: a reply that does not end in ReadyForQuery means that Postgres is dead; it is thrown as `InstanceDead` and never used again, because after a
+ * stack overflow PGlite answers with empty results and no error. Blocks its thread; the workers around it are terminated from outside.
+ * Called by `catalog-worker.ts`, `evaluator-worker.ts` and `make-prepared.ts`.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { gunzipSync } from 'node:zlib';
+import { millraceError } from '../base/errors.ts';
+import { postgresError } from './postgres-error.ts';
+import { joined, readReply, request, textRows, type FieldDescription, type Reply } from './protocol.ts';
+
+/** Small buffers: there are no user rows. 2 MB of shared buffers hold the hot catalog pages; everything else is in memory anyway. */
+const SETTINGS = [
+  'shared_buffers=4MB',
+  'wal_buffers=64kB',
+  'max_connections=2',
+  'autovacuum=off',
+  'wal_level=minimal',
+  'max_wal_senders=0',
+  'min_wal_size=2MB',
+  'max_wal_size=4MB',
+  'jit=off',
+];
+
+export class InstanceDead extends Error {
+  override readonly name = 'InstanceDead';
+}
+
+export interface TextResult {
+  readonly columns: readonly FieldDescription[];
+  readonly rows: (string | null)[][];
+}
+
+export class PostgresInstance {
+  readonly #pg: PGlite;
+  #dead = false;
+
+  private constructor(pg: PGlite) {
+    this.#pg = pg;
+  }
+
+  static async boot(preparedTgz: Uint8Array): Promise<PostgresInstance> {
+    const pg = await PGlite.create({
+      loadDataDir: new Blob([gunzipSync(preparedTgz)]),
+      database: 'millrace',
+      startParams: [...PGlite.defaultStartParams, ...SETTINGS.flatMap((setting) => ['-c', setting])],
+    });
+    return new PostgresInstance(pg);
+  }
+
+  /** Sends messages, returns the whole reply. `bytesMax`: what is kept of it; a longer one is an error, its rest is dropped as it comes. */
+  exchange(messages: Uint8Array, bytesMax: number): Reply {
+    if (this.#dead) throw new InstanceDead('Postgres is dead');
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    let tail = new Uint8Array();
+    // Runs synchronously up to its end: with syncToFs off there is nothing to wait for. (execProtocolRawSync would keep every reply parsed, for ever.)
+    void this.#pg
+      .execProtocolRawStream(messages, {
+        syncToFs: false,
+        onRawData: (bytes) => {
+          length += bytes.length;
+          if (length <= bytesMax) chunks.push(bytes.slice());
+          else tail = joined(tail, bytes).slice(-6) as Uint8Array<ArrayBuffer>;
+        },
+      })
+      .catch(() => {
+        this.#dead = true;
+      });
+    if (length > bytesMax) {
+      if (!isReady(tail)) this.#die();
+      throw millraceError('QUERY_TOO_LARGE', { bytesMax });
+    }
+    const reply = readReply(chunks.length === 1 ? chunks[0]! : joined(...chunks));
+    if (reply.status === undefined) this.#die();
+    return reply;
+  }
+
+  /** One or several statements, without rows of interest. Throws Postgres's error. */
+  run(sql: string): Reply {
+    const reply = this.exchange(request.query(sql), INTERNAL_REPLY_BYTES_MAX);
+    if (reply.error !== undefined) throw postgresError(reply.error);
+    return reply;
+  }
+
+  /** One statement with text parameters, its rows as text. Throws Postgres's error. */
+  query(sql: string, parameters: readonly (string | null)[] = []): TextResult {
+    const reply = this.exchange(
+      joined(request.parse(sql), request.bind(parameters), request.describePortal(), request.execute(), request.sync()),
+      INTERNAL_REPLY_BYTES_MAX,
+    );
+    if (reply.error !== undefined) throw postgresError(reply.error);
+    return { columns: reply.columns ?? [], rows: textRows(reply.rows) };
+  }
+
+  /** Runs `work` between BEGIN … and ROLLBACK (or COMMIT). The instance is outside of a transaction afterwards, whatever happens. */
+  inTransaction<T>(begin: string, end: 'ROLLBACK' | 'COMMIT', work: () => T): T {
+    let done = false;
+    try {
+      this.run(begin);
+      const result = work();
+      if (end === 'COMMIT') this.run('COMMIT');
+      done = end === 'COMMIT';
+      return result;
+    } finally {
+      if (!done && !this.#dead) this.exchange(request.query('ROLLBACK'), INTERNAL_REPLY_BYTES_MAX);
+    }
+  }
+
+  #die(): never {
+    this.#dead = true;
+    throw new InstanceDead('Postgres ended without an answer');
+  }
+}
+
+/** Replies to Millrace's own statements. The largest is a rebuilt mirror's catalog. */
+const INTERNAL_REPLY_BYTES_MAX = 256 << 20;
+
+function isReady(tail: Uint8Array): boolean {
+  return tail.length === 6 && tail[0] === 0x5a && tail[4] === 5;
+}
