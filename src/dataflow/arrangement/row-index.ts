@@ -1,0 +1,68 @@
+/**
+ * An index of an arrangement over some columns: rows with identical words there form a chain through their headers, the hash table holds one entry a distinct key.
+ *
+ *     header[link] = next row of the chain, header[link + 1] = the previous one (0 = none)
+ *
+ * Doubly linked, so that a row leaves a hot key's chain in O(1). A unique index has no links. NULL is identical to NULL here; whoever joins leaves NULL keys out.
+ * Invariant: a key's entry heads a chain of just the rows with that key. Called by `arrangement.ts` and `probe.ts`.
+ */
+import type { HashFunction, SameFunction } from '../expression/contract.ts';
+import { compileHash, compileSame } from '../expression/rows.ts';
+import { HashTable } from './hash-table.ts';
+import type { RowMemory } from './row-memory.ts';
+
+export class RowIndex {
+  readonly columns: readonly number[];
+  /** Header word of the chain's `next`; 0 = unique index without chains (word 0 is the weight). */
+  readonly link: number;
+  readonly table = new HashTable();
+  /** Users of the index: it goes with the last one. */
+  users = 1;
+  readonly hash: HashFunction;
+  readonly #same: SameFunction;
+
+  constructor(memory: RowMemory, columns: readonly number[], link: number) {
+    this.columns = columns;
+    this.link = link;
+    this.hash = compileHash(memory.layout, columns);
+    this.#same = compileSame(memory.layout, columns, memory.layout, columns);
+  }
+
+  /** Puts a row in. Its links are zero. */
+  insert(memory: RowMemory, id: number, hash: number): void {
+    const table = this.table;
+    const row = memory.address(id);
+    for (let head = table.find(hash); head !== 0; head = table.findNext()) {
+      if (!this.#same(memory, row, memory, memory.address(head))) continue;
+      const words = memory.words;
+      words[memory.header(id) + this.link] = head;
+      words[memory.header(head) + this.link + 1] = id;
+      table.setHead(id);
+      return;
+    }
+    table.insertHere(id);
+  }
+
+  /** Takes a row out; its words are still intact. */
+  remove(memory: RowMemory, id: number, hash: number): void {
+    const words = memory.words;
+    const next = words[memory.header(id) + this.link]!;
+    const previous = words[memory.header(id) + this.link + 1]!;
+    if (next !== 0) words[memory.header(next) + this.link + 1] = previous;
+    if (previous !== 0) {
+      words[memory.header(previous) + this.link] = next;
+      return;
+    }
+    const table = this.table;
+    for (let head = table.find(hash); head !== 0; head = table.findNext()) {
+      if (head !== id) continue;
+      if (next !== 0) table.setHead(next);
+      else table.remove();
+      return;
+    }
+  }
+
+  bytes(): number {
+    return this.table.bytes();
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * A replicated table's live input for one set of its columns: raw pgoutput tuples in, one consolidated delta a step out.
+ *
+ *     δ(step) = Σ over touched keys of (−row before the step, +row after it), nothing where they are identical
+ *
+ * Rows are told apart by the key (keyed) or as whole rows (a table without a key: a multiset, sent under REPLICA IDENTITY FULL). Changes of a step wait in an
+ * overlay by key, so that a later change sees the earlier ones; the arrangement of current rows gives the old row and fills columns that the upstream left out
+ * (unchanged TOAST). A change that contradicts the rows (I-1) throws DataflowFault: the table is faulty, its neighbours are not.
+ * Called by `graph/dataflow.ts`: changes, then `drain` → (probes) → `arrangement.apply(delta)` until nothing is left.
+ */
+import { rowLayout, type RowLayout } from '../values/layout.ts';
+import type { Column } from '../values/type.ts';
+import type { RowSpace } from '../values/space.ts';
+import { Arrangement } from './arrangement/arrangement.ts';
+import { copyColumn } from './arrangement/copy-column.ts';
+import { DeltaBlock } from './arrangement/delta-block.ts';
+import { HashTable } from './arrangement/hash-table.ts';
+import type { CopyFunction, SameFunction, TupleDecoder } from './expression/contract.ts';
+import { compileCopy, compileSame, compileTupleDecoder } from './expression/rows.ts';
+import { DataflowFault } from './fault.ts';
+
+export interface TableShape {
+  /** All columns, in the order in which they are sent. */
+  readonly columns: readonly Column[];
+  /** Positions of the row identity in `columns`; empty = a multiset of whole rows. */
+  readonly key: readonly number[];
+}
+
+/** Rows as TupleData, for hydration: row i starts at offsets[i] of bytes. */
+export interface TupleBatch {
+  readonly bytes: Uint8Array;
+  readonly offsets: Int32Array | readonly number[];
+  /** How often the row is there; absent = once each. */
+  readonly weights?: Int32Array | readonly number[];
+}
+
+/** What an UPDATE or DELETE tells of the old row: nothing, the key columns alone ('K'), or all of it ('O'). */
+export type OldTuple = 'none' | 'key' | 'row';
+
+const LOAD_ROWS = 4096;
+/** `current` of an overlay entry, when not a row address in the pending block. */
+const ABSENT = -1;
+const ARRANGED = -2;
+
+export class TableInput {
+  /** Positions in the table that are kept, ascending; the key's among them. */
+  readonly columns: readonly number[];
+  readonly layout: RowLayout;
+  readonly arrangement: Arrangement;
+  /** What `drain` filled. */
+  readonly delta: DeltaBlock;
+  /** Views that read it. */
+  users = 0;
+
+  readonly #keyed: boolean;
+  readonly #decode: TupleDecoder;
+  readonly #copy: CopyFunction;
+  readonly #sameIdentity: SameFunction;
+  readonly #sameRow: SameFunction;
+  readonly #unchanged: Uint8Array;
+  readonly #pending: DeltaBlock;
+  /** Overlay: hash of the identity → entry 1, 2, … */
+  readonly #overlay = new HashTable();
+  #entries = 0;
+  #drained = 0;
+  /** By entry: a pending row with its identity; its id in the arrangement or 0; keyed: where its current row is; counted: the sum of weights. */
+  #identityRow = new Int32Array(64);
+  #arranged = new Int32Array(64);
+  #current = new Int32Array(64);
+
+  constructor(shape: TableShape, columns: readonly number[]) {
+    this.columns = [...new Set([...shape.key, ...columns])].sort((a, b) => a - b);
+    this.layout = rowLayout(this.columns.map((position) => shape.columns[position]!.type));
+    this.#keyed = shape.key.length > 0;
+    const key = shape.key.map((position) => this.columns.indexOf(position));
+    this.arrangement = this.#keyed ? Arrangement.keyed(this.layout, key) : Arrangement.counted(this.layout);
+    this.delta = new DeltaBlock(this.layout);
+    this.#pending = new DeltaBlock(this.layout);
+    this.#decode = compileTupleDecoder(this.layout, this.columns);
+    this.#copy = compileCopy(this.layout);
+    const all = this.columns.map((_, index) => index);
+    this.#sameRow = compileSame(this.layout, all, this.layout, all);
+    this.#sameIdentity = this.#keyed ? compileSame(this.layout, key, this.layout, key) : this.#sameRow;
+    this.#unchanged = new Uint8Array(this.columns.length);
+  }
+
+  /** Whether these table columns are all kept. */
+  covers(columns: Iterable<number>): boolean {
+    for (const column of columns) if (!this.columns.includes(column)) return false;
+    return true;
+  }
+
+  /** Rows there before any change: straight into the arrangement. */
+  load(batches: Iterable<TupleBatch>): void {
+    const block = new DeltaBlock(this.layout);
+    for (const { bytes, offsets, weights } of batches) {
+      for (let i = 0; i < offsets.length; i++) {
+        const row = block.push(weights === undefined ? 1 : weights[i]!);
+        this.#decode(bytes, offsets[i]!, block, row, this.#unchanged);
+        if (block.length < LOAD_ROWS) continue;
+        this.arrangement.apply(block);
+        block.clear();
+      }
+    }
+    this.arrangement.apply(block);
+  }
+
+  insert(bytes: Uint8Array, offset: number): void {
+    const row = this.#read(bytes, offset);
+    const entry = this.#entryOf(row);
+    if (this.#keyed) this.#enter(entry, row);
+    else this.#current[entry] = this.#current[entry]! + 1;
+  }
+
+  update(bytes: Uint8Array, old: OldTuple, oldOffset: number, newOffset: number): void {
+    if (!this.#keyed) {
+      const before = this.#retract(bytes, old, oldOffset);
+      const row = this.#read(bytes, newOffset);
+      this.#fill(row, this.#pending, before);
+      const entry = this.#entryOf(row);
+      this.#current[entry] = this.#current[entry]! + 1;
+      return;
+    }
+    if (old === 'none') {
+      const row = this.#read(bytes, newOffset);
+      const entry = this.#entryOf(row);
+      this.#fillFromCurrent(row, this.#present(entry));
+      this.#current[entry] = row;
+      return;
+    }
+    const left = this.#present(this.#entryOf(this.#read(bytes, oldOffset)));
+    const row = this.#read(bytes, newOffset);
+    this.#fillFromCurrent(row, left);
+    this.#current[left] = ABSENT;
+    this.#enter(this.#entryOf(row), row);
+  }
+
+  delete(bytes: Uint8Array, old: OldTuple, oldOffset: number): void {
+    if (this.#keyed) this.#current[this.#present(this.#entryOf(this.#read(bytes, oldOffset)))] = ABSENT;
+    else this.#retract(bytes, old, oldOffset);
+  }
+
+  truncate(): void {
+    const { memory } = this.arrangement;
+    for (let id = 1; id < memory.idEnd; id++) {
+      if (memory.weight(id) <= 0) continue;
+      const row = this.#pending.push(1);
+      this.#copy(memory, memory.address(id), this.#pending, row);
+      this.#entryOf(row);
+    }
+    for (let entry = 1; entry <= this.#entries; entry++) {
+      const id = this.#arranged[entry]!;
+      this.#current[entry] = this.#keyed ? ABSENT : id === 0 ? 0 : -memory.weight(id);
+    }
+  }
+
+  /** Fills `delta` with what is next of this step's changes, about `rowsMax` rows at most; false when there is nothing more. Emptied by the caller. */
+  drain(rowsMax: number): boolean {
+    const delta = this.delta;
+    const { memory } = this.arrangement;
+    while (this.#drained < this.#entries && delta.length < rowsMax) {
+      const entry = ++this.#drained;
+      const id = this.#arranged[entry]!;
+      const current = this.#current[entry]!;
+      if (!this.#keyed) {
+        if (current !== 0) this.#emit(this.#pending, this.#identityRow[entry]!, current);
+        continue;
+      }
+      if (current === ARRANGED || (current === ABSENT && id === 0)) continue;
+      if (id !== 0) {
+        if (current !== ABSENT && this.#sameRow(memory, memory.address(id), this.#pending, current)) continue;
+        this.#emit(memory, memory.address(id), -1);
+      }
+      if (current !== ABSENT) this.#emit(this.#pending, current, 1);
+    }
+    if (this.#drained === this.#entries && this.#entries > 0) {
+      this.#entries = 0;
+      this.#drained = 0;
+      this.#overlay.clear();
+      this.#pending.clear();
+    }
+    return delta.length > 0;
+  }
+
+  bytes(): number {
+    return this.arrangement.bytes();
+  }
+
+  #emit(from: RowSpace, row: number, weight: number): void {
+    const to = this.delta.push(weight);
+    this.#copy(from, row, this.delta, to);
+  }
+
+  #read(bytes: Uint8Array, offset: number): number {
+    this.#unchanged.fill(0);
+    const row = this.#pending.push(1);
+    this.#decode(bytes, offset, this.#pending, row, this.#unchanged);
+    return row;
+  }
+
+  #entryOf(row: number): number {
+    const pending = this.#pending;
+    const overlay = this.#overlay;
+    const hash = this.arrangement.identity.hash(pending, row);
+    for (let entry = overlay.find(hash); entry !== 0; entry = overlay.findNext()) {
+      if (this.#sameIdentity(pending, row, pending, this.#identityRow[entry]!)) return entry;
+    }
+    const entry = ++this.#entries;
+    if (entry === this.#identityRow.length) {
+      this.#identityRow = doubled(this.#identityRow);
+      this.#arranged = doubled(this.#arranged);
+      this.#current = doubled(this.#current);
+    }
+    const id = this.arrangement.find(pending, row);
+    this.#identityRow[entry] = row;
+    this.#arranged[entry] = id;
+    this.#current[entry] = !this.#keyed ? 0 : id === 0 ? ABSENT : ARRANGED;
+    overlay.insertHere(entry);
+    return entry;
+  }
+
+  #present(entry: number): number {
+    if (this.#current[entry] === ABSENT) throw new DataflowFault('ABSENT_ROW', 'a row was changed whose key is not there');
+    return entry;
+  }
+
+  #enter(entry: number, row: number): void {
+    if (this.#current[entry] !== ABSENT) throw new DataflowFault('DUPLICATE_KEY', 'a row was inserted whose key is there already');
+    this.#current[entry] = row;
+  }
+
+  /** Counted: −1 of the old row, which must have been sent whole. Returns it. */
+  #retract(bytes: Uint8Array, old: OldTuple, oldOffset: number): number {
+    if (old !== 'row')
+      throw new DataflowFault('ABSENT_ROW', 'a table without a key sent a change without its old row (REPLICA IDENTITY FULL is needed)');
+    const row = this.#read(bytes, oldOffset);
+    const entry = this.#entryOf(row);
+    const id = this.#arranged[entry]!;
+    const left = this.#current[entry]! - 1;
+    if ((id === 0 ? 0 : this.arrangement.memory.weight(id)) + left < 0)
+      throw new DataflowFault('ABSENT_ROW', 'a row that is not there was removed');
+    this.#current[entry] = left;
+    return row;
+  }
+
+  #fillFromCurrent(row: number, entry: number): void {
+    const current = this.#current[entry]!;
+    if (current !== ARRANGED) {
+      this.#fill(row, this.#pending, current);
+      return;
+    }
+    const { memory } = this.arrangement;
+    this.#fill(row, memory, memory.address(this.#arranged[entry]!));
+  }
+
+  /** Columns that the upstream left out of the tuple last read come from the old row. */
+  #fill(row: number, from: RowSpace, fromRow: number): void {
+    const unchanged = this.#unchanged;
+    for (let i = 0; i < unchanged.length; i++) {
+      if (unchanged[i] === 1) copyColumn(this.layout.columns[i]!, from, fromRow, this.#pending, row);
+    }
+  }
+}
+
+function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(array.length * 2);
+  grown.set(array);
+  return grown;
+}
