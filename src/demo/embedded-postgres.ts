@@ -391,7 +391,7 @@ async function run(command: string, args: readonly string[], identity: { uid?: n
     });
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -139,6 +139,13 @@ export const engineErrors = defineErrors({
     because: 'Millrace sends the types that drivers ask for in binary; any type can be had as text.',
     mend: () => 'ask for the text format, or cast the column to text',
   },
+  DEMO_ENGINE_FAILED: {
+    sqlstate: '58000',
+    says: () => 'the demo could not start Millrace',
+    because: 'The demo runs the real `millrace serve` in a process of its own, and that ended before it answered.',
+    detail: ({ output }: { output: string }) => output,
+    mend: () => 'read what it said above; a port or directory that it cannot have is the usual cause',
+  },
   ENGINE_FAULT: {
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `internal error: ${reason}`,
