@@ -1,0 +1,16 @@
+/** The table of native implementations: pg_proc OID → native. Built-in OIDs are the same in every Postgres. */
+import type { Call } from '../../plan/expression.ts';
+import type { Native } from '../native.ts';
+import { compareNatives } from './compare.ts';
+import { intNatives } from './int.ts';
+
+const TABLE: ReadonlyMap<number, Native> = new Map([...compareNatives, ...intNatives]);
+
+export function nativeOf(call: Call): Native | undefined {
+  const native = TABLE.get(call.proc);
+  return native?.covers?.(call) === false ? undefined : native;
+}
+
+export function nativeTable(): ReadonlyMap<number, Native> {
+  return TABLE;
+}
