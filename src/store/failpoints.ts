@@ -5,7 +5,9 @@
  *
  * Unarmed it costs one comparison with a constant. Called by every room that has a moment worth dying at.
  */
-export type Failpoint = 'append' | 'sync' | 'ack' | 'fold-commit' | 'segment-deletion' | 'copy' | 'slot-creation' | 'ddl';
+export const failpoints = ['append', 'sync', 'ack', 'fold-commit', 'segment-deletion', 'copy', 'slot-creation', 'ddl'] as const;
+
+export type Failpoint = (typeof failpoints)[number];
 
 interface Armed {
   readonly name: string;
