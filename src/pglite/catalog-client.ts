@@ -21,16 +21,11 @@ import type {
   ViewToAnalyse,
 } from './catalog-contract.ts';
 import { preparedDirectory } from './prepared.ts';
+import { STACK_MB } from './stack.ts';
 
 const WAITING_MAX = 1_000;
 /** Opening takes 0.4 s, and some seconds more with thousands of tables on a loaded machine. */
 const OPEN_TIMEOUT_MS = 60_000;
-
-/**
- * Address space, touched only where a statement nests deeply: with it Postgres's own check (max_stack_depth) comes first and answers 54001.
- * With Node's 4 MB the thread's stack ends first, and PGlite dies without an error.
- */
-export const STACK_MB = 256;
 
 export interface CatalogOptions {
   /** Run as superuser before anything else: functions in pg_catalog. */
