@@ -14,20 +14,17 @@ const counter = new Int32Array(answered);
 let batches: Batches | undefined;
 
 async function answer(request: EvaluatorRequest): Promise<EvaluatorAnswer> {
-  switch (request.kind) {
-    case 'boot': {
-      const pg = await PostgresInstance.boot(preparedTgz);
-      pg.run('SET SESSION AUTHORIZATION millrace');
-      batches = new Batches(pg);
-      batches.defineTypes(request.types);
-      return { kind: 'done' };
-    }
-    case 'defineTypes':
-      must(batches, 'a booted evaluator').defineTypes(request.types);
-      return { kind: 'done' };
-    default:
-      return { kind: 'values', ...must(batches, 'a booted evaluator').evaluate(request) };
+  if (request.kind === 'boot') {
+    const pg = await PostgresInstance.boot(preparedTgz);
+    pg.run('SET SESSION AUTHORIZATION millrace');
+    batches = new Batches(pg);
+    batches.defineTypes(request.types);
+    return { kind: 'done' };
   }
+  const booted = must(batches, 'a booted evaluator');
+  if (request.kind === 'evaluate') return { kind: 'values', ...booted.evaluate(request) };
+  booted.defineTypes(request.types);
+  return { kind: 'done' };
 }
 
 port.on('message', (request: EvaluatorRequest) => {
