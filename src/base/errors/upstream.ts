@@ -310,20 +310,11 @@ export const upstreamErrors = defineErrors({
   },
 
   // Here
-  INGEST_DISK_FULL: {
-    sqlstate: '53100',
-    says: ({ directory }: { directory: string } & Said) => `no space left for the log in ${directory}`,
-    because:
-      'Millrace has stopped reading the stream, acknowledges nothing, keeps serving, and tries again by itself; meanwhile the upstream keeps its WAL.',
-    detail: said,
-    mend: ({ directory }: { directory: string } & Said) => `free space on the volume of ${directory}`,
-  },
-  INGEST_LOG_FAILED: {
-    sqlstate: '58030',
-    says: ({ directory }: { directory: string } & Said) => `the log in ${directory} could not be written`,
-    because:
-      'After a failed fsync nobody knows what is on the disk, so Millrace stops and acknowledges nothing further; a restart reads the log again.',
-    detail: said,
+  UPSTREAM_TABLE_CHANGED: {
+    sqlstate: '55000',
+    says: ({ schema, table }: TableName) => `table ${qualified(schema, table)} changed upstream while it was being added`,
+    because: 'The copy must have exactly the columns that the view definitions were checked against.',
+    mend: () => 'run the statement again',
   },
   INGEST_FAILED: {
     sqlstate: 'XX000',

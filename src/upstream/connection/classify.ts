@@ -51,7 +51,7 @@ export function upstreamError(error: unknown, context: ErrorContext): MillraceEr
     table: context.table?.name ?? '',
   };
 
-  switch (code) {
+  switch (code ?? '') {
     case '28P01':
       return millraceError('UPSTREAM_AUTHENTICATION_FAILED', facts, error);
     case '28000':
@@ -139,7 +139,7 @@ const TRANSIENT = new Set([
   'SLOT_IN_USE',
   'SLOTS_EXHAUSTED',
   'SLOT_CREATION_BLOCKED',
-  'INGEST_DISK_FULL',
+  'LOG_DISK_FULL',
   'PUBLICATION_MISSING',
   'PUBLICATION_INCOMPLETE',
   'TABLE_NOT_PUBLISHED',

@@ -38,7 +38,7 @@ const rawText = { getTypeParser: () => (value: string | Buffer) => value } as un
 
 export async function connectUpstream(parameters: ConnectionParameters, options: ConnectOptions): Promise<UpstreamConnection> {
   const ways = await waysToConnect(parameters);
-  let first: MillraceError | undefined;
+  let told: MillraceError | undefined;
   for (const host of parameters.hosts) {
     for (const way of ways) {
       options.signal?.throwIfAborted();
@@ -53,12 +53,13 @@ export async function connectUpstream(parameters: ConnectionParameters, options:
           connecting: true,
           replication: options.replication === true,
         });
-        first ??= failure;
+        // That one way is closed says less than what the other one met.
+        if (told === undefined || WAY_CLOSED.has(told.code)) told = failure;
         if (!OTHER_WAY_MAY_HELP.has(failure.code)) break;
       }
     }
   }
-  throw must(first, 'a host to connect to');
+  throw must(told, 'a host to connect to');
 }
 
 /** What makes libpq try the other way under sslmode allow and prefer. */
@@ -69,6 +70,8 @@ const OTHER_WAY_MAY_HELP = new Set([
   'UPSTREAM_ACCESS_REFUSED',
   'UPSTREAM_TLS_CERTIFICATE_REFUSED',
 ]);
+
+const WAY_CLOSED = new Set(['UPSTREAM_TLS_UNSUPPORTED', 'UPSTREAM_TLS_FAILED', 'UPSTREAM_TLS_REQUIRED']);
 
 async function attempt(
   parameters: ConnectionParameters,

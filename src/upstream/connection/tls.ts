@@ -9,6 +9,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
+import { unreachable } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { ConnectionParameters } from './parameters.ts';
 
@@ -29,6 +30,8 @@ export async function waysToConnect(parameters: ConnectionParameters): Promise<W
       return [await tlsWay(parameters, 'ca')];
     case 'verify-full':
       return [await tlsWay(parameters, 'full')];
+    default:
+      return unreachable(parameters.sslmode);
   }
 }
 

@@ -1,0 +1,187 @@
+/**
+ * The publication and its tables, exactly as the stream will send them: which columns in which order, by which identity, and whether a copy may read them.
+ * Keeps I-4 (only published tables) and I-1 (no silently filtered rows). Read at CREATE SOURCE, inside every snapshot, and every 15 s while streaming.
+ */
+import { millraceError, type MillraceError } from '../../base/errors.ts';
+import { qualified } from '../../base/ident.ts';
+import type { UpstreamConnection } from '../connection/connect.ts';
+import type { UpstreamColumn, UpstreamTable } from '../table.ts';
+
+export interface Publication {
+  readonly oid: number;
+  readonly name: string;
+  readonly allTables: boolean;
+  readonly viaRoot: boolean;
+  /** insert, update, delete, truncate: what it does not publish. */
+  readonly missing: readonly string[];
+}
+
+export interface PublishedTable {
+  readonly table: UpstreamTable;
+  /** pg_class.relkind: r or p. */
+  readonly relkind: string;
+  /** Whether an UPDATE or DELETE says which row it met. */
+  readonly identityUsable: boolean;
+  readonly rowFilter: string | null;
+  readonly selectable: boolean;
+  readonly rowSecurity: boolean;
+}
+
+export interface TableName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export async function readPublication(connection: UpstreamConnection, name: string): Promise<Publication | undefined> {
+  const [row] = await connection.query(
+    `SELECT p.oid, p.puballtables, coalesce(to_jsonb(p) ->> 'pubviaroot', 'false') AS viaroot, p.pubinsert, p.pubupdate, p.pubdelete, coalesce(to_jsonb(p) ->> 'pubtruncate', 'true') AS pubtruncate
+     FROM pg_catalog.pg_publication p WHERE p.pubname = $1`,
+    [name],
+  );
+  if (row === undefined) return undefined;
+  const missing = (['insert', 'update', 'delete', 'truncate'] as const).filter(
+    (kind) => row[`pub${kind}`] !== 't' && row[`pub${kind}`] !== 'true',
+  );
+  return { oid: Number(row['oid']), name, allTables: row['puballtables'] === 't', viaRoot: row['viaroot'] === 'true', missing };
+}
+
+/** One statement, so that all tables are seen at one moment. `only`: OIDs. */
+export async function readPublishedTables(
+  connection: UpstreamConnection,
+  publication: string,
+  only?: readonly number[],
+): Promise<PublishedTable[]> {
+  const rows = await connection.query(PUBLISHED_TABLES_SQL, [publication, only === undefined ? null : `{${only.join(',')}}`]);
+  return rows.map((row) => publishedTable(JSON.parse(row['table']!) as TableRow));
+}
+
+interface TableRow {
+  oid: string;
+  schema: string;
+  name: string;
+  relkind: string;
+  replident: 'd' | 'n' | 'f' | 'i';
+  columns: (Omit<UpstreamColumn, 'comment'> & { comment: string | null })[] | null;
+  /** attnums of the primary key (valid, immediate), and of the replica identity index. */
+  primary_key: number[] | null;
+  primary_key_name: string | null;
+  identity_index: number[] | null;
+  comment: string | null;
+  row_filter: string | null;
+  selectable: boolean;
+  row_security: boolean;
+}
+
+/** A deferrable primary key is not an identity: Postgres itself does not take it for one, and inside a transaction it may hold twice. */
+const PUBLISHED_TABLES_SQL = `
+SELECT json_build_object(
+    'oid', c.oid::text, 'schema', n.nspname, 'name', c.relname, 'relkind', c.relkind, 'replident', c.relreplident,
+    'columns', (SELECT json_agg(json_build_object('attnum', a.attnum, 'name', a.attname, 'notNull', a.attnotnull, 'typeOid', a.atttypid::int8, 'typmod', a.atttypmod,
+                         'typeName', format_type(a.atttypid, a.atttypmod), 'collationOid', a.attcollation::int8, 'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
+                FROM pg_catalog.pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                  AND CASE WHEN to_jsonb(pt) ? 'attnames' THEN to_jsonb(pt) -> 'attnames' ? a.attname::text ELSE coalesce(to_jsonb(a) ->> 'attgenerated', '') = '' END),
+    'primary_key', (SELECT array_agg(k.attnum ORDER BY k.ord) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
+                    WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid AND k.ord <= coalesce((to_jsonb(i) ->> 'indnkeyatts')::int, i.indnatts)),
+    'primary_key_name', (SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'),
+    'identity_index', (SELECT array_agg(k.attnum ORDER BY k.ord) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
+                    WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid AND k.ord <= coalesce((to_jsonb(i) ->> 'indnkeyatts')::int, i.indnatts)),
+    'comment', obj_description(c.oid, 'pg_class'),
+    'row_filter', to_jsonb(pt) ->> 'rowfilter',
+    'selectable', has_schema_privilege(n.oid, 'USAGE') AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')),
+    'row_security', row_security_active(c.oid)) AS "table"
+FROM pg_catalog.pg_publication_tables pt
+JOIN pg_catalog.pg_namespace n ON n.nspname = pt.schemaname
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = pt.tablename
+WHERE pt.pubname = $1 AND ($2::oid[] IS NULL OR c.oid = ANY ($2::oid[]))
+ORDER BY n.nspname, c.relname`;
+
+function publishedTable(row: TableRow): PublishedTable {
+  const columns: UpstreamColumn[] = (row.columns ?? []).map(({ comment, ...column }) =>
+    comment === null ? column : { ...column, comment },
+  );
+  const positions = (attnums: readonly number[] | null): number[] | undefined => {
+    const found = attnums?.map((attnum) => columns.findIndex((column) => column.attnum === attnum));
+    return found === undefined || found.length === 0 || found.includes(-1) ? undefined : found;
+  };
+  const primaryKey = positions(row.primary_key);
+  const identityIndex = row.replident === 'i' ? positions(row.identity_index) : undefined;
+  // Under `i` the stream names a row by the index, whatever the primary key is.
+  const key = row.replident === 'i' ? identityIndex : primaryKey;
+  const table: UpstreamTable = {
+    oid: Number(row.oid),
+    schema: row.schema,
+    name: row.name,
+    replicaIdentity: row.replident,
+    columns,
+    key: row.replident === 'n' ? [] : (key ?? []),
+    ...(row.primary_key_name === null ? {} : { primaryKeyName: row.primary_key_name }),
+    ...(row.comment === null ? {} : { comment: row.comment }),
+  };
+  const identityUsable = row.replident === 'f' || (row.replident === 'd' && primaryKey !== undefined) || identityIndex !== undefined;
+  return {
+    table,
+    relkind: row.relkind,
+    identityUsable,
+    rowFilter: row.row_filter,
+    selectable: row.selectable,
+    rowSecurity: row.row_security,
+  };
+}
+
+/** Why this table cannot be kept exactly, or undefined. */
+export function refusalOf(published: PublishedTable, publication: string, user: string): MillraceError | undefined {
+  const { schema, name } = published.table;
+  const named = { schema, table: name, publication, user };
+  if (published.rowFilter !== null) return millraceError('PUBLICATION_FILTERS_ROWS', named);
+  if (!published.identityUsable) return millraceError('REPLICA_IDENTITY_MISSING', named);
+  if (!published.selectable) return millraceError('UPSTREAM_SELECT_NOT_PERMITTED', { ...named, said: undefined });
+  if (published.rowSecurity) return millraceError('ROW_SECURITY_FILTERS', named);
+  return undefined;
+}
+
+/** The publication, fit to stream; throws PUBLICATION_MISSING or PUBLICATION_INCOMPLETE. `tables`: for the remedy. */
+export async function requirePublication(
+  connection: UpstreamConnection,
+  name: string,
+  tables: readonly TableName[] = [],
+): Promise<Publication> {
+  const publication = await readPublication(connection, name);
+  if (publication === undefined)
+    throw millraceError('PUBLICATION_MISSING', {
+      publication: name,
+      database: connection.parameters.database,
+      tables: tables.map((table) => qualified(table.schema, table.name)),
+    });
+  if (publication.missing.length > 0) throw millraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: publication.missing });
+  return publication;
+}
+
+/** The wanted tables, each fit to be kept exactly; throws the first reason why not. */
+export async function requireTables(
+  connection: UpstreamConnection,
+  publication: string,
+  wanted: readonly TableName[],
+): Promise<PublishedTable[]> {
+  await requirePublication(connection, publication, wanted);
+  const published = await readPublishedTables(connection, publication);
+  const found: PublishedTable[] = [];
+  for (const { schema, name } of wanted) {
+    const match = published.find(({ table }) => table.schema === schema && table.name === name);
+    if (match === undefined) throw await notPublished(connection, publication, schema, name);
+    const refusal = refusalOf(match, publication, connection.parameters.user);
+    if (refusal !== undefined) throw refusal;
+    found.push(match);
+  }
+  return found;
+}
+
+async function notPublished(connection: UpstreamConnection, publication: string, schema: string, table: string): Promise<MillraceError> {
+  const rows = await connection.query(
+    `SELECT 1 AS yes FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
+    [schema, table],
+  );
+  return rows.length === 0
+    ? millraceError('UPSTREAM_TABLE_MISSING', { schema, table, database: connection.parameters.database })
+    : millraceError('TABLE_NOT_PUBLISHED', { publication, schema, table });
+}
