@@ -109,7 +109,10 @@ test.each([
         }
       }
       expect(sequence.kept()).toBe(expected[0]!.size + expected[1]!.size);
-      for (const root of roots) sequence.ordered.release(root);
+      for (const group of [0, 1]) {
+        for (const { value, id, weight } of expected[group]!.values()) roots[group] = sequence.change(roots[group]!, value, id, -weight);
+      }
+      expect(roots).toEqual([0, 0]);
       expect([sequence.kept(), sequence.pool.usedWords()]).toEqual([0, 0]);
     }),
     { numRuns: 40 },

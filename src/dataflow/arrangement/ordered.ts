@@ -122,19 +122,6 @@ export class Ordered {
     if (root !== 0 && from < to) this.#range(root, Math.max(0, from), to, visit);
   }
 
-  /** Frees a whole sequence, and its rows. */
-  release(root: number): void {
-    if (root === 0) return;
-    const { words } = this.#pool;
-    const count = words[root]!;
-    if (words[root + 1] === INNER) {
-      for (let i = 0; i < count; i++) this.release(words[root + HEADER + i * CHILD + 3]!);
-    } else if (this.#rows !== undefined) {
-      for (let i = 0; i < count; i++) this.#rows.release(words[root + HEADER + i * ENTRY + 2]!);
-    }
-    this.#freeNode(root);
-  }
-
   #range(node: number, from: number, to: number, visit: (row: number, copies: number) => void): number {
     const { words, doubles } = this.#pool;
     const count = words[node]!;
