@@ -19,7 +19,7 @@ if (newEnough(process.versions.node)) {
     process.exitCode = 1;
   });
 } else {
-  const node = broughtAlong();
+  const node = process.env.MILLRACE_LAUNCHED === undefined ? broughtAlong() : undefined;
   if (node === undefined) {
     process.stderr.write(
       `millrace needs Node ${NEEDED.join('.')} or newer, this is ${process.versions.node}: install it from https://nodejs.org, or run \`npm i node-${process.platform}-${process.arch}@24\` beside millrace.\n`,
@@ -43,7 +43,11 @@ function broughtAlong() {
 }
 
 function runWith(node) {
-  const child = spawn(node, [fileURLToPath(import.meta.url)].concat(process.argv.slice(2)), { stdio: 'inherit' });
+  const child = spawn(node, [fileURLToPath(import.meta.url)].concat(process.argv.slice(2)), {
+    stdio: 'inherit',
+    // One hop only: a Node that was brought along and is too old itself must not be tried for ever.
+    env: Object.assign({}, process.env, { MILLRACE_LAUNCHED: '1' }),
+  });
   // The terminal sends Ctrl-C to both; the others are passed on.
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

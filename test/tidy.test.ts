@@ -1,0 +1,167 @@
+/** The house rules that a machine can hold: who imports whom, how long a file is, what may not stand in it. Each failure names the file and what to do. */
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { architecture } from '../scripts/architecture.ts';
+import { filesUnder, imports, isTest, roomGraph, roomOf, textOf } from '../scripts/imports.ts';
+
+/** Who may import whom, ground floor first. A room may always import itself. `room/path` allows that part of a room only. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  values: ['base'],
+  wire: ['base', 'values'],
+  upstream: ['base', 'values', 'wire'],
+  store: ['base', 'values', 'wire', 'upstream/table.ts'],
+  ingest: ['base', 'values', 'wire', 'upstream', 'store'],
+  dataflow: ['base', 'values', 'wire'],
+  pglite: ['base', 'values', 'wire', 'dataflow/expression/contract.ts'],
+  sql: ['base', 'values', 'pglite', 'dataflow/plan', 'upstream/table.ts'],
+  engine: ['base', 'values', 'wire', 'upstream', 'store', 'ingest', 'dataflow', 'pglite', 'sql', 'audit', 'server/session.ts'],
+  audit: ['base', 'values', 'upstream'],
+  providers: ['base', 'upstream/connection'],
+  server: ['base', 'wire'],
+  client: [],
+  console: ['client'],
+  demo: ['base', 'values', 'wire', 'upstream', 'store', 'ingest', 'dataflow', 'pglite', 'sql', 'engine', 'audit', 'providers', 'server'],
+  cli: [
+    'base',
+    'values',
+    'wire',
+    'upstream',
+    'store',
+    'ingest',
+    'dataflow',
+    'pglite',
+    'sql',
+    'engine',
+    'audit',
+    'providers',
+    'server',
+    'client',
+    'demo',
+  ],
+};
+
+const LINES_MAX = 500;
+
+const root = join(import.meta.dirname, '..');
+const sources = filesUnder('src', '.ts', '.tsx');
+const product = sources.filter((path) => !isTest(path));
+const written = [...sources, ...filesUnder('test', '.ts'), ...filesUnder('scripts', '.ts')];
+const pages = [
+  ...filesUnder('docs', '.md'),
+  ...filesUnder('src', '.md'),
+  ...['README', 'ARCHITECTURE', 'CONTRIBUTING', 'SECURITY', 'CHANGELOG'].map((name) => `${name}.md`),
+];
+
+test('every room is in the table of who may import whom', () => {
+  expect(product.map((path) => roomOf(path.slice('src/'.length))).filter((room) => !(room in MAY_IMPORT))).toEqual([]);
+});
+
+test('nobody imports upwards', () => {
+  const allowed = (from: string, to: string): boolean =>
+    roomOf(from) === roomOf(to) || (MAY_IMPORT[roomOf(from)] ?? []).some((entry) => to === entry || to.startsWith(`${entry}/`));
+  expect(
+    imports()
+      .filter(({ from, to }) => !allowed(from, to))
+      .map(({ from, to }) => `${from} imports ${to}`),
+  ).toEqual([]);
+});
+
+test('no rooms depend on each other in a circle', () => {
+  const graph = roomGraph();
+  const circles: string[] = [];
+  const visit = (room: string, path: readonly string[]): void => {
+    if (path.includes(room)) circles.push([...path.slice(path.indexOf(room)), room].join(' → '));
+    else for (const next of graph.get(room) ?? []) visit(next, [...path, room]);
+  };
+  for (const room of graph.keys()) visit(room, []);
+  expect(circles).toEqual([]);
+});
+
+test('no files depend on each other in a circle, types aside', () => {
+  const graph = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of imports()) if (!typeOnly) graph.set(from, [...(graph.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (path.includes(file) || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
+test(`no file is longer than ${LINES_MAX} lines: one concept a file`, () => {
+  const long = product.map((path) => ({ path, lines: textOf(path).split('\n').length - 1 })).filter(({ lines }) => lines > LINES_MAX);
+  expect(long).toEqual([]);
+});
+
+test('every file opens with a comment that says what it is', () => {
+  // A list of errors says it a line later, at the list.
+  expect(
+    written.filter(
+      (path) => !/^(?:#!.*\n)?\s*(?:import\s[^\n]*\n\s*)*\s*(?:\/\*\*?|\/\/)/.test(textOf(path)) && !path.endsWith('.test.ts'),
+    ),
+  ).toEqual([]);
+});
+
+test.each([
+  ['console (log through base/logging, print in cli)', /\bconsole\.\w+\(/, product.filter((path) => !path.startsWith('src/cli/'))],
+  ['a default export', /^export default\b|\bas default\b/m, product],
+  [
+    'an open end (open an issue instead)',
+    new RegExp(`\\b(?:${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X:', 'HA' + 'CK'].join('|')})\\b`),
+    written,
+  ],
+  [
+    'a test that runs alone',
+    /\b(?:it|test|describe|suite)\.(?:only|todo|fails)\b/,
+    sources.filter((path) => path.endsWith('.test.ts')).concat(filesUnder('test', '.test.ts')),
+  ],
+  [
+    "a path of somebody's machine",
+    /(?:^|['"`\s(=])\/(?:work|root|home|tmp|farm)\/[\w.]/m,
+    [...written, ...pages].filter((path) => existsSync(join(root, path))),
+  ],
+  ['an enum or a namespace: syntax that is not erased', /^\s*(?:export\s+)?(?:const\s+)?(?:enum|namespace)\s+\w+/m, written],
+])('nowhere stands %s', (_, pattern, paths) => {
+  expect(paths.filter((path) => pattern.test(textOf(path)))).toEqual([]);
+});
+
+test('every room has a README that says what lives there and what may not', () => {
+  const rooms = new Set(product.map((path) => roomOf(path.slice('src/'.length))));
+  expect([...rooms].filter((room) => !existsSync(join(root, 'src', room, 'README.md')))).toEqual([]);
+});
+
+test('links between the pages resolve', () => {
+  const broken = pages.flatMap((page) =>
+    [...textOf(page).matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)]*)?\)/g)]
+      .map((match) => match[1]!)
+      .filter((link) => !existsSync(join(root, dirname(page), link)))
+      .map((link) => `${page}: ${link}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test('files that pages name in code style exist', () => {
+  const named = pages
+    .filter((page) => !page.startsWith('docs/decisions/') && page !== 'CHANGELOG.md')
+    .flatMap((page) =>
+      [...textOf(page).matchAll(/`((?:src|test|scripts|bin|docs)\/[\w./-]+\.(?:ts|js|md|svg))`/g)].map((match) => ({
+        page,
+        path: match[1]!,
+      })),
+    );
+  expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+test('the import graph in ARCHITECTURE.md is of today: `npm run architecture`', () => {
+  expect(textOf('ARCHITECTURE.md')).toBe(architecture());
+});
+
+test('what has to run can be run', () => {
+  for (const path of ['bin/millrace.js', '.ci/run']) expect(statSync(join(root, path)).mode & 0o111, path).not.toBe(0);
+});
