@@ -6,7 +6,7 @@
  * Rows are told apart by the key (keyed) or as whole rows (a table without a key: a multiset, sent under REPLICA IDENTITY FULL). Changes of a step wait in an
  * overlay by key, so that a later change sees the earlier ones; the arrangement of current rows gives the old row and fills columns that the upstream left out
  * (unchanged TOAST). A change that contradicts the rows (I-1) throws DataflowFault: the table is faulty, its neighbours are not.
- * Called by `graph/dataflow.ts`: changes, then `drain` → (probes) → `arrangement.apply(delta)` until nothing is left.
+ * Called by `dataflow.ts`: changes, then `drain` → (probes) → `arrangement.apply(delta)` until nothing is left.
  */
 import { rowLayout, type RowLayout } from '../values/layout.ts';
 import type { Column } from '../values/type.ts';

@@ -27,7 +27,7 @@ export class Arrangement {
   /** Finds a row by its identity (counted) or key (keyed). */
   readonly identity: RowIndex;
   readonly keyed: boolean;
-  /** For each row of the last applied delta: its id (freed already where it left), and its weight before. */
+  /** For each row of the delta last applied (or read): its id (freed already where it left), and its weight before. */
   ids = new Int32Array(STAGE_ROWS);
   before = new Int32Array(STAGE_ROWS);
 
@@ -112,10 +112,7 @@ export class Arrangement {
    */
   apply(delta: DeltaBlock): void {
     const n = delta.length;
-    if (n > this.ids.length) {
-      this.ids = new Int32Array(Math.max(n, 2 * this.ids.length));
-      this.before = new Int32Array(this.ids.length);
-    }
+    this.#holdIds(n);
     if (n === 1) {
       this.#stage(delta, 0, 1, 0);
       return;
@@ -140,14 +137,20 @@ export class Arrangement {
     }
   }
 
-  /** Copies rows from id `from` on into `block`, at most `rowsMax`, each with its weight; returns where to go on, 0 at the end. */
+  /**
+   * Copies rows from id `from` on into the empty `block`, at most `rowsMax`, each with its weight; returns where to go on, 0 at the end.
+   * `ids` and `before` are then as if the block had just been applied.
+   */
   read(from: number, rowsMax: number, block: DeltaBlock): number {
     const memory = this.memory;
+    this.#holdIds(rowsMax);
     let id = Math.max(1, from);
     for (let rows = 0; id < memory.idEnd; id++) {
       const weight = memory.weight(id);
       if (weight <= 0) continue;
-      if (rows++ === rowsMax) return id;
+      if (rows === rowsMax) return id;
+      this.ids[rows] = id;
+      this.before[rows++] = 0;
       const to = block.push(weight);
       this.#copy(memory, memory.address(id), block, to);
     }
@@ -158,6 +161,12 @@ export class Arrangement {
     let bytes = this.memory.bytes() + this.identity.bytes();
     for (const index of this.#indexes) bytes += index.bytes();
     return bytes;
+  }
+
+  #holdIds(rows: number): void {
+    if (rows <= this.ids.length) return;
+    this.ids = new Int32Array(Math.max(rows, 2 * this.ids.length));
+    this.before = new Int32Array(this.ids.length);
   }
 
   #find(space: RowSpace, row: number, hash: number): number {

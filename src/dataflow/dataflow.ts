@@ -1,0 +1,310 @@
+/**
+ * The room's front door: tables' changes in, views' rows out. The engine calls only this; everything is synchronous.
+ *
+ *     install(view)  →  insert/update/delete/truncate …  →  step()  →  output(view), errors(view), listeners
+ *
+ * `step` goes through the changed tables one after another (DESIGN 6: joins step relation by relation). A push of one table: views that join it with itself look
+ * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
+ * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
+ */
+import { assert, must } from '../base/assert.ts';
+import type { RowSpace } from '../values/space.ts';
+import type { Column } from '../values/type.ts';
+import type { Arrangement } from './arrangement/arrangement.ts';
+import type { RowIndex } from './arrangement/row-index.ts';
+import type { Evaluator } from './expression/contract.ts';
+import { compileHash, compileSame } from './expression/rows.ts';
+import { DataflowFault } from './fault.ts';
+import { buildView } from './graph/build.ts';
+import type { ViewError } from './graph/error-set.ts';
+import { columnsRead, fusePlan } from './graph/fuse.ts';
+import { ViewGraph, type Listener } from './graph/view-graph.ts';
+import type { Plan } from './plan/plan.ts';
+import { TableInput, type OldTuple, type TableShape, type TupleBatch } from './table.ts';
+
+/** A table's changes are pushed in pieces of this many rows, so that a join's intermediate rows stay bounded however large the step is. */
+const PUSH_ROWS_MAX = 65_536;
+
+export interface DataflowOptions {
+  /** Assert weights and consolidation in front of every operator with state (tests, soak). */
+  readonly validate?: boolean;
+}
+
+/** All current rows of a table, for an arrangement that does not exist yet. */
+export type Hydrate = (tableObject: string) => Iterable<TupleBatch>;
+
+export interface ArrangementBytes {
+  readonly object: string;
+  readonly kind: 'table' | 'view';
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+interface Table {
+  readonly shape: TableShape;
+  readonly inputs: TableInput[];
+  fault: string | null;
+}
+
+interface Installed {
+  readonly graph: ViewGraph;
+  readonly inputs: readonly { table: Table; input: TableInput }[];
+}
+
+export class Dataflow {
+  readonly #evaluator: Evaluator;
+  readonly #validate: boolean;
+  readonly #tables = new Map<string, Table>();
+  /** In the order of installation: a view stands behind those it reads. */
+  readonly #views = new Map<string, Installed>();
+  readonly #dirty = new Set<string>();
+  #readers = new Map<string, ViewGraph[]>();
+
+  constructor(evaluator: Evaluator, options: DataflowOptions = {}) {
+    this.#evaluator = evaluator;
+    this.#validate = options.validate ?? false;
+  }
+
+  defineTable(object: string, shape: TableShape): void {
+    assert(!this.#tables.has(object), `table ${object} is defined twice`);
+    this.#tables.set(object, { shape, inputs: [], fault: null });
+  }
+
+  /** Views that read it must be uninstalled first. */
+  removeTable(object: string): void {
+    assert(this.#readersOf(object).length === 0, `table ${object} is still read`);
+    this.#tables.delete(object);
+    this.#dirty.delete(object);
+  }
+
+  insert(object: string, bytes: Uint8Array, offset: number): void {
+    this.#change(object, (input) => input.insert(bytes, offset));
+  }
+
+  update(object: string, bytes: Uint8Array, old: OldTuple, oldOffset: number, newOffset: number): void {
+    this.#change(object, (input) => input.update(bytes, old, oldOffset, newOffset));
+  }
+
+  delete(object: string, bytes: Uint8Array, old: OldTuple, oldOffset: number): void {
+    this.#change(object, (input) => input.delete(bytes, old, oldOffset));
+  }
+
+  truncate(object: string): void {
+    this.#change(object, (input) => input.truncate());
+  }
+
+  /** Applies everything since the last step. */
+  step(): void {
+    for (const object of this.#dirty) {
+      const table = this.#tables.get(object);
+      if (table !== undefined && table.fault === null) this.#pushTable(object, table);
+    }
+    this.#dirty.clear();
+  }
+
+  /** Between steps. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
+  install(object: string, plan: Plan, hydrate: Hydrate): void {
+    assert(!this.#views.has(object) && !this.#tables.has(object), `${object} is installed twice`);
+    this.#views.set(object, this.#make(object, plan, hydrate));
+    this.#readers = new Map();
+  }
+
+  uninstall(object: string): void {
+    const installed = must(this.#views.get(object), `view ${object}`);
+    for (const { graph } of this.#views.values()) assert(!graph.below.includes(installed.graph), `view ${object} is still read`);
+    this.#views.delete(object);
+    this.#release(installed);
+    this.#readers = new Map();
+  }
+
+  /** A query asked once: its rows now, from the same arrangements, leaving nothing behind. */
+  evaluate(plan: Plan, hydrate: Hydrate): { rows: Arrangement; errors: ViewError[] } {
+    const installed = this.#make('query', plan, hydrate);
+    this.#release(installed);
+    return { rows: installed.graph.output, errors: errorsOf(installed.graph) };
+  }
+
+  has(object: string): boolean {
+    return this.#views.has(object);
+  }
+
+  columns(object: string): readonly Column[] {
+    return this.#view(object).columns;
+  }
+
+  /** The view's rows, counted. Only to be read, and not across steps. Meaningless while the view is faulty or has errors. */
+  output(object: string): Arrangement {
+    return this.#view(object).output;
+  }
+
+  /** Errors of its rows, and of the views below it; reading it is an error while there are any. */
+  errors(object: string): ViewError[] {
+    return errorsOf(this.#view(object));
+  }
+
+  /** Why a view or table stopped; null while it runs. A faulty view comes back by uninstall and install, a faulty table by removeTable and defineTable. */
+  fault(object: string): string | null {
+    return this.#tables.get(object)?.fault ?? this.#views.get(object)?.graph.fault ?? null;
+  }
+
+  /** Records the view's changes from now on, until closed. */
+  listen(object: string): Listener {
+    return this.#view(object).listen();
+  }
+
+  /** An index for lookups on a view's output; `removeIndex` of the output ends it. */
+  addIndex(object: string, columns: readonly number[]): RowIndex {
+    return this.#view(object).output.addIndex(columns);
+  }
+
+  /** Visits the rows whose columns of `index` are identical to those `keys` (in order) of the row at `row`, which has the layout of the view. */
+  lookup(object: string, index: RowIndex, space: RowSpace, row: number, visit: (row: number, weight: number) => void): void {
+    const { output, layout } = this.#view(object);
+    const { memory } = output;
+    const same = compileSame(layout, index.columns, layout, index.columns);
+    const hash = compileHash(layout, index.columns)(space, row);
+    for (let head = index.table.find(hash); head !== 0; head = index.table.findNext()) {
+      if (!same(space, row, memory, memory.address(head))) continue;
+      for (let id = head; id !== 0; id = memory.words[memory.header(id) + index.link]!) visit(memory.address(id), memory.weight(id));
+      return;
+    }
+  }
+
+  arrangements(): ArrangementBytes[] {
+    const list: ArrangementBytes[] = [];
+    for (const [object, { inputs }] of this.#tables) {
+      for (const input of inputs) list.push({ object, kind: 'table', bytes: input.bytes(), rows: input.arrangement.count });
+    }
+    for (const [object, { graph }] of this.#views) {
+      list.push({ object, kind: 'view', bytes: graph.stateBytes(), rows: graph.output.count });
+    }
+    return list;
+  }
+
+  #view(object: string): ViewGraph {
+    return must(this.#views.get(object), `view ${object}`).graph;
+  }
+
+  #change(object: string, apply: (input: TableInput) => void): void {
+    const table = this.#tables.get(object);
+    if (table === undefined || table.fault !== null || table.inputs.length === 0) return;
+    this.#dirty.add(object);
+    try {
+      for (const input of table.inputs) apply(input);
+    } catch (cause) {
+      this.#stopTable(object, table, cause);
+    }
+  }
+
+  #pushTable(object: string, table: Table): void {
+    for (;;) {
+      let more = false;
+      try {
+        for (const input of table.inputs) more = input.drain(PUSH_ROWS_MAX) || more;
+        if (!more) return;
+        const views = this.#readersOf(object);
+        for (const view of views) this.#guarded(view, () => view.before(object));
+        for (const input of table.inputs) input.arrangement.apply(input.delta);
+        for (const view of views) this.#guarded(view, () => view.run(object));
+        for (const view of views) view.clear(object);
+      } catch (cause) {
+        this.#stopTable(object, table, cause);
+        return;
+      } finally {
+        for (const input of table.inputs) input.delta.clear();
+      }
+    }
+  }
+
+  #guarded(view: ViewGraph, run: () => void): void {
+    if (view.fault !== null) return;
+    const below = view.below.find(({ fault }) => fault !== null);
+    if (below !== undefined) {
+      view.fault = `${below.object}: ${below.fault}`;
+      return;
+    }
+    try {
+      run();
+    } catch (cause) {
+      view.fault = reasonOf(cause);
+    }
+  }
+
+  #stopTable(object: string, table: Table, cause: unknown): void {
+    table.fault = reasonOf(cause);
+    for (const view of this.#readersOf(object)) view.fault ??= `${object}: ${table.fault}`;
+  }
+
+  #readersOf(table: string): ViewGraph[] {
+    let readers = this.#readers.get(table);
+    if (readers === undefined) {
+      readers = [...this.#views.values()].map(({ graph }) => graph).filter(({ tables }) => tables.has(table));
+      this.#readers.set(table, readers);
+    }
+    return readers;
+  }
+
+  #make(object: string, plan: Plan, hydrate: Hydrate): Installed {
+    assert(this.#dirty.size === 0, 'a view is installed between steps');
+    const fused = fusePlan(plan, (name) => this.#tables.has(name));
+    const below: ViewGraph[] = [];
+    const inputs: { table: Table; input: TableInput }[] = [];
+    const byTable = new Map<string, TableInput>();
+    const graph = new ViewGraph(object, plan.columns, below);
+    try {
+      for (const [name, columns] of columnsRead(fused)) {
+        const table = this.#tables.get(name);
+        if (table === undefined) {
+          const view = this.#view(name);
+          if (view.fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${view.fault}`);
+          below.push(view);
+          continue;
+        }
+        if (table.fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${table.fault}`);
+        const input = inputFor(name, table, columns, hydrate);
+        input.users++;
+        inputs.push({ table, input });
+        byTable.set(name, input);
+      }
+      const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
+      buildView(graph, fused, sources, this.#evaluator, this.#validate);
+      graph.hydrate();
+    } catch (cause) {
+      this.#release({ graph, inputs });
+      throw cause;
+    }
+    return { graph, inputs };
+  }
+
+  #release({ graph, inputs }: Installed): void {
+    graph.dispose();
+    for (const { table, input } of inputs) {
+      if (--input.users === 0) table.inputs.splice(table.inputs.indexOf(input), 1);
+    }
+  }
+}
+
+/** One that keeps these columns, or a new one, loaded. */
+function inputFor(object: string, table: Table, columns: ReadonlySet<number>, hydrate: Hydrate): TableInput {
+  const known = table.inputs.find((input) => input.covers(columns));
+  if (known !== undefined) return known;
+  const input = new TableInput(table.shape, [...columns]);
+  input.load(hydrate(object));
+  table.inputs.push(input);
+  return input;
+}
+
+function errorsOf(graph: ViewGraph): ViewError[] {
+  const graphs = new Set<ViewGraph>();
+  const visit = (one: ViewGraph): void => {
+    if (graphs.has(one)) return;
+    graphs.add(one);
+    one.below.forEach(visit);
+  };
+  visit(graph);
+  return [...graphs].flatMap(({ errors }) => errors.list());
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,334 @@
+/**
+ * From the fused plan to operators in topological order, wired: each node reads its inputs' blocks and appends to its own.
+ * A union is no node: its inputs append to one block. Called by `dataflow.ts`; nothing here runs a row.
+ */
+import { assert, must, unreachable } from '../../base/assert.ts';
+import { rowLayout, type RowLayout } from '../../values/layout.ts';
+import type { ErrorSink } from '../../values/space.ts';
+import { Arrangement } from '../arrangement/arrangement.ts';
+import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
+import { DeltaBlock } from '../arrangement/delta-block.ts';
+import { compileBlock, compilePredicate } from '../expression/compile-block.ts';
+import type { Evaluator } from '../expression/contract.ts';
+import { AggregateOperator } from '../operators/aggregate.ts';
+import { ConstantRows } from '../operators/constant-rows.ts';
+import { DistinctOperator } from '../operators/distinct.ts';
+import { FilterMap } from '../operators/filter-map.ts';
+import { InnerJoin } from '../operators/join.ts';
+import type { JoinSide } from '../operators/join-side.ts';
+import { LeftJoin } from '../operators/left-join.ts';
+import type { Operator } from '../operators/operator.ts';
+import { TopKOperator } from '../operators/topk.ts';
+import type { Expression } from '../plan/expression.ts';
+import type { TableInput } from '../table.ts';
+import { typesOf, type Fused, type FusedJoin, type FusedStateful, type Side } from './fuse.ts';
+import { column, substitute } from './rewrite.ts';
+import { Validator } from './validator.ts';
+import { Port, type GraphNode, type Stream, type ViewGraph } from './view-graph.ts';
+
+export interface Sources {
+  /** The table's input that keeps all columns the view reads; undefined for a view. */
+  table(object: string): TableInput | undefined;
+  view(object: string): ViewGraph;
+}
+
+interface Building {
+  readonly view: ViewGraph;
+  readonly sources: Sources;
+  readonly evaluator: Evaluator;
+  readonly validate: boolean;
+}
+
+export function buildView(view: ViewGraph, fused: Fused, sources: Sources, evaluator: Evaluator, validate: boolean): void {
+  const root = build(fused, undefined, { view, sources, evaluator, validate });
+  assert(
+    root.layout.columns.length === view.layout.columns.length &&
+      root.layout.columns.every(({ storage }, index) => storage === view.layout.columns[index]!.storage),
+    'a plan puts out the columns that it states',
+  );
+  view.root = root;
+}
+
+function build(fused: Fused, target: DeltaBlock | undefined, building: Building): Stream {
+  const { view, evaluator } = building;
+  const layout = rowLayout(typesOf(fused));
+  const output = target ?? new DeltaBlock(layout);
+  switch (fused.kind) {
+    case 'scan': {
+      const port = portOf(fused.object, building);
+      const place = placed(building.sources.table(fused.object));
+      const operator = new FilterMap(port.layout, fused.where.map(place), fused.outputs.map(place), layout, evaluator);
+      return add(building, new StepNode(operator, port, output, view.errors), layout);
+    }
+    case 'values':
+      return add(
+        building,
+        new StepNode(new ConstantRows(fused.rows, fused.where, fused.outputs, layout, evaluator), null, output, view.errors),
+        layout,
+      );
+    case 'map': {
+      const input = build(fused.input, undefined, building);
+      const operator = new FilterMap(input.layout, fused.where, fused.outputs, layout, evaluator);
+      return add(building, new StepNode(operator, input, output, view.errors), layout);
+    }
+    case 'union': {
+      const inputs = fused.inputs.map((input) => build(input, output, building));
+      return {
+        block: output,
+        layout,
+        ports: new Set(inputs.flatMap(({ ports }) => [...ports])),
+        tables: new Set(inputs.flatMap(({ tables }) => [...tables])),
+      };
+    }
+    case 'join':
+      return add(building, joinNode(fused, output, building), layout);
+    case 'stateful':
+      return buildStateful(fused, target, building);
+    default:
+      return unreachable(fused);
+  }
+}
+
+function buildStateful(fused: FusedStateful, target: DeltaBlock | undefined, building: Building): Stream {
+  const { view, evaluator } = building;
+  const input = build(fused.input, undefined, building);
+  const layout = rowLayout(fused.plan.columns.map(({ type }) => type));
+  const plain =
+    fused.where.length === 0 &&
+    fused.outputs.length === layout.columns.length &&
+    fused.outputs.every((expression, index) => expression.kind === 'column' && expression.index === index);
+  const block = plain && target !== undefined ? target : new DeltaBlock(layout);
+  const operator = statefulOperator(fused, input.layout, evaluator);
+  const guard = building.validate ? new Validator(fused.plan.op, input.layout) : undefined;
+  const stream = add(building, new StepNode(operator, input, block, view.errors, consolidator(input.layout), guard), layout);
+  if (plain) return stream;
+  const outputLayout = rowLayout(typesOf(fused));
+  const above = new FilterMap(layout, fused.where, fused.outputs, outputLayout, evaluator);
+  return add(building, new StepNode(above, stream, target ?? new DeltaBlock(outputLayout), view.errors), outputLayout);
+}
+
+function statefulOperator({ plan }: FusedStateful, input: RowLayout, evaluator: Evaluator): Operator {
+  switch (plan.op) {
+    case 'distinct':
+      return new DistinctOperator(plan, input);
+    case 'aggregate':
+      return new AggregateOperator(plan, input, evaluator);
+    case 'topk':
+      return new TopKOperator(plan, input, evaluator);
+    default:
+      return unreachable(plan);
+  }
+}
+
+function add(building: Building, node: GraphNode, layout: RowLayout): Stream {
+  building.view.nodes.push(node);
+  return { block: node.output, layout, ports: node.ports, tables: node.tables };
+}
+
+function portOf(object: string, { view, sources }: Building): Port {
+  const table = sources.table(object);
+  let port: Port;
+  if (table !== undefined) {
+    port = new Port(object, table.arrangement, table.delta, new Set([object]));
+  } else {
+    const below = sources.view(object);
+    port = new Port(object, below.output, below.root.block, below.tables);
+  }
+  view.ports.push(port);
+  return port;
+}
+
+/** From the table's columns to those that its input keeps. */
+function placed(table: TableInput | undefined): (expression: Expression) => Expression {
+  if (table === undefined) return (expression) => expression;
+  return (expression) => substitute(expression, (ref) => column(table.columns.indexOf(ref.index), ref.type));
+}
+
+interface BuiltSide {
+  readonly stream: Stream;
+  readonly side: JoinSide;
+  /** The side's i-th column as written, over the side's arranged rows. */
+  readonly column: (index: number) => Expression;
+  readonly where: readonly Expression[];
+  readonly consolidate: Consolidate | null;
+  readonly guard: Validator | undefined;
+}
+
+function buildSide(side: Side, building: Building): BuiltSide {
+  const { evaluator, sources } = building;
+  if (side.kind === 'shared') {
+    const table = must(sources.table(side.object), `table ${side.object}`);
+    const port = portOf(side.object, building);
+    const place = placed(table);
+    const index = table.arrangement.addIndex(side.keys.map((position) => table.columns.indexOf(position)));
+    building.view.releases.push(() => table.arrangement.removeIndex(index));
+    const where = side.where.map(place);
+    const filter = where.length === 0 ? null : compilePredicate({ inputs: [table.layout], where }, evaluator);
+    const built: JoinSide = { arrangement: table.arrangement, index, layout: table.layout, shared: true, filter, visible: true };
+    port.side = built;
+    return {
+      stream: port,
+      side: built,
+      column: (at) => place(side.columns[at]!),
+      where,
+      consolidate: null,
+      guard: undefined,
+    };
+  }
+  const stream = build(side.input, undefined, building);
+  const arrangement = Arrangement.counted(stream.layout);
+  const index = arrangement.addIndex(side.keys);
+  return {
+    stream,
+    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, visible: true },
+    column: (at) => {
+      const position = must(side.position.get(at), 'column of a join side');
+      return column(position, stream.layout.columns[position]!.type);
+    },
+    where: [],
+    consolidate: consolidator(stream.layout),
+    guard: building.validate ? new Validator('join side', stream.layout) : undefined,
+  };
+}
+
+function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): JoinNode {
+  const left = buildSide(fused.left, building);
+  const right = buildSide(fused.right, building);
+  const { evaluator, view } = building;
+  const width = left.side.layout.columns.length;
+  const shifted = (expression: Expression): Expression => substitute(expression, (ref) => column(ref.index + width, ref.type));
+  const overPair = (expression: Expression): Expression =>
+    substitute(expression, (ref) =>
+      ref.index < fused.leftWidth ? left.column(ref.index) : shifted(right.column(ref.index - fused.leftWidth)),
+    );
+  const overLeft = (expression: Expression): Expression =>
+    substitute(expression, (ref) =>
+      ref.index < fused.leftWidth ? left.column(ref.index) : { kind: 'constant', text: null, type: ref.type },
+    );
+  const inputs = [left.side.layout, right.side.layout] as const;
+  const layout = rowLayout(typesOf(fused));
+  const matching = [...left.where, ...right.where.map(shifted), ...fused.on.map(overPair)];
+  const above = fused.where.map(overPair);
+  const outputs = fused.outputs.map(overPair);
+  if (fused.join === 'inner') {
+    const pairs = compileBlock({ inputs, where: [...matching, ...above], outputs, output: layout }, evaluator);
+    return new JoinNode(left, right, new InnerJoin(left.side, right.side, pairs), output, view.errors);
+  }
+  const functions = {
+    matches: matching.length === 0 ? null : compilePredicate({ inputs, where: matching }, evaluator),
+    pairs: compileBlock({ inputs, where: above, outputs, output: layout }, evaluator),
+    padded: compileBlock(
+      { inputs: [left.side.layout], where: fused.where.map(overLeft), outputs: fused.outputs.map(overLeft), output: layout },
+      evaluator,
+    ),
+  };
+  return new JoinNode(left, right, new LeftJoin(left.side, right.side, functions), output, view.errors);
+}
+
+/** An operator with one input, or none. */
+class StepNode implements GraphNode {
+  readonly output: DeltaBlock;
+  readonly ports: ReadonlySet<Port>;
+  readonly tables: ReadonlySet<string>;
+  readonly #operator: Operator;
+  readonly #input: Stream | null;
+  readonly #errors: ErrorSink;
+  readonly #consolidate: Consolidate | undefined;
+  readonly #guard: Validator | undefined;
+
+  constructor(
+    operator: Operator,
+    input: Stream | null,
+    output: DeltaBlock,
+    errors: ErrorSink,
+    consolidate?: Consolidate,
+    guard?: Validator | undefined,
+  ) {
+    this.#operator = operator;
+    this.#input = input;
+    this.output = output;
+    this.#errors = errors;
+    this.#consolidate = consolidate;
+    this.#guard = guard;
+    this.ports = input?.ports ?? new Set();
+    this.tables = input?.tables ?? new Set();
+  }
+
+  start(): void {
+    this.#operator.start?.(this.output, this.#errors);
+  }
+
+  run(): void {
+    const block = this.#input?.block;
+    if (block === undefined || block.length === 0) return;
+    this.#consolidate?.(block);
+    this.#guard?.check(block);
+    if (block.length > 0) this.#operator.step(0, block, this.output, this.#errors);
+  }
+
+  stateBytes(): number {
+    return this.#operator.stateBytes();
+  }
+}
+
+/**
+ * Steps a join's ports in the order in which the sides' arrangements change: a shared side has been applied when `run` begins, an own side is applied by
+ * its step. So the shared side goes first; and a join of one arrangement with itself steps its left port in `before`.
+ */
+class JoinNode implements GraphNode {
+  readonly output: DeltaBlock;
+  readonly ports: ReadonlySet<Port>;
+  readonly tables: ReadonlySet<string>;
+  readonly #left: BuiltSide;
+  readonly #right: BuiltSide;
+  readonly #operator: InnerJoin | LeftJoin;
+  readonly #errors: ErrorSink;
+  readonly #withItself: boolean;
+
+  constructor(left: BuiltSide, right: BuiltSide, operator: InnerJoin | LeftJoin, output: DeltaBlock, errors: ErrorSink) {
+    this.#left = left;
+    this.#right = right;
+    this.#operator = operator;
+    this.output = output;
+    this.#errors = errors;
+    this.#withItself = left.side.arrangement === right.side.arrangement;
+    this.ports = new Set([...left.stream.ports, ...right.stream.ports]);
+    this.tables = new Set([...left.stream.tables, ...right.stream.tables]);
+  }
+
+  before(): void {
+    if (this.#withItself) this.#step(0, this.#left);
+  }
+
+  run(live: boolean): void {
+    if (this.#withItself && live) {
+      this.#settle();
+      this.#step(1, this.#right);
+    } else if (this.#right.side.shared && !this.#left.side.shared) {
+      this.#step(1, this.#right);
+      this.#step(0, this.#left);
+    } else {
+      if (this.#step(0, this.#left)) this.#settle();
+      this.#step(1, this.#right);
+    }
+  }
+
+  stateBytes(): number {
+    return this.#operator.stateBytes();
+  }
+
+  #step(port: number, { stream, consolidate, guard }: BuiltSide): boolean {
+    const { block } = stream;
+    if (block.length === 0) return false;
+    consolidate?.(block);
+    guard?.check(block);
+    if (block.length === 0) return false;
+    this.#operator.step(port, block, this.output, this.#errors);
+    return true;
+  }
+
+  /** A shared left side's rows have their ids now. */
+  #settle(): void {
+    if (this.#left.side.shared && this.#operator instanceof LeftJoin) this.#operator.settle(this.#left.stream.block);
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * One side of a join: where its rows are arranged by the join's keys, and whether that arrangement is the join's own or a table's that views share.
+ * Called by `join.ts`, `left-join.ts` and `graph/build.ts`.
+ */
+import type { RowLayout } from '../../values/layout.ts';
+import type { Arrangement } from '../arrangement/arrangement.ts';
+import type { DeltaBlock } from '../arrangement/delta-block.ts';
+import type { RowIndex } from '../arrangement/row-index.ts';
+import type { PredicateFunction } from '../expression/contract.ts';
+import { rowAddresses } from './row-addresses.ts';
+
+export interface JoinSide {
+  readonly arrangement: Arrangement;
+  readonly index: RowIndex;
+  readonly layout: RowLayout;
+  /** The table's: whoever steps the table applies its deltas. Else the join does. */
+  readonly shared: boolean;
+  /** Shared sides: which rows belong to this join at all. Cannot fail. */
+  readonly filter: PredicateFunction | null;
+  /** False while a new join is being hydrated and this side's rows have not been brought yet: then a shared arrangement counts as empty. */
+  visible: boolean;
+}
+
+const silent = { add: (): void => {} };
+
+/** Which rows of a side's delta belong to the join; null = all. */
+export class SideFilter {
+  #pass = new Uint8Array(64);
+
+  rows(side: JoinSide, delta: DeltaBlock): Uint8Array | null {
+    if (side.filter === null) return null;
+    const n = delta.length;
+    if (n > this.#pass.length) this.#pass = new Uint8Array(2 * n);
+    const rows = rowAddresses(delta.stride, n);
+    side.filter(delta, rows, delta, rows, delta.weights, n, this.#pass, silent);
+    return this.#pass;
+  }
+}
