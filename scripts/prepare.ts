@@ -77,6 +77,7 @@ async function make(): Promise<void> {
       await second.exec(`DROP DATABASE ${template}`);
     }
     await second.exec('REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean) FROM PUBLIC');
+    await second.exec('GRANT pg_maintain, pg_checkpoint TO millrace');
     await second.exec('VACUUM FULL');
     await second.exec('VACUUM ANALYZE');
     await second.exec('CHECKPOINT');

@@ -3,45 +3,20 @@
  * A view's text becomes a temporary view, an ad hoc statement a temporary SQL-standard function, each in a transaction that is rolled back; nothing stays.
  * Error positions are those of the caller's own text. Called by `catalog-worker.ts`.
  */
-import { ident, literal } from '../base/ident.ts';
-import { millraceError } from '../base/errors.ts';
-import type {
-  Analysis,
-  AnalysedColumn,
-  Dependency,
-  Description,
-  QueryToAnalyse,
-  StatementSettings,
-  ViewToAnalyse,
-} from './catalog-contract.ts';
+import { ident } from '../base/ident.ts';
+import type { Analysis, AnalysedColumn, Dependency, Description, QueryToAnalyse, ViewToAnalyse } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
 import { joined, request } from './protocol.ts';
+import { localSettings } from './settings.ts';
 
 const REPLY_BYTES_MAX = 64 << 20;
 const TEXT_OID = 25;
 const UNKNOWN_OID = 705;
 
-/** SET LOCAL for one transaction. Roles are never among them: they come from Millrace's own sessions, which filter. */
-export function settingStatements({ searchPath, settings }: StatementSettings): string {
-  const statements = Object.entries(settings ?? {}).map(([name, value]) => `SET LOCAL ${settingName(name)} = ${literal(value)}`);
-  // pg_temp is named last, so that no temporary object of ours is ever found by a bare name first.
-  if (searchPath !== undefined)
-    statements.push(`SET LOCAL search_path = ${[...searchPath, 'pg_temp'].map((schema) => literal(schema)).join(', ')}`);
-  return statements.map((statement) => `; ${statement}`).join('');
-}
-
-/** A name may have a dot (`a.b`), each part quoted by itself. Names that would change who runs the statement are not settings of a statement. */
-function settingName(name: string): string {
-  if (/^(role|session_authorization|transaction_read_only|default_transaction_read_only)$/i.test(name)) {
-    throw millraceError('CATALOG_STATEMENT_REFUSED', { keyword: `SET ${name}` });
-  }
-  return name.split('.').map(ident).join('.');
-}
-
 /** Parameter types and result columns, without running anything. Refuses what is more than one statement. */
 export function describe(pg: PostgresInstance, query: QueryToAnalyse): Description {
-  return pg.inTransaction(`BEGIN READ ONLY${settingStatements(query)}`, 'ROLLBACK', () => describeHere(pg, query));
+  return pg.inTransaction(`BEGIN READ ONLY${localSettings(query)}`, 'ROLLBACK', () => describeHere(pg, query));
 }
 
 function describeHere(pg: PostgresInstance, { sql, parameterTypes = [] }: QueryToAnalyse): Description {
@@ -53,7 +28,7 @@ function describeHere(pg: PostgresInstance, { sql, parameterTypes = [] }: QueryT
 export function analyseView(pg: PostgresInstance, view: ViewToAnalyse): Analysis {
   const names = view.columnNames === undefined ? '' : ` (${view.columnNames.map(ident).join(', ')})`;
   const prefix = `CREATE TEMPORARY VIEW millrace_analysed${names} AS `;
-  return pg.inTransaction(`BEGIN${settingStatements(view)}`, 'ROLLBACK', () => {
+  return pg.inTransaction(`BEGIN${localSettings(view)}`, 'ROLLBACK', () => {
     // Parse takes one statement only, so nothing can follow the view's query.
     const reply = pg.exchange(joined(request.parse(prefix + view.sql), request.bind(), request.execute(), request.sync()), REPLY_BYTES_MAX);
     if (reply.error !== undefined) throw postgresError(reply.error, prefix);
@@ -64,7 +39,7 @@ export function analyseView(pg: PostgresInstance, view: ViewToAnalyse): Analysis
 }
 
 export function analyseQuery(pg: PostgresInstance, query: QueryToAnalyse): Analysis {
-  return pg.inTransaction(`BEGIN${settingStatements(query)}`, 'ROLLBACK', () => {
+  return pg.inTransaction(`BEGIN${localSettings(query)}`, 'ROLLBACK', () => {
     const { parameterTypes, columns } = describeHere(pg, query);
     const types = parameterTypes.length === 0 ? [] : typeNames(pg, parameterTypes);
     const prefix = `CREATE FUNCTION pg_temp.millrace_analysed(${types.join(', ')}) RETURNS SETOF record BEGIN ATOMIC `;

@@ -8,12 +8,13 @@
  * A batch that fails does not say which row: it is halved until it is small, then each row runs under its own exception handler (45 µs a row).
  * Used by `evaluator-worker.ts`.
  */
-import { ident, literal } from '../base/ident.ts';
+import { literal } from '../base/ident.ts';
 import { must } from '../base/assert.ts';
 import type { EvaluatorRequest, RowFailure } from './evaluator-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
 import { joined, request, type Complaint } from './protocol.ts';
+import { assignment } from './settings.ts';
 import { decodeTextArray, encodeTextArray, sliceTextArray } from './text-array.ts';
 
 /** Below this many rows, one handler a row is cheaper than further halving. */
@@ -62,9 +63,7 @@ export class Batches {
   #apply(settings: Readonly<Record<string, string>>): void {
     const wanted = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
     if (wanted === this.#settings) return;
-    const statements = Object.entries(settings).map(
-      ([name, value]) => `; SET ${name.split('.').map(ident).join('.')} = ${settingValue(name, value)}`,
-    );
+    const statements = Object.entries(settings).map(([name, value]) => `; SET ${assignment(name, value)}`);
     this.#pg.run(`RESET ALL${statements.join('')}`);
     this.#settings = wanted;
   }
@@ -167,9 +166,4 @@ export class Batches {
     // One DataRow of one column: 'D', length, Int16 columns, Int32 length, the array.
     return reply.rows.slice(11);
   }
-}
-
-/** search_path is a list; everything else is one value. */
-function settingValue(name: string, value: string): string {
-  return name.toLowerCase() === 'search_path' ? value : literal(value);
 }

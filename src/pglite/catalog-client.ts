@@ -14,10 +14,14 @@ import type {
   CatalogMethods,
   CatalogRows,
   CatalogWorkerData,
+  Ddl,
   Description,
   QueryToAnalyse,
   RawResult,
   RawStatement,
+  RebuildFailure,
+  RebuildStep,
+  StatementSettings,
   ViewToAnalyse,
 } from './catalog-contract.ts';
 import { preparedDirectory } from './prepared.ts';
@@ -28,10 +32,10 @@ const WAITING_MAX = 1_000;
 const OPEN_TIMEOUT_MS = 60_000;
 
 export interface CatalogOptions {
-  /** Run as superuser before anything else: functions in pg_catalog. */
-  readonly privileged?: () => readonly string[];
   /** The whole mirror as DDL, in order, for a new worker. Asked anew at every opening. */
-  readonly rebuild?: () => readonly string[];
+  readonly rebuild?: () => readonly RebuildStep[];
+  /** After every opening: the steps that Postgres refused. */
+  readonly onOpened?: (failures: readonly RebuildFailure[]) => void;
 }
 
 export interface CallOptions {
@@ -61,19 +65,26 @@ export class CatalogClient {
   #opened: Opened | undefined;
   #running = false;
   #closed = false;
+  #generation = 0;
 
   constructor(options: CatalogOptions = {}) {
     this.#options = options;
   }
 
-  /** Statements in one transaction, as the owner of the mirror: its DDL. */
-  async exec(sql: string | readonly string[], options?: CallOptions): Promise<void> {
-    await this.#ask('exec', { sql: typeof sql === 'string' ? [sql] : sql }, options);
+  /** Rises with every opening. OIDs of the mirror's own objects hold for one generation only. */
+  get generation(): number {
+    return this.#generation;
   }
 
-  /** One statement of Millrace's own, rows as text. */
-  query(sql: string, parameters: readonly (string | null)[] = [], options?: CallOptions): Promise<CatalogRows> {
-    return this.#ask('query', { sql, parameters }, options) as Promise<CatalogRows>;
+  /** Statements in one transaction, as the owner of the mirror: its DDL. */
+  async exec(ddl: string | readonly Ddl[], options?: CallOptions): Promise<void> {
+    await this.#ask('exec', { ddl: typeof ddl === 'string' ? [ddl] : ddl }, options);
+  }
+
+  /** One reading statement of Millrace's own, rows as text. */
+  query(sql: string, parameters: readonly (string | null)[] = [], options?: CallOptions & StatementSettings): Promise<CatalogRows> {
+    const { searchPath, settings } = options ?? {};
+    return this.#ask('query', { sql, parameters, searchPath, settings }, options) as Promise<CatalogRows>;
   }
 
   /** A client's catalog statement: see client-statement.ts. */
@@ -184,8 +195,10 @@ export class CatalogClient {
       };
       worker.on('error', (error: Error) => ended(error.message));
       worker.on('exit', (code) => ended(`exit code ${code}`));
-      const boot = opened.rpc.call('boot', { privileged: this.#options.privileged?.() ?? [], rebuild: this.#options.rebuild?.() ?? [] });
-      await bounded(boot, OPEN_TIMEOUT_MS, undefined);
+      const boot = opened.rpc.call('boot', { rebuild: this.#options.rebuild?.() ?? [] });
+      const failures = await bounded(boot, OPEN_TIMEOUT_MS, undefined);
+      this.#generation++;
+      this.#options.onOpened?.(failures);
     } catch (error) {
       await this.#drop();
       throw millraceError('CATALOG_UNAVAILABLE', { reason: error instanceof Error ? error.message : String(error) }, error);

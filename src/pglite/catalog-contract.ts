@@ -1,6 +1,7 @@
 /**
  * What the catalog worker is asked, one request at a time. Plain data both ways. `catalog-client.ts` asks, `catalog-worker.ts` answers.
  */
+import type { PlainError } from '../base/errors.ts';
 import type { Complaint, FieldDescription } from './protocol.ts';
 
 /** How names resolve and values print while one statement runs. */
@@ -9,6 +10,20 @@ export interface StatementSettings {
   readonly searchPath?: readonly string[];
   /** TimeZone, DateStyle … */
   readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** One statement of DDL, run as the mirror's owner, or as superuser (functions and collations in pg_catalog). */
+export type Ddl = string | { readonly privileged: string };
+
+/** One object of the mirror in a rebuild: all of it or nothing, and without it the others still are. */
+export interface RebuildStep {
+  readonly id: string;
+  readonly ddl: readonly Ddl[];
+}
+
+export interface RebuildFailure {
+  readonly id: string;
+  readonly error: PlainError;
 }
 
 export interface CatalogRows {
@@ -77,11 +92,16 @@ export interface QueryToAnalyse extends StatementSettings {
   readonly parameterTypes?: readonly number[];
 }
 
+export interface OwnQuery extends StatementSettings {
+  readonly sql: string;
+  readonly parameters: readonly (string | null)[];
+}
+
 export type CatalogMethods = {
-  boot(params: { readonly privileged: readonly string[]; readonly rebuild: readonly string[] }): object;
+  boot(params: { readonly rebuild: readonly RebuildStep[] }): readonly RebuildFailure[];
   /** Statements in one transaction. */
-  exec(params: { readonly sql: readonly string[] }): object;
-  query(params: { readonly sql: string; readonly parameters: readonly (string | null)[] }): CatalogRows;
+  exec(params: { readonly ddl: readonly Ddl[] }): object;
+  query(params: OwnQuery): CatalogRows;
   queryRaw(params: RawStatement): RawResult;
   describe(params: QueryToAnalyse): Description;
   analyseView(params: ViewToAnalyse): Analysis;

@@ -5,12 +5,13 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';
-import { millraceError } from '../base/errors.ts';
+import { MillraceError, millraceError } from '../base/errors.ts';
 import { serve } from '../base/rpc.ts';
 import { analyseQuery, analyseView, describe } from './analyse.ts';
-import type { CatalogMethods, CatalogWorkerData } from './catalog-contract.ts';
+import type { CatalogMethods, CatalogWorkerData, Ddl, RebuildFailure, RebuildStep } from './catalog-contract.ts';
 import { queryRaw } from './client-statement.ts';
 import { InstanceDead, PostgresInstance } from './instance.ts';
+import { localSettings } from './settings.ts';
 
 const { preparedTgz } = workerData as CatalogWorkerData;
 let instance: PostgresInstance | undefined;
@@ -24,25 +25,63 @@ function alive<R>(work: (pg: PostgresInstance) => R): R {
   }
 }
 
-/** All or nothing. */
-function transaction(pg: PostgresInstance, statements: readonly string[]): void {
-  if (statements.length > 0) pg.inTransaction('BEGIN', 'COMMIT', () => statements.forEach((sql) => pg.run(sql)));
+/** All or nothing. Each is one statement, whatever its text holds. */
+function transaction(pg: PostgresInstance, ddl: readonly Ddl[]): void {
+  if (ddl.length === 0) return;
+  pg.inTransaction('BEGIN', 'COMMIT', () => {
+    for (const statement of ddl) {
+      if (typeof statement === 'string') pg.query(statement);
+      else {
+        pg.run('SET SESSION AUTHORIZATION postgres');
+        pg.query(statement.privileged);
+        pg.run('SET SESSION AUTHORIZATION millrace');
+      }
+    }
+  });
+}
+
+function rebuild(pg: PostgresInstance, steps: readonly RebuildStep[]): RebuildFailure[] {
+  const failures: RebuildFailure[] = [];
+  for (const { id, ddl } of steps) {
+    try {
+      transaction(pg, ddl);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      failures.push({ id, error: error.toPlain() });
+    }
+  }
+  return failures;
+}
+
+/** There is no autovacuum and no checkpointer in here: without this, each analysis would leave dead rows and WAL in memory for ever. */
+const WRITES_BETWEEN_MAINTENANCE = 500;
+let writes = 0;
+
+function written<R>(result: R): R {
+  if (++writes % WRITES_BETWEEN_MAINTENANCE === 0) {
+    alive((pg) => {
+      pg.run('VACUUM');
+      pg.run('CHECKPOINT');
+    });
+  }
+  return result;
 }
 
 serve<CatalogMethods>(must(parentPort, 'parentPort'), {
-  async boot({ privileged, rebuild }) {
+  async boot({ rebuild: steps }) {
     instance = await PostgresInstance.boot(preparedTgz);
     return alive((pg) => {
-      transaction(pg, privileged);
       pg.run('SET SESSION AUTHORIZATION millrace');
-      transaction(pg, rebuild);
-      return {};
+      // The session's temporary schema is made once and stays; each analysis would make it again and roll it back.
+      pg.run('CREATE TEMPORARY VIEW opened AS SELECT 1; DROP VIEW opened');
+      return rebuild(pg, steps);
     });
   },
-  exec: ({ sql }) => (alive((pg) => transaction(pg, sql)), {}),
-  query: ({ sql, parameters }) => alive((pg) => pg.query(sql, parameters)),
+  exec: ({ ddl }) => written((alive((pg) => transaction(pg, ddl)), {})),
+  query: (query) =>
+    alive((pg) => pg.inTransaction(`BEGIN READ ONLY${localSettings(query)}`, 'ROLLBACK', () => pg.query(query.sql, query.parameters))),
   queryRaw: (statement) => alive((pg) => queryRaw(pg, statement)),
   describe: (query) => alive((pg) => describe(pg, query)),
-  analyseView: (view) => alive((pg) => analyseView(pg, view)),
-  analyseQuery: (query) => alive((pg) => analyseQuery(pg, query)),
+  analyseView: (view) => written(alive((pg) => analyseView(pg, view))),
+  analyseQuery: (query) => written(alive((pg) => analyseQuery(pg, query))),
 });

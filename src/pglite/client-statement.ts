@@ -4,11 +4,11 @@
  * through Parse, which takes one; set_config() is revoked). So nothing of one client is left for the next. Called by `catalog-worker.ts`.
  */
 import { millraceError } from '../base/errors.ts';
-import { settingStatements } from './analyse.ts';
 import type { RawResult, RawStatement } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
 import { joined, request } from './protocol.ts';
+import { localSettings } from './settings.ts';
 
 /** A catalog of thousands of tables is some MB; no tool reads more at once. */
 const RESULT_BYTES_MAX = 64 << 20;
@@ -19,7 +19,7 @@ export function queryRaw(pg: PostgresInstance, statement: RawStatement): RawResu
   const keyword = firstKeyword(statement.sql);
   // An empty statement is Postgres's to answer.
   if (keyword !== '' && !READING.has(keyword)) throw millraceError('CATALOG_STATEMENT_REFUSED', { keyword });
-  return pg.inTransaction(`BEGIN READ ONLY${settingStatements(statement)}`, 'ROLLBACK', () => {
+  return pg.inTransaction(`BEGIN READ ONLY${localSettings(statement)}`, 'ROLLBACK', () => {
     const reply = pg.exchange(
       joined(
         request.parse(statement.sql, statement.parameterTypes),
