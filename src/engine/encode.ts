@@ -1,0 +1,161 @@
+/**
+ * Packed rows into bytes for a client: DataRow messages (text or binary format by column), CopyData lines, or arrays of text values.
+ * The engine worker encodes, so that the main thread only moves bytes. One encoder a query or subscription.
+ */
+import { millraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import { baseOid, codecOf, type Codec } from '../values/codec.ts';
+import type { RowLayout } from '../values/layout.ts';
+import type { RowSpace } from '../values/space.ts';
+import { readTextBytes } from '../values/text.ts';
+import { ByteWriter } from '../wire/bytes.ts';
+import { CopyTextEncoder, DataRowEncoder } from '../wire/data-row.ts';
+import { binaryEncoderOf, type BinaryEncoder } from './binary.ts';
+import type { RowFormat } from './protocol.ts';
+
+/** A batch is handed over when it reaches this. */
+const BATCH_BYTES = 64 << 10;
+
+interface ShownColumn {
+  readonly offset: number;
+  readonly nullWord: number;
+  readonly nullBit: number;
+  readonly codec: Codec;
+  /** Bytes are in the slot or heap as they are: copied, not decoded. */
+  readonly text: boolean;
+  readonly binary: BinaryEncoder | undefined;
+}
+
+export interface Batch {
+  bytes: Uint8Array;
+  rows: number;
+}
+
+export class RowEncoder {
+  readonly #columns: readonly ShownColumn[];
+  readonly #format: RowFormat;
+  readonly #bytesMax: number;
+  #out = new ByteWriter(BATCH_BYTES + 4096);
+  #dataRow: DataRowEncoder;
+  #copyText: CopyTextEncoder;
+  #scratch = new Uint8Array(1024);
+  #rows = 0;
+  #totalBytes = 0;
+  readonly batches: Batch[] = [];
+  readonly values: (string | null)[][] = [];
+
+  /** `project`: positions in the layout, in the order shown. */
+  constructor(layout: RowLayout, project: readonly number[], format: RowFormat, bytesMax: number = limits.queryMemoryBytesMax) {
+    this.#format = format;
+    this.#bytesMax = bytesMax;
+    this.#dataRow = new DataRowEncoder(this.#out);
+    this.#copyText = new CopyTextEncoder(this.#out);
+    this.#columns = project.map((index, position) => {
+      const column = layout.columns[index]!;
+      const binary = format.kind === 'dataRow' && formatAt(format.formats, position) === 1;
+      return {
+        offset: column.offset,
+        nullWord: column.nullWord,
+        nullBit: column.nullBit,
+        codec: codecOf(column.type),
+        text: column.storage === 'text',
+        binary: binary ? binaryEncoderOf(baseOid(column.type), column.storage) : undefined,
+      };
+    });
+  }
+
+  /** `leading`: values in front of the row's own (a SUBSCRIBE's timestamp and diff), as text. */
+  add(space: RowSpace, row: number, times: number, leading: readonly (string | null)[] = []): void {
+    for (let i = 0; i < times; i++) {
+      if (this.#format.kind === 'values') this.values.push([...leading, ...this.#valuesOf(space, row)]);
+      else if (this.#format.kind === 'copyText') this.#addCopyText(space, row, leading);
+      else this.#addDataRow(space, row, leading);
+      this.#rows++;
+      if (this.#out.length >= BATCH_BYTES) this.flush();
+    }
+  }
+
+  /** A row of which only the leading values are known (a progress mark): the others are NULL. */
+  addNulls(leading: readonly (string | null)[]): void {
+    const columns = this.#columns.length;
+    if (this.#format.kind === 'values') this.values.push([...leading, ...Array.from<null>({ length: columns }).fill(null)]);
+    else {
+      const encoder = this.#format.kind === 'copyText' ? this.#copyText : this.#dataRow;
+      encoder.begin(leading.length + columns);
+      for (const value of leading)
+        if (value === null) encoder.null();
+        else encoder.utf8(value);
+      for (let i = 0; i < columns; i++) encoder.null();
+      encoder.end();
+    }
+    this.#rows++;
+  }
+
+  /** Ends the batch under way; `batches` then holds everything. */
+  flush(): void {
+    if (this.#rows === 0) return;
+    this.#totalBytes += this.#out.length;
+    if (this.#totalBytes > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
+    this.batches.push({ bytes: this.#out.bytes.slice(0, this.#out.length), rows: this.#rows });
+    this.#out.length = 0;
+    this.#rows = 0;
+  }
+
+  /** Hands the batches over and begins anew. */
+  take(): Batch[] {
+    this.flush();
+    this.#totalBytes = 0;
+    return this.batches.splice(0);
+  }
+
+  #addDataRow(space: RowSpace, row: number, leading: readonly (string | null)[]): void {
+    const encoder = this.#dataRow;
+    encoder.begin(leading.length + this.#columns.length);
+    for (const value of leading) {
+      if (value === null) encoder.null();
+      else encoder.utf8(value);
+    }
+    for (const column of this.#columns) {
+      if ((space.words[row + column.nullWord]! & column.nullBit) !== 0) encoder.null();
+      else if (column.binary !== undefined) column.binary(space, row + column.offset, this.#out, column.codec);
+      else if (column.text) encoder.text(this.#scratch, 0, this.#textInto(space, row + column.offset));
+      else encoder.utf8(column.codec.format(column.codec.read(space, row + column.offset)));
+    }
+    encoder.end();
+  }
+
+  #addCopyText(space: RowSpace, row: number, leading: readonly (string | null)[]): void {
+    const encoder = this.#copyText;
+    encoder.begin();
+    for (const value of leading) {
+      if (value === null) encoder.null();
+      else encoder.utf8(value);
+    }
+    for (const column of this.#columns) {
+      if ((space.words[row + column.nullWord]! & column.nullBit) !== 0) encoder.null();
+      else if (column.text) encoder.text(this.#scratch, 0, this.#textInto(space, row + column.offset));
+      else encoder.utf8(column.codec.format(column.codec.read(space, row + column.offset)));
+    }
+    encoder.end();
+  }
+
+  #valuesOf(space: RowSpace, row: number): (string | null)[] {
+    return this.#columns.map((column) =>
+      (space.words[row + column.nullWord]! & column.nullBit) !== 0
+        ? null
+        : column.codec.format(column.codec.read(space, row + column.offset)),
+    );
+  }
+
+  #textInto(space: RowSpace, at: number): number {
+    const length = space.words[at]!;
+    if (length > this.#scratch.length) this.#scratch = new Uint8Array(2 * length);
+    readTextBytes(space.words, space.heap, at, this.#scratch, 0);
+    return length;
+  }
+}
+
+/** As in Bind: none = all text, one = for all, else one a column. */
+function formatAt(formats: readonly number[], position: number): number {
+  return formats.length === 0 ? 0 : formats.length === 1 ? formats[0]! : (formats[position] ?? 0);
+}

@@ -1,0 +1,189 @@
+/**
+ * The log into the dataflow: visits whole upstream transactions in commit order and hands their raw tuples to the tables that views read.
+ * Keeps I-1 (a transaction applies to a table iff its commit record starts at or past the table's snapshot) and I-2 (it stops between transactions only).
+ * Called by the engine's loop.
+ */
+import { millraceError, type PlainError } from '../base/errors.ts';
+import type { Lsn } from '../base/lsn.ts';
+import type { Dataflow } from '../dataflow/graph/dataflow.ts';
+import type { LogReader } from '../store/log/reader.ts';
+import { cutAt, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
+import type { UpstreamTable } from '../upstream/table.ts';
+import { readInt32, readUint32 } from '../wire/bytes.ts';
+import {
+  DELETE,
+  FIRST_TUPLE_OFFSET,
+  INSERT,
+  NEW_TUPLE,
+  OLD_TUPLE,
+  parseRelation,
+  RELATION,
+  relationOid,
+  skipTuple,
+  TRUNCATE,
+  UPDATE,
+} from '../wire/pgoutput.ts';
+import type { ObjectId } from './catalog.ts';
+
+/** Within one transaction, changes are stepped in chunks of this many: memory does not grow with the transaction (I-6). Nothing is shown in between. */
+const CHUNK_CHANGES_MAX = 50_000;
+
+export interface SteppedTable {
+  readonly id: ObjectId;
+  readonly upstream: UpstreamTable;
+  /** undefined: its copy is not complete. Transactions before it are in the copy already. */
+  snapshotLsn: Lsn | undefined;
+  rowsCopied: number;
+  changes: number;
+  fault: PlainError | undefined;
+}
+
+export interface StepLimits {
+  readonly bytesMax: number;
+  readonly msMax: number;
+}
+
+export class Stepper implements LogVisitor {
+  readonly tables = new Map<number, SteppedTable>();
+  /** Where in the log the dataflow stands: between two transactions, maybe inside a record. */
+  position: Cut = cutAt(0);
+  /** End LSN of the last transaction stepped. */
+  lsn: Lsn = 0n;
+  transactions = 0;
+  changes = 0;
+  /** Called after each transaction while an audit records: steps one by one. */
+  onTransaction: ((commitLsn: Lsn) => void) | undefined;
+  /** A table's copy became complete, or the table faulty: whoever waits looks again. */
+  onTableChanged: (table: SteppedTable) => void = () => {};
+
+  readonly #dataflow: Dataflow;
+  readonly #reader: LogReader;
+  #commitLsn: Lsn = 0n;
+  #sinceStep = 0;
+
+  constructor(dataflow: Dataflow, reader: LogReader) {
+    this.#dataflow = dataflow;
+    this.#reader = reader;
+  }
+
+  addTable(table: SteppedTable): void {
+    this.tables.set(table.upstream.oid, table);
+  }
+
+  removeTable(oid: number): void {
+    this.tables.delete(oid);
+  }
+
+  /** Takes transactions up to `to` or the limits, and steps the dataflow; true when something was taken. */
+  advance(to: number, limits: StepLimits): boolean {
+    const from = this.position;
+    const deadline = performance.now() + limits.msMax;
+    let cut = from;
+    do {
+      cut = walk(this.#reader, cut, to, this, { bytesMax: limits.bytesMax, stop: () => performance.now() > deadline });
+      // A transaction larger than the limits is finished before anything is shown.
+    } while (cut.transaction !== undefined);
+    this.#step();
+    this.position = cut;
+    return cut.offset !== from.offset || cut.skip !== from.skip;
+  }
+
+  begin(commitLsn: Lsn): void {
+    this.#commitLsn = commitLsn;
+  }
+
+  message(kind: number, bytes: Buffer, at: number): void {
+    switch (kind) {
+      case INSERT: {
+        const table = this.#tableAt(relationOid(bytes, at));
+        if (table === undefined) return;
+        this.#dataflow.insert(table.id, bytes, at + FIRST_TUPLE_OFFSET + 1);
+        return this.#changed(table);
+      }
+      case UPDATE: {
+        const table = this.#tableAt(relationOid(bytes, at));
+        if (table === undefined) return;
+        const first = at + FIRST_TUPLE_OFFSET;
+        const marker = bytes[first]!;
+        if (marker === NEW_TUPLE) this.#dataflow.update(table.id, bytes, 'none', 0, first + 1);
+        else this.#dataflow.update(table.id, bytes, marker === OLD_TUPLE ? 'row' : 'key', first + 1, skipTuple(bytes, first + 1) + 1);
+        return this.#changed(table);
+      }
+      case DELETE: {
+        const table = this.#tableAt(relationOid(bytes, at));
+        if (table === undefined) return;
+        const first = at + FIRST_TUPLE_OFFSET;
+        this.#dataflow.delete(table.id, bytes, bytes[first] === OLD_TUPLE ? 'row' : 'key', first + 1);
+        return this.#changed(table);
+      }
+      case TRUNCATE:
+        for (let i = 0, count = readInt32(bytes, at + 1); i < count; i++) {
+          const table = this.#tableAt(readUint32(bytes, at + 6 + 4 * i));
+          if (table === undefined) continue;
+          this.#dataflow.truncate(table.id);
+          this.#changed(table);
+        }
+        return;
+      case RELATION:
+        return this.#relation(bytes, at);
+      default:
+        return;
+    }
+  }
+
+  commit(endLsn: Lsn): void {
+    this.lsn = endLsn;
+    this.transactions++;
+    if (this.onTransaction !== undefined) {
+      this.#step();
+      this.onTransaction(this.#commitLsn);
+    }
+  }
+
+  copied(fact: { oid: number; snapshotLsn: Lsn; rows: number }): void {
+    const table = this.tables.get(fact.oid);
+    if (table === undefined) return;
+    table.snapshotLsn = fact.snapshotLsn;
+    table.rowsCopied = fact.rows;
+    this.onTableChanged(table);
+  }
+
+  /** Tables that take changes of the transaction under way. */
+  #tableAt(oid: number): SteppedTable | undefined {
+    const table = this.tables.get(oid);
+    if (table?.snapshotLsn === undefined || this.#commitLsn < table.snapshotLsn || table.fault !== undefined) return undefined;
+    return table;
+  }
+
+  #changed(table: SteppedTable): void {
+    table.changes++;
+    this.changes++;
+    if (++this.#sinceStep >= CHUNK_CHANGES_MAX) this.#step();
+  }
+
+  #step(): void {
+    this.#dataflow.step();
+    this.#sinceStep = 0;
+  }
+
+  /**
+   * The upstream describes a table before its first change and after every change of it (fault 46). Rows already here follow the columns of the catalog:
+   * when these are no longer the same, the table stops (I-8); its neighbours go on.
+   */
+  #relation(bytes: Buffer, at: number): void {
+    const relation = parseRelation(bytes, at);
+    const table = this.tables.get(relation.oid);
+    if (table === undefined || table.fault !== undefined) return;
+    const known = table.upstream.columns;
+    const same =
+      relation.columns.length === known.length &&
+      relation.columns.every((column, i) => column.name === known[i]!.name && column.typeOid === known[i]!.typeOid);
+    if (same) return;
+    const now = relation.columns.map((column) => column.name).join(', ');
+    table.fault = millraceError('TABLE_FAULTY', {
+      table: table.upstream.name,
+      reason: `its columns changed upstream; they are now (${now})`,
+    }).toPlain();
+    this.onTableChanged(table);
+  }
+}
