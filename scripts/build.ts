@@ -4,13 +4,14 @@
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { report, root, run } from './checks.ts';
+import { root, run } from './checks.ts';
 
 const dist = join(root, 'dist');
 rmSync(dist, { recursive: true, force: true });
 
 const emitted = await run(['tsc', '-p', 'tsconfig.build.json']);
-report('dist', emitted);
+// On stderr: npm shows nothing else of a script that fails within `npm pack`.
+if (!emitted.passed) console.error(emitted.output);
 
 const unmapped = readdirSync(dist, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.js'))
@@ -24,6 +25,6 @@ const unmapped = readdirSync(dist, { recursive: true, encoding: 'utf8' })
       )
       .map((line) => `dist/${path}: ${line.trim()}`),
   );
-if (unmapped.length > 0) console.log(`these name a .ts file (use startWorker of base/worker.ts):\n${unmapped.join('\n')}`);
+if (unmapped.length > 0) console.error(`these name a .ts file (use startWorker of base/worker.ts):\n${unmapped.join('\n')}`);
 
 process.exitCode = emitted.passed && unmapped.length === 0 ? 0 : 1;

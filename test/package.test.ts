@@ -29,8 +29,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-package-'));
   await run('npm', ['pack', '--pack-destination', folder], root);
   writeFileSync(join(folder, 'package.json'), '{ "name": "somebody", "private": true }');
-  // The optional parts (a Postgres, a Node) are 250 MB, and a user may do without them.
-  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=optional', `./millrace-${version}.tgz`], folder);
+  await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./millrace-${version}.tgz`], folder);
 }, INSTALL_TIMEOUT_MS);
 
 afterAll(() => {
