@@ -1,0 +1,133 @@
+/**
+ * The first copy of tables at one exported snapshot: rows in the very bytes that the stream would have had for them (TupleData). Keeps I-1: one transaction reads
+ * all tables, by the columns that the publication sends, and a table that is not as expected is refused before a row is read. Memory: one chunk (I-6).
+ */
+import type { MillraceError } from '../../base/errors.ts';
+import { millraceError } from '../../base/errors.ts';
+import { ident, literal, qualified } from '../../base/ident.ts';
+import { to as copyTo } from 'pg-copy-streams';
+import { ByteWriter } from '../../wire/bytes.ts';
+import { copyTextToTuples } from '../../wire/copy-text.ts';
+import { readPublishedTables, refusalOf } from '../catalog/publication.ts';
+import { connectUpstream, type UpstreamConnection } from '../connection/connect.ts';
+import type { ConnectionParameters } from '../connection/parameters.ts';
+import type { UpstreamTable } from '../table.ts';
+
+const CHUNK_BYTES = 1 << 20;
+const LINE_FEED = 0x0a;
+
+export interface CopyTarget {
+  /** Whole rows; valid during the call. May return a promise to hold the copy back. */
+  rows(tuples: Uint8Array, count: number): void | Promise<void>;
+}
+
+export class Snapshot {
+  readonly #connection: UpstreamConnection;
+
+  private constructor(connection: UpstreamConnection) {
+    this.#connection = connection;
+  }
+
+  /** Enters the snapshot. From now on the connection that exported it may go on. */
+  static async open(parameters: ConnectionParameters, snapshotName: string, signal?: AbortSignal): Promise<Snapshot> {
+    const connection = await connectUpstream(parameters, {
+      purpose: 'snapshot',
+      statementTimeoutMs: 0,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    try {
+      await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      await connection.query(`SET TRANSACTION SNAPSHOT ${literal(snapshotName)}`);
+      return new Snapshot(connection);
+    } catch (error) {
+      const failure = connection.failure(error, { doing: 'entering the snapshot' });
+      connection.destroy();
+      throw failure;
+    }
+  }
+
+  /** The table as it is in this snapshot must be the one that was planned for: its columns, its key, its name. */
+  async verify(publication: string, tables: readonly UpstreamTable[]): Promise<void> {
+    const context = { doing: 'reading the catalog in the snapshot', publication };
+    let found;
+    try {
+      found = await readPublishedTables(
+        this.#connection,
+        publication,
+        tables.map((table) => table.oid),
+      );
+    } catch (error) {
+      throw this.#connection.failure(error, context);
+    }
+    for (const table of tables) {
+      const match = found.find((published) => published.table.oid === table.oid);
+      const named = { schema: table.schema, table: table.name, publication };
+      if (match === undefined) throw millraceError('TABLE_NOT_PUBLISHED', named);
+      const refusal = refusalOf(match, publication, this.#connection.parameters.user);
+      if (refusal !== undefined) throw refusal;
+      if (shape(match.table) !== shape(table)) throw millraceError('UPSTREAM_TABLE_CHANGED', named);
+    }
+  }
+
+  /** Returns the number of rows. */
+  async copy(table: UpstreamTable, target: CopyTarget): Promise<number> {
+    const out = new ByteWriter(CHUNK_BYTES * 2);
+    const columns = table.columns.map((column) => ident(column.name)).join(', ');
+    let total = 0;
+    let pending = 0;
+    // Pieces of a line whose end has not come yet: joined once, however many they are.
+    let rest: Buffer[] = [];
+    try {
+      // A partitioned table's rows are in its parts; an ordinary parent's children are published, and copied, as tables of their own.
+      const [row] = await this.#connection.query('SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1', [table.oid]);
+      const only = row?.['relkind'] === 'p' ? '' : 'ONLY ';
+      const stream = this.#connection.client.query(
+        copyTo(`COPY (SELECT ${columns} FROM ${only}${qualified(table.schema, table.name)}) TO STDOUT`, { highWaterMark: CHUNK_BYTES }),
+      );
+      for await (const piece of stream as AsyncIterable<Buffer>) {
+        if (!piece.includes(LINE_FEED)) {
+          rest.push(piece);
+          continue;
+        }
+        const bytes = rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
+        const { end, rows } = copyTextToTuples(bytes, 0, bytes.length, table.columns.length, out);
+        rest = end === bytes.length ? [] : [bytes.subarray(end)];
+        total += rows;
+        pending += rows;
+        if (out.length >= CHUNK_BYTES) {
+          await target.rows(out.view(), pending);
+          out.reset();
+          pending = 0;
+        }
+      }
+      if (pending > 0) await target.rows(out.view(), pending);
+      return total;
+    } catch (error) {
+      throw this.#failure(error, table);
+    }
+  }
+
+  /** Ends the transaction and the connection. */
+  async close(): Promise<void> {
+    await this.#connection.end();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  #failure(error: unknown, table: UpstreamTable): MillraceError {
+    return this.#connection.failure(error, { doing: `copying ${qualified(table.schema, table.name)}`, table });
+  }
+}
+
+/** What must not differ between plan and snapshot. Comments may. */
+function shape(table: UpstreamTable): string {
+  return JSON.stringify([
+    table.schema,
+    table.name,
+    table.replicaIdentity,
+    table.key,
+    table.columns.map((c) => [c.attnum, c.name, c.typeOid, c.typmod, c.collationOid]),
+  ]);
+}
