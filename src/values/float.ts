@@ -7,11 +7,52 @@ import { fail, invalidInput } from './failure.ts';
 export function formatFloat8(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0' : '0';
   const magnitude = Math.abs(value);
-  if (magnitude >= 1e-4 && magnitude < 1e15) {
-    const plain = String(value);
-    if (!plain.includes('e')) return plain;
+  if (magnitude >= 1e-4 && magnitude < 1e15) return String(value);
+  const known = special(value);
+  if (known !== undefined) return known;
+  const shortest = value.toExponential();
+  if (magnitude < MIDPOINT_MIN || magnitude > MIDPOINT_MAX || !onMidpoint8(shortest, value)) return pgStyle(shortest, 15);
+  for (let digits = shortest.length - 5; digits < 16; digits++) {
+    const text = toEven(value, digits);
+    if (Number(text) === value && !onMidpoint8(text, value)) return pgStyle(text, 15);
   }
-  return special(value) ?? pgStyle(value.toExponential(), 15);
+  return pgStyle(value.toExponential(16), 15);
+}
+
+/**
+ * JavaScript takes digits that lie just in the middle between two doubles when reading rounds them to the right one; Postgres does not (1e23 is 9.999999999999999e+22).
+ * A decimal of ≤ 17 digits can be such a middle (an odd multiple of a power of two, 54 bits) only here.
+ */
+const MIDPOINT_MIN = 2 ** 53;
+const MIDPOINT_MAX = 2 ** 77;
+
+function onMidpoint8(text: string, value: number): boolean {
+  bits.setFloat64(0, value);
+  const raw = bits.getBigUint64(0);
+  return [raw + 1n, raw - 1n].some((neighbour) => {
+    bits.setBigUint64(0, neighbour);
+    // Twice the decimal against the sum of the two, which is exact as integers.
+    return BigInt(value) + BigInt(bits.getFloat64(0)) === 2n * integerOf(text);
+  });
+}
+
+/** A decimal that is an integer; anything else is no midpoint in that range. */
+function integerOf(text: string): bigint {
+  const [mantissa, exponent] = text.split('e') as [string, string];
+  const [whole, fraction = ''] = mantissa.split('.') as [string, string?];
+  const zeros = Number(exponent) - fraction.length;
+  return zeros < 0 ? 0n : BigInt(whole + fraction) * 10n ** BigInt(zeros);
+}
+
+/** `toExponential`, but of two equally near decimals the even one. */
+function toEven(value: number, digits: number): string {
+  const text = value.toExponential(digits);
+  const last = text.charCodeAt(text.indexOf('e') - 1);
+  if ((last & 1) === 0 || digits >= 16) return text;
+  const longer = value.toExponential(digits + 1);
+  if (longer[longer.indexOf('e') - 1] !== '5' || compareDecimal(longer, value) !== 0) return text;
+  const cut = longer.indexOf('e') - 1;
+  return longer.slice(0, cut).replace(/\.$/, '') + longer.slice(cut + 1);
 }
 
 export function formatFloat4(value: number): string {
@@ -19,11 +60,35 @@ export function formatFloat4(value: number): string {
   const known = special(value);
   if (known !== undefined) return known;
   // Two decimals of 6 digits never read as the same float4, so the first precision that reads back is the shortest.
-  for (let digits = 5; digits < 8; digits++) {
-    const text = value.toExponential(digits);
-    if (Math.fround(Number(text)) === value) return pgStyle(text, 6);
+  for (let digits = Math.abs(value) < FLOAT4_NORMAL_MIN ? 0 : 5; digits < 8; digits++) {
+    const text = [toEven(value, digits), upwards(value, digits)].find((candidate) => within4(candidate, value));
+    if (text !== undefined) return pgStyle(text, 6);
   }
-  return pgStyle(value.toExponential(8), 6);
+  return pgStyle(toEven(value, 8), 6);
+}
+
+/** Below, the digits grow fewer than 6. */
+const FLOAT4_NORMAL_MIN = 2 ** -126;
+
+/** At a power of two the gap below is half the one above: the next decimal up may read back where the nearest does not. */
+function upwards(value: number, digits: number): string {
+  const text = value.toExponential(digits);
+  const [mantissa, exponent] = text.split('e') as [string, string];
+  const grown = String(BigInt(mantissa.replace('.', '')) + (value < 0 ? -1n : 1n));
+  const sign = value < 0 ? 1 : 0;
+  return `${grown.slice(0, sign + 1)}.${grown.slice(sign + 1)}e${exponent}`;
+}
+
+/** Reads back as `value`, and not by the grace of a tie. */
+function within4(text: string, value: number): boolean {
+  const read = Number(text);
+  if (Math.fround(read) !== value) return false;
+  if (read === value) return true;
+  bits.setFloat32(0, value);
+  const raw = bits.getUint32(0);
+  bits.setUint32(0, read > value === value > 0 ? raw + 1 : raw - 1);
+  const middle = (value + bits.getFloat32(0)) / 2;
+  return read !== middle || compareDecimal(text, middle) !== 0;
 }
 
 function special(value: number): string | undefined {

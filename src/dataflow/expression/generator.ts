@@ -158,7 +158,7 @@ export class Generator {
 
   literal(value: Value): string {
     if (typeof value === 'boolean') return String(value);
-    if (typeof value === 'number') return Object.is(value, -0) ? '-0' : value < 0 ? `(${value})` : String(value);
+    if (typeof value === 'number') return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
     if (typeof value === 'bigint') return value < 0n ? `(${value}n)` : `${value}n`;
     if (typeof value === 'string') return JSON.stringify(value);
     return this.use(value, 'k');

@@ -1,10 +1,21 @@
 /** The table of native implementations: pg_proc OID → native. Built-in OIDs are the same in every Postgres. */
 import type { Call } from '../../plan/expression.ts';
 import type { Native } from '../native.ts';
+import { castNatives } from './cast.ts';
 import { compareNatives } from './compare.ts';
+import { floatNatives } from './float.ts';
 import { intNatives } from './int.ts';
+import { numericNatives } from './numeric.ts';
+import { textNatives } from './text.ts';
 
-const TABLE: ReadonlyMap<number, Native> = new Map([...compareNatives, ...intNatives]);
+const TABLE: ReadonlyMap<number, Native> = new Map([
+  ...compareNatives,
+  ...intNatives,
+  ...floatNatives,
+  ...numericNatives,
+  ...castNatives,
+  ...textNatives,
+]);
 
 export function nativeOf(call: Call): Native | undefined {
   const native = TABLE.get(call.proc);

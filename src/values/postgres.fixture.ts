@@ -1,0 +1,96 @@
+/**
+ * For tests only: Postgres itself (PGlite, in this process) as the oracle of values and functions. Each question is one SQL expression; the answer is its
+ * output text, NULL, or the SQLSTATE and message of its error. Session: UTC, ISO dates, as values are on the wire.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { literal } from '../base/ident.ts';
+import type { Collation, PgType } from './type.ts';
+import { storageOf } from './type.ts';
+
+export type Answer = { readonly text: string | null } | { readonly error: string };
+
+export const C_COLLATION: Collation = { name: 'C', provider: 'c', locale: 'C', deterministic: true };
+
+export class Postgres {
+  readonly #db: PGlite;
+
+  private constructor(db: PGlite) {
+    this.#db = db;
+  }
+
+  static async start(): Promise<Postgres> {
+    const db = await PGlite.create();
+    await db.exec(`
+      SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres';
+      CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+      ALTER TYPE mood ADD VALUE 'furious' BEFORE 'sad';
+      CREATE FUNCTION ask(question text) RETURNS text LANGUAGE plpgsql AS $$
+      DECLARE answer text;
+      BEGIN
+        EXECUTE question INTO answer;
+        RETURN 'v' || answer;
+      EXCEPTION WHEN OTHERS THEN RETURN 'e' || SQLSTATE || ' ' || SQLERRM;
+      END $$;`);
+    return new Postgres(db);
+  }
+
+  async rows<T>(sql: string): Promise<T[]> {
+    return (await this.#db.query<T>(sql)).rows;
+  }
+
+  /** Every expression evaluated by itself. */
+  async answers(expressions: readonly string[]): Promise<Answer[]> {
+    const questions = expressions.map((expression) => `SELECT format('%s', x) FROM (SELECT ${expression} AS x) AS s WHERE x IS NOT NULL`);
+    const { rows } = await this.#db.query<{ answers: (string | null)[] }>(
+      'SELECT array_agg(ask(q) ORDER BY i) AS answers FROM unnest($1::text[]) WITH ORDINALITY AS u(q, i)',
+      [questions],
+    );
+    return rows[0]!.answers.map((answer) => {
+      if (answer === null) return { text: null };
+      return answer.startsWith('v') ? { text: answer.slice(1) } : { error: answer.slice(1) };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}
+
+/** `'text'::type`. */
+export function sqlLiteral(text: string | null, typeName: string): string {
+  const value = text === null ? 'NULL' : literal(text);
+  return `${value}::${typeName}${typeName === 'text' || typeName === 'bpchar' ? ' COLLATE "C"' : ''}`;
+}
+
+const OIDS: Readonly<Record<string, number>> = {
+  boolean: 16,
+  smallint: 21,
+  integer: 23,
+  bigint: 20,
+  oid: 26,
+  xid: 28,
+  real: 700,
+  'double precision': 701,
+  numeric: 1700,
+  text: 25,
+  'character varying': 1043,
+  character: 1042,
+  bytea: 17,
+  date: 1082,
+  'time without time zone': 1083,
+  'timestamp without time zone': 1114,
+  'timestamp with time zone': 1184,
+  interval: 1186,
+  uuid: 2950,
+  json: 114,
+  jsonb: 3802,
+};
+
+export function pgType(name: string): PgType {
+  if (name === 'anyenum')
+    return { oid: 90_000, name: 'mood', kind: 'enum', storage: 'text', typmod: -1, labels: ['furious', 'sad', 'ok', 'happy'] };
+  const oid = OIDS[name];
+  if (oid === undefined) throw new TypeError(`no type ${name} in the fixture`);
+  const collatable = oid === 25 || oid === 1043 || oid === 1042;
+  return { oid, name, kind: 'base', storage: storageOf(oid), typmod: -1, ...(collatable ? { collation: C_COLLATION } : {}) };
+}
