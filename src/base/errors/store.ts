@@ -15,7 +15,7 @@ export const storeErrors = defineErrors({
     says: ({ directory, found, expected }: { directory: string; found: string; expected: number }) =>
       `data directory "${directory}" has format ${found}, this version of Millrace reads format ${expected}`,
     because: 'Reading another format by guess could lose or double rows.',
-    mend: ({ directory }: { directory: string }) =>
+    mend: ({ directory }: { directory: string; found: string; expected: number }) =>
       `Run the version of Millrace that made "${directory}", or start afresh in an empty directory: the rows are copied again from the upstream.`,
   },
   DATA_DIRECTORY_FOREIGN: {
@@ -29,7 +29,7 @@ export const storeErrors = defineErrors({
     says: ({ directory, mode }: { directory: string; mode: string }) =>
       `data directory "${directory}" has permissions ${mode}: others can read it`,
     because: 'The directory holds rows and secrets of the upstream database.',
-    mend: ({ directory }: { directory: string }) => `chmod 700 ${literal(directory)}`,
+    mend: ({ directory }: { directory: string; mode: string }) => `chmod 700 ${literal(directory)}`,
   },
   LOG_DAMAGED: {
     sqlstate: 'XX001',
@@ -58,11 +58,17 @@ export const storeErrors = defineErrors({
       'After a failed fsync the kernel may have dropped the data while it says that all is well, so going on would acknowledge what is lost.',
     mend: () => 'Check the disk (dmesg), then restart Millrace: it reads back what is really on disk and asks the upstream for the rest.',
   },
+  ROWS_DISK_FULL: {
+    sqlstate: '53100',
+    says: ({ reason }: { reason: string }) => `no space left for the row store: ${reason}`,
+    because: 'The rows are folded from the log, which is kept until then: receiving and views go on, disk use grows.',
+    mend: () => 'Free space on the device of the data directory (df -h); the fold goes on by itself.',
+  },
   TABLE_ROWS_INCONSISTENT: {
     sqlstate: 'XX001',
     says: ({ table, reason }: { table: string; reason: string }) => `the stored rows of table ${table} contradict the stream: ${reason}`,
     because: 'A row that is changed must be there; if it is not, something was lost, and the table is stopped rather than shown wrong.',
-    mend: ({ table }: { table: string }) => `Drop the table from its source and add it again: it is copied afresh (${table}).`,
+    mend: ({ table }: { table: string; reason: string }) => `Drop the table from its source and add it again: it is copied afresh (${table}).`,
   },
   TABLE_NOT_READABLE: {
     sqlstate: '55000',

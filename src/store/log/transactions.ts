@@ -48,33 +48,39 @@ export interface WalkOptions {
   readonly bytesMax?: number;
   /** Asked after every record: stop there? */
   stop?(): boolean;
+  /** Asked after every Commit: stop there? */
+  stopAtCommit?(): boolean;
+  /** Look for Commits up to here, when `to` may lie inside a transaction. */
+  readonly knownTo?: number;
 }
 
-const SCAN_WHOLE = 1;
-const SCAN_VOID = 2;
-const SCAN_OPEN = 3;
+const WHOLE = 1;
+const VOID = 2;
+const OPEN = 3;
 
-/** Visits what stands between `from` and the record boundary `to`. Returns where it stopped: at `to`, save for an open transaction or a limit. */
-export function walk(reader: LogReader, from: number | Cut, to: number, visitor: LogVisitor, options: WalkOptions = {}): Cut {
-  const cut = typeof from === 'number' ? cutAt(from) : from;
+/** Visits what stands between `from` and `to`. Returns where it stopped: at `to`, save for an open transaction or a limit. */
+export function walk(reader: LogReader, from: number | Cut, to: number | Cut, visitor: LogVisitor, options: WalkOptions = {}): Cut {
+  const begin = typeof from === 'number' ? cutAt(from) : from;
+  const until = typeof to === 'number' ? cutAt(to) : to;
   const bytesMax = options.bytesMax ?? Infinity;
+  const knownTo = Math.max(options.knownTo ?? 0, until.offset);
   const cursor = new WalCursor();
-  let { transaction } = cut;
-  let skip = cut.skip;
+  let { transaction } = begin;
+  let skip = begin.skip;
   let isVoid = false;
-  reader.seek(cut.offset, to);
+  reader.seek(begin.offset, until.skip > 0 ? until.offset + 1 : until.offset);
   while (reader.next()) {
     const { bytes, start, end, offset, nextOffset } = reader;
     if (reader.kind === recordKind.wal) {
-      cursor.reset(bytes, start + skip, end);
+      cursor.reset(bytes, start + skip, offset === until.offset ? start + until.skip : end);
       for (;;) {
         const kind = cursor.next();
         if (kind === 0) break;
         if (kind === KEEPALIVE) continue;
         if (kind === BEGIN) {
-          const fate = fateOf(reader, cursor.end, nextOffset, to);
-          if (fate === SCAN_OPEN) return { offset, skip: cursor.start - start };
-          isVoid = fate === SCAN_VOID;
+          const fate = fateOf(reader, cursor.end, nextOffset, knownTo);
+          if (fate === OPEN) return { offset, skip: cursor.start - start };
+          isVoid = fate === VOID;
           if (isVoid) continue;
           transaction = { commitLsn: beginCommitLsn(bytes, cursor.at), timestampMicros: beginTimestampMicros(bytes, cursor.at) };
           visitor.begin?.(transaction.commitLsn, transaction.timestampMicros);
@@ -83,16 +89,20 @@ export function walk(reader: LogReader, from: number | Cut, to: number, visitor:
         } else if (kind === COMMIT) {
           transaction = undefined;
           visitor.commit?.(commitEndLsn(bytes, cursor.at), nextOffset);
+          if (options.stopAtCommit?.() === true) return cursor.end === end ? cutAt(nextOffset) : { offset, skip: cursor.end - start };
         } else visitor.message?.(kind, bytes, cursor.at, cursor.end);
       }
     } else visitFact(reader, visitor);
+    if (offset === until.offset) break;
     skip = 0;
-    if (nextOffset - cut.offset >= bytesMax || options.stop?.() === true) {
-      // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
-      return transaction === undefined ? cutAt(nextOffset) : { offset: nextOffset, skip: 0, transaction };
-    }
+    // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
+    if (nextOffset - begin.offset >= bytesMax || options.stop?.() === true) return inside(nextOffset, 0, transaction);
   }
-  return transaction === undefined ? cutAt(Math.max(cut.offset, to)) : { offset: to, skip: 0, transaction };
+  return until.offset < begin.offset ? begin : inside(until.offset, until.skip, transaction);
+}
+
+function inside(offset: number, skip: number, transaction: Cut['transaction']): Cut {
+  return transaction === undefined ? { offset, skip } : { offset, skip, transaction };
 }
 
 function visitFact(reader: LogReader, visitor: LogVisitor): void {
@@ -125,24 +135,24 @@ function fateOf(reader: LogReader, at: number, nextOffset: number, to: number): 
   const cursor = new WalCursor();
   cursor.reset(reader.bytes, at, reader.end);
   const here = scan(cursor);
-  if (here !== SCAN_OPEN) return here;
+  if (here !== OPEN) return here;
   const { ahead } = reader;
   ahead.seek(nextOffset, to);
   while (ahead.next()) {
     if (ahead.kind !== recordKind.wal) continue;
     cursor.reset(ahead.bytes, ahead.start, ahead.end);
     const there = scan(cursor);
-    if (there !== SCAN_OPEN) return there;
+    if (there !== OPEN) return there;
   }
-  return SCAN_OPEN;
+  return OPEN;
 }
 
 function scan(cursor: WalCursor): number {
   for (;;) {
     const kind = cursor.next();
-    if (kind === 0) return SCAN_OPEN;
-    if (kind === COMMIT) return SCAN_WHOLE;
-    if (kind === BEGIN) return SCAN_VOID;
+    if (kind === 0) return OPEN;
+    if (kind === COMMIT) return WHOLE;
+    if (kind === BEGIN) return VOID;
   }
 }
 

@@ -22,6 +22,8 @@ import { segmentPath } from './segment.ts';
 export interface LogWriterOptions {
   readonly bounds?: LogBounds;
   readonly segmentBytesMax?: number;
+  /** What the row store has folded: a log that ends before it has lost what was synced (LOG_DAMAGED). */
+  readonly atLeast?: number;
 }
 
 interface Segment {
@@ -54,6 +56,12 @@ export class LogWriter {
     this.#segmentBytesMax = options.segmentBytesMax ?? limits.logSegmentBytesMax;
     disk.makeDirectory(directory);
     const recovered = recover(disk, directory);
+    if (recovered.end < (options.atLeast ?? 0))
+      throw millraceError('LOG_DAMAGED', {
+        file: directory,
+        offset: recovered.end,
+        reason: `it ends here, but the rows hold it up to ${options.atLeast}`,
+      });
     this.#inForce = recovered.inForce;
     this.#end = recovered.end;
     this.#syncedOffset = recovered.end;

@@ -1,0 +1,184 @@
+/**
+ * The rows of one table exactly as of a place in the log: what is folded, overlaid with the log from there. Serves hydration, ad hoc reads and audits of tables
+ * that nothing arranges (I-1). The scan takes bounded memory; the overlay takes what changed since the last fold, so ask for a fold first (`readTable` does).
+ *
+ *     const reading = await readTable(fold, rows, log, oid, upTo);
+ *     try { for (const batch of reading.batches()) … } finally { reading.close(); }
+ */
+import { assert } from '../base/assert.ts';
+import { millraceError } from '../base/errors.ts';
+import { qualified } from '../base/ident.ts';
+import { ByteWriter } from '../wire/bytes.ts';
+import type { LogReader } from './log/reader.ts';
+import { cutAt, walk, type Cut } from './log/transactions.ts';
+import { readBucket } from './rows/bucket.ts';
+import { Changes } from './rows/changes.ts';
+import { CONTRADICTION, mergeRun, resolveCarries, SHAPE_BYTES } from './rows/merge.ts';
+import type { RowSnapshot, RowStore } from './rows/row-store.ts';
+import { cutFromJson, isKeyed, shapeMap, type ShapeColumn, type TableState } from './rows/table-state.ts';
+import { writeReshaped } from './rows/tuple.ts';
+
+/** Rows of one table. Reused for the next batch: take what you need before you ask for it. */
+export interface RowBatch {
+  /** TupleData (int16 count, then n or t + int32 length + bytes), one row after another. */
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** Row `i` is `bytes[offsets[i]] … bytes[offsets[i + 1]]`. */
+  readonly offsets: Uint32Array;
+  /** How often row `i` is there: more than 1 only in tables without a key. */
+  readonly weights: Uint32Array;
+}
+
+/** What `readTable` needs of the fold: `FoldClient`. */
+export interface Holdable {
+  /** Folds as far towards `offset` as readers' pins allow. */
+  foldTo(offset: number): Promise<void>;
+  /** Resolves when no pass is under way; none begins until `release`. */
+  hold(): Promise<void>;
+  release(): void;
+}
+
+const BATCH_ROWS_MAX = 4096;
+const BATCH_BYTES_MAX = 1 << 20;
+
+/**
+ * The caller has pinned the log at or before `upTo` (`LogBounds.pin`), so that the fold has not run past it. The snapshot stays open until `close`.
+ */
+export async function readTable(fold: Holdable, rows: RowStore, log: LogReader, oid: number, upTo: number | Cut): Promise<TableReading> {
+  await fold.foldTo(typeof upTo === 'number' ? upTo : upTo.offset);
+  await fold.hold();
+  let snapshot: RowSnapshot;
+  try {
+    snapshot = rows.snapshot();
+  } finally {
+    fold.release();
+  }
+  try {
+    return new TableReading(snapshot, log, oid, upTo);
+  } catch (error) {
+    snapshot.close();
+    throw error;
+  }
+}
+
+export class TableReading {
+  /** The columns of every row that `batches` yields. */
+  readonly columns: readonly ShapeColumn[];
+  readonly #snapshot: RowSnapshot;
+  readonly #changes: Changes;
+  readonly #oid: number;
+  readonly #state: TableState;
+  readonly #maps = new Map<number, readonly number[]>();
+  readonly #out = new ByteWriter(BATCH_BYTES_MAX);
+  readonly #offsets = new Uint32Array(BATCH_ROWS_MAX + 1);
+  readonly #weights = new Uint32Array(BATCH_ROWS_MAX);
+  #count = 0;
+
+  /** Takes the snapshot over. Throws TABLE_NOT_READABLE or TABLE_ROWS_INCONSISTENT, LOG_GONE when the log was not pinned. */
+  constructor(snapshot: RowSnapshot, log: LogReader, oid: number, upTo: number | Cut) {
+    const { facts } = snapshot;
+    const from = cutFromJson(facts.foldedTo);
+    const to = typeof upTo === 'number' ? cutAt(upTo) : upTo;
+    assert(facts.folding === undefined, 'rows are read while a fold is under way');
+    assert(
+      from.offset < to.offset || (from.offset === to.offset && from.skip <= to.skip),
+      `rows are folded to ${from.offset}, past ${to.offset}`,
+    );
+    const changes = new Changes({ tables: snapshot.tables, relations: snapshot.relations, from, only: oid });
+    // The place may lie inside a record, but never inside a transaction: every Commit that counts stands before it.
+    const reached = walk(log, from, to, changes);
+    assert(
+      reached.offset === to.offset && reached.skip === to.skip,
+      `the log was read to ${reached.offset} instead of ${to.offset}: an open transaction`,
+    );
+    changes.arena.sort();
+    resolveCarries(changes, (key) => snapshot.get(key));
+    const state = changes.tables.get(oid);
+    const name = state === undefined ? `with OID ${oid}` : qualified(state.table.schema, state.table.name);
+    if (state === undefined) throw millraceError('TABLE_NOT_READABLE', { table: name, state: 'it is not in the source' });
+    if (state.state === 'broken') throw millraceError('TABLE_ROWS_INCONSISTENT', { table: name, reason: state.reason ?? '' });
+    if (state.state !== 'live' || facts.catchUp?.oid === oid)
+      throw millraceError('TABLE_NOT_READABLE', { table: name, state: `it is ${state.state}` });
+    this.#snapshot = snapshot;
+    this.#changes = changes;
+    this.#oid = oid;
+    this.#state = state;
+    this.columns = state.shapes[state.shape]!.columns;
+  }
+
+  *batches(): Generator<RowBatch, void> {
+    const { arena } = this.#changes;
+    let place = 0;
+    if (!this.#changes.cleared.has(this.#oid)) {
+      for (const { key, value } of this.#snapshot.rowsOf(this.#oid)) {
+        let order = -1;
+        while (place < arena.order.length) {
+          order = arena.key(arena.order[place]!).compare(key);
+          if (order >= 0) break;
+          place = this.#merged(place, undefined);
+          if (this.#isFull()) yield this.#batch();
+        }
+        if (place < arena.order.length && order === 0) place = this.#merged(place, value);
+        else this.#stored(value);
+        if (this.#isFull()) yield this.#batch();
+      }
+    }
+    while (place < arena.order.length) {
+      place = this.#merged(place, undefined);
+      if (this.#isFull()) yield this.#batch();
+    }
+    if (this.#count > 0) yield this.#batch();
+  }
+
+  close(): void {
+    this.#snapshot.close();
+  }
+
+  /** Adds the row that a run of changes makes of what is stored. Returns the place behind the run. */
+  #merged(place: number, stored: Buffer | undefined): number {
+    const end = this.#changes.arena.runEnd(place);
+    const merged = mergeRun(this.#changes, place, end, () => stored);
+    let { contradiction } = merged;
+    if (merged.wasThere === true && stored === undefined) contradiction ??= CONTRADICTION.changeOfAbsent;
+    if (merged.wasThere === false && stored !== undefined) contradiction ??= CONTRADICTION.insertOfPresent;
+    if (contradiction !== undefined)
+      throw millraceError('TABLE_ROWS_INCONSISTENT', {
+        table: qualified(this.#state.table.schema, this.#state.table.name),
+        reason: contradiction,
+      });
+    if (merged.value !== undefined) this.#stored(merged.value);
+    return end;
+  }
+
+  #stored(value: Buffer): void {
+    if (isKeyed(this.#state)) return this.#row(value, SHAPE_BYTES, value.readUInt16BE(0), 1);
+    for (const { tuple, shape, count } of readBucket(value)) this.#row(tuple, 0, shape, count);
+  }
+
+  #row(bytes: Buffer, at: number, shape: number, weight: number): void {
+    // `isFull` leaves room for a bucket.
+    assert(this.#count < BATCH_ROWS_MAX, 'a batch overflows');
+    if (shape === this.#state.shape) this.#out.raw(bytes, at);
+    else {
+      let map = this.#maps.get(shape);
+      if (map === undefined) this.#maps.set(shape, (map = shapeMap(this.#state, shape, this.#state.shape)));
+      writeReshaped(this.#out, bytes, at, map);
+    }
+    this.#weights[this.#count++] = weight;
+    this.#offsets[this.#count] = this.#out.length;
+  }
+
+  #isFull(): boolean {
+    return this.#count >= BATCH_ROWS_MAX - BUCKET_ROWS_MAX || this.#out.length >= BATCH_BYTES_MAX;
+  }
+
+  #batch(): RowBatch {
+    const batch = { bytes: this.#out.view(), count: this.#count, offsets: this.#offsets, weights: this.#weights };
+    this.#count = 0;
+    this.#out.reset();
+    return batch;
+  }
+}
+
+/** Different rows with one 128-bit hash: one is the rule, two a wonder. */
+const BUCKET_ROWS_MAX = 64;
