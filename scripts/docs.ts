@@ -40,8 +40,8 @@ export function errorsPage(): string {
 }
 
 function entry(code: string, definition: AnyDefinition): string {
-  const said = shown(definition.says);
-  const mend = definition.mend === undefined ? undefined : shown(definition.mend);
+  const said = shown((facts) => definition.says(facts));
+  const mend = definition.mend === undefined ? undefined : shown((facts) => definition.mend?.(facts) ?? '');
   return [
     `### ${code}`,
     '',

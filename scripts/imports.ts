@@ -28,8 +28,9 @@ export function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
+/** Tests and what only they use: `x.test.ts`, `x.fixture.ts`, `testing.ts`, `testing/`. */
 export function isTest(path: string): boolean {
-  return /\.test\.tsx?$/.test(path) || path.includes('/testing/');
+  return /\.(?:test|fixture)\.tsx?$|\/testing(?:\/|\.ts$)/.test(path);
 }
 
 const STATEMENT = /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'(\.{1,2}\/[^']+)'/gm;

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { MillraceError } from '../base/errors.ts';
+import type { DemoFlags } from './demo.ts';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -16,6 +17,15 @@ const program = new Command('millrace')
   .description('Live SQL views over the Postgres you already have, kept exactly right from its own change stream.')
   .version(version)
   .showHelpAfterError();
+
+program
+  .command('demo')
+  .description('a live shop on an embedded Postgres, views on it, a crash, an audit: exit 0 when everything is equal')
+  .option('--for <time>', 'how long: 20s, 2m (without a terminal: 20s)')
+  .option('--rate <n>', 'transactions a second', '50')
+  .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
+  .option('--json', 'the last line is one object')
+  .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
 
 program
   .command('subscribe')

@@ -59,6 +59,8 @@ export interface Result {
   readonly notices: readonly Notice[];
   /** ParameterStatus changes. */
   readonly parameters?: ReadonlyMap<string, string>;
+  /** DEALLOCATE name, DEALLOCATE ALL, DISCARD ALL: which prepared statements go (no name: all). They live in the protocol server, which then drops them. */
+  readonly deallocates?: { readonly name?: string };
   readonly body:
     | { readonly kind: 'none' }
     /** Each batch is a run of whole DataRow messages ('D' …), ready for the socket, with their number. */

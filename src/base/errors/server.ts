@@ -96,7 +96,7 @@ export const serverErrors = defineErrors({
     sqlstate: '53400',
     says: ({ statementsMax }: { statementsMax: number }) => `a session may hold ${statementsMax} prepared statements at once`,
     because: 'Each one holds memory until it is closed (I-6).',
-    mend: () => 'Close statements that are no longer needed (DEALLOCATE ALL by reconnecting).',
+    mend: () => 'DEALLOCATE ALL;',
   },
   PORTAL_EXISTS: {
     sqlstate: '42P03',

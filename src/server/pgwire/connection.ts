@@ -223,7 +223,7 @@ export class Connection {
       const statements = session.split(text);
       if (statements.length === 0) this.#output.push(emptyQueryResponse);
       for (const statement of statements) {
-        await withPositionOffset(codePoints(text, statement.offset), () => this.#runSimple(statement.text, session));
+        await withPositionOffset(codePoints(text, statement.offset), () => this.#runSimple(statement.text, session, extended));
       }
     } catch (error) {
       await this.#answerFailure(error, session, extended);
@@ -231,11 +231,12 @@ export class Connection {
     await this.#ready(session, extended);
   }
 
-  async #runSimple(text: string, session: Session): Promise<void> {
+  async #runSimple(text: string, session: Session, extended: ExtendedProtocol): Promise<void> {
     const prepared = await session.prepare(text, []);
     if (prepared.parameterTypes.length > 0) throw millraceError('SIMPLE_QUERY_PARAMETER', {});
     const running = new RunningResult(await session.execute(prepared, [], [], []));
     try {
+      if (running.deallocates !== undefined) extended.deallocate(running.deallocates.name);
       running.announce(this.#output);
       if (running.kind === 'rows') this.#output.push(rowDescription(prepared.columns ?? [], []));
       await running.send(this.#output, 0);

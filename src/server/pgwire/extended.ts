@@ -122,6 +122,7 @@ export class ExtendedProtocol {
         new RunningResult(await this.#session.execute(prepared, portal.parameters, portal.parameterFormats, portal.resultFormats)),
     );
     const { running } = portal;
+    if (running.deallocates !== undefined) this.deallocate(running.deallocates.name);
     await withPositionOffset(positionOffset, () => running.send(this.#output, rowsMax));
   }
 
@@ -138,6 +139,12 @@ export class ExtendedProtocol {
     } else if (kind === PORTAL) await this.#closePortal(name);
     else throw millraceError('PROTOCOL_VIOLATION', { reason: `invalid CLOSE message subtype ${kind}` });
     this.#output.push(closeComplete);
+  }
+
+  /** By SQL instead of a Close message: one, or all when no name is given. */
+  deallocate(name: string | undefined): void {
+    if (name === undefined) this.#statements.clear();
+    else if (!this.#statements.delete(name)) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
   }
 
   /** A simple query takes the unnamed statement and portal with it. */

@@ -24,6 +24,10 @@ export class RunningResult {
     return this.#finished;
   }
 
+  get deallocates(): Result['deallocates'] {
+    return this.#result.deallocates;
+  }
+
   get kind(): Result['body']['kind'] {
     return this.#result.body.kind;
   }

@@ -275,6 +275,30 @@ suite('the extended protocol', () => {
     raw.close();
   });
 
+  test('drops statements by SQL as well as by message', async () => {
+    await start();
+    const { client: raw } = await RawClient.session(server!.port);
+    raw.send(
+      parse('a', 'BEGIN'),
+      parse('b', 'BEGIN'),
+      parse('c', 'BEGIN'),
+      sync,
+      query('DEALLOCATE a'),
+      describe('S', 'a'),
+      sync,
+      describe('S', 'b'),
+      sync,
+    );
+    expect(types(await raw.until('Z'))).toBe('111Z');
+    expect(types(await raw.until('Z'))).toBe('CZ');
+    expect(types(await raw.until('Z'))).toBe('EZ');
+    expect(types(await raw.until('Z'))).toBe('tnZ');
+    raw.send(query('DEALLOCATE nothing'), parse('', 'DEALLOCATE ALL'), bind('', ''), execute(''), describe('S', 'c'), sync);
+    expect(errorFields((await raw.until('Z'))[0]!)).toMatchObject({ C: '26000', M: 'prepared statement "nothing" does not exist' });
+    expect(types(await raw.until('Z'))).toBe('12CEZ');
+    raw.close();
+  });
+
   test('closes a statement together with its portals', async () => {
     await start();
     const { client: raw } = await RawClient.session(server!.port);

@@ -3,7 +3,7 @@
  * (`SELECT generate_series(a, b)`), so that the protocol is tested without an engine. Never part of the product.
  *
  *     SELECT generate_series(1, 3) · SELECT $1, $2 … · COPY generate_series(1, 3) TO STDOUT · SUBSCRIBE (rows for ever) · SLEEP (until cancelled)
- *     BEGIN · COMMIT · ROLLBACK · SET name = value · NOTICE text · FAIL AT n (an error at character n) · FAIL AFTER n (an error after n rows) · CRASH (a fault of the engine)
+ *     BEGIN · COMMIT · ROLLBACK · SET name = value · NOTICE text · DEALLOCATE name · FAIL AT n (an error at character n) · FAIL AFTER n (an error after n rows) · CRASH (a fault of the engine)
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { Prepared, Result, RowBatch, Session, SessionFactory } from '../../session.ts';
@@ -105,10 +105,12 @@ export class SeriesSession implements Session {
     if (word === 'BEGIN') this.transactionStatus = 'T';
     if (word === 'COMMIT' || word === 'ROLLBACK') this.transactionStatus = 'I';
     const set = /^SET (\w+) = (\w+)$/.exec(text);
+    const deallocate = /^DEALLOCATE (\w+)$/.exec(text);
     const notice = /^NOTICE (.*)$/.exec(text);
     return {
       notices: notice === null ? [] : [{ severity: 'NOTICE', sqlstate: '00000', message: notice[1]!, hint: 'only a notice' }],
       ...(set === null ? {} : { parameters: new Map([[set[1]!, set[2]!]]) }),
+      ...(deallocate === null ? {} : { deallocates: deallocate[1] === 'ALL' ? {} : { name: deallocate[1]! } }),
       body: { kind: 'none' },
       tag: () => word,
     };
