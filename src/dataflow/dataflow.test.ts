@@ -65,7 +65,12 @@ describe('a view', () => {
   });
 
   test('filters and projects', () => {
-    const { flow, hydrate } = shop({ orders: [['1', '10', 'a'], ['2', '20', 'b']] });
+    const { flow, hydrate } = shop({
+      orders: [
+        ['1', '10', 'a'],
+        ['2', '20', 'b'],
+      ],
+    });
     const filter: Plan = { op: 'filter', input: scanOrders, predicates: [equals(column(1), '10')], columns: orders };
     flow.install('v', { op: 'map', input: filter, expressions: [column(2, text)], columns: columns(text) }, hydrate);
     flow.insert('orders', tuple(['3', '10', 'c']), 0);
@@ -75,7 +80,13 @@ describe('a view', () => {
   });
 
   test('joins', () => {
-    const { flow, hydrate } = shop({ orders: [['1', '10', 'a'], ['2', null, 'b']], customers: [['10', 'Ada']] });
+    const { flow, hydrate } = shop({
+      orders: [
+        ['1', '10', 'a'],
+        ['2', null, 'b'],
+      ],
+      customers: [['10', 'Ada']],
+    });
     flow.install('v', ordersOfCustomers('inner'), hydrate);
     expect(rowsOf(flow, 'v')).toEqual(['["1","10","a","10","Ada"]']);
     flow.insert('orders', tuple(['3', '11', 'c']), 0);
@@ -86,7 +97,13 @@ describe('a view', () => {
   });
 
   test('left joins: an order without a customer is padded', () => {
-    const { flow, hydrate } = shop({ orders: [['1', '10', 'a'], ['2', null, 'b']], customers: [['10', 'Ada']] });
+    const { flow, hydrate } = shop({
+      orders: [
+        ['1', '10', 'a'],
+        ['2', null, 'b'],
+      ],
+      customers: [['10', 'Ada']],
+    });
     flow.install('v', ordersOfCustomers('left'), hydrate);
     expect(rowsOf(flow, 'v')).toEqual(['["1","10","a","10","Ada"]', '["2",null,"b",null,null]']);
     flow.delete('customers', tuple(['10', null]), 'key', 0);

@@ -242,7 +242,7 @@ class StepNode implements GraphNode {
     output: DeltaBlock,
     errors: ErrorSink,
     consolidate?: Consolidate,
-    guard?: Validator | undefined,
+    guard?: Validator,
   ) {
     this.#operator = operator;
     this.#input = input;

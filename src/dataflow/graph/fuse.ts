@@ -241,8 +241,15 @@ function scanOf(plan: Plan): { object: string; where: Expression[]; columns: Exp
       const over = (expression: Expression): Expression => substitute(expression, (ref) => input.columns[ref.index]!);
       return { ...input, columns: plan.expressions.map(over) };
     }
-    default:
+    case 'values':
+    case 'join':
+    case 'union':
+    case 'distinct':
+    case 'aggregate':
+    case 'topk':
       return null;
+    default:
+      return unreachable(plan);
   }
 }
 

@@ -1,0 +1,126 @@
+/**
+ * The oracle of this room's property tests: a plan computed from scratch over plain rows, as its definition says, with no index, no delta and no state.
+ * Knows the few functions that the tests use.
+ */
+import type { Expression } from '../plan/expression.ts';
+import type { AggregateCall, Plan, SortKey } from '../plan/plan.ts';
+import type { Row } from './rows.ts';
+
+type Value = string | null;
+export type Tables = (object: string) => readonly Row[];
+
+export function naive(plan: Plan, tables: Tables): Row[] {
+  switch (plan.op) {
+    case 'scan':
+      return tables(plan.object).map((row) => plan.pick.map((index) => row[index]!));
+    case 'values':
+      return plan.rows.map((row) => row.map(({ text }) => text));
+    case 'filter':
+      return naive(plan.input, tables).filter((row) => plan.predicates.every((predicate) => evaluate(predicate, row) === 't'));
+    case 'map':
+      return naive(plan.input, tables).map((row) => plan.expressions.map((expression) => evaluate(expression, row)));
+    case 'union':
+      return plan.inputs.flatMap((input) => naive(input, tables));
+    case 'join': {
+      const right = naive(plan.right, tables);
+      return naive(plan.left, tables).flatMap((row) => {
+        const matches = right
+          .filter((other) => plan.leftKeys.every((key, i) => equal(key, evaluate(key, row), evaluate(plan.rightKeys[i]!, other)) === 't'))
+          .map((other) => [...row, ...other])
+          .filter((pair) => plan.on.every((condition) => evaluate(condition, pair) === 't'));
+        if (plan.kind === 'inner' || matches.length > 0) return matches;
+        return [[...row, ...plan.right.columns.map(() => null)]];
+      });
+    }
+    case 'distinct':
+      return [...new Map(naive(plan.input, tables).map((row) => [JSON.stringify(row), row])).values()];
+    case 'aggregate': {
+      const groups = new Map<string, Row[]>();
+      if (plan.keys.length === 0) groups.set('[]', []);
+      for (const row of naive(plan.input, tables)) {
+        const key = JSON.stringify(plan.keys.map((expression) => evaluate(expression, row)));
+        groups.set(key, [...(groups.get(key) ?? []), row]);
+      }
+      return [...groups].map(([key, rows]) => [...(JSON.parse(key) as Value[]), ...plan.aggregates.map((call) => aggregate(call, rows))]);
+    }
+    case 'topk': {
+      const partitions = new Map<string, Row[]>();
+      for (const row of naive(plan.input, tables)) {
+        const key = JSON.stringify(plan.partition.map((expression) => evaluate(expression, row)));
+        partitions.set(key, [...(partitions.get(key) ?? []), row]);
+      }
+      const all: SortKey[] = plan.columns.map(({ type }, index) => ({
+        expression: { kind: 'column', index, type },
+        descending: false,
+        nullsFirst: false,
+      }));
+      return [...partitions.values()].flatMap((rows) =>
+        rows
+          .sort((a, b) => order([...plan.order, ...all], a, b))
+          .slice(plan.offset, plan.limit === null ? undefined : plan.offset + plan.limit),
+      );
+    }
+  }
+}
+
+function evaluate(expression: Expression, row: Row): Value {
+  switch (expression.kind) {
+    case 'column':
+      return row[expression.index]!;
+    case 'constant':
+      return expression.text;
+    case 'isNull':
+      return (evaluate(expression.arg, row) === null) !== expression.negated ? 't' : 'f';
+    case 'call': {
+      const [a, b] = expression.args.map((arg) => evaluate(arg, row));
+      if (a === null || b === null || a === undefined || b === undefined) return null;
+      switch (expression.procName) {
+        case 'pg_catalog.int4eq':
+          return a === b ? 't' : 'f';
+        case 'pg_catalog.int4lt':
+          return Number(a) < Number(b) ? 't' : 'f';
+        case 'pg_catalog.int4pl':
+          return String(Number(a) + Number(b));
+        case 'pg_catalog.texteq':
+          return a === b ? 't' : 'f';
+        default:
+          throw new Error(`the oracle does not know ${expression.procName}`);
+      }
+    }
+    default:
+      throw new Error(`the oracle does not know ${expression.kind}`);
+  }
+}
+
+function equal(key: Expression, a: Value, b: Value): Value {
+  if (a === null || b === null) return null;
+  return (key.type.storage === 'numeric' ? Number(a) === Number(b) : a === b) ? 't' : 'f';
+}
+
+function aggregate(call: AggregateCall, rows: readonly Row[]): Value {
+  if (call.arg === undefined) return String(rows.length);
+  const values = rows
+    .map((row) => evaluate(call.arg!, row))
+    .filter((value) => value !== null)
+    .map(Number);
+  if (call.fn === 'count') return String(values.length);
+  if (values.length === 0) return null;
+  if (call.fn === 'sum') return String(values.reduce((a, b) => a + b, 0));
+  if (call.fn === 'max') return String(Math.max(...values));
+  if (call.fn === 'min') return String(Math.min(...values));
+  throw new Error(`the oracle does not know ${call.fn}`);
+}
+
+function order(keys: readonly SortKey[], a: Row, b: Row): number {
+  for (const { expression, descending, nullsFirst } of keys) {
+    const left = evaluate(expression, a);
+    const right = evaluate(expression, b);
+    if (left === right) continue;
+    if (left === null) return nullsFirst ? -1 : 1;
+    if (right === null) return nullsFirst ? 1 : -1;
+    const less =
+      expression.type.storage === 'text' ? Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0 : Number(left) < Number(right);
+    return less !== descending ? -1 : 1;
+  }
+  return 0;
+}
