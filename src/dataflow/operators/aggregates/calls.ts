@@ -3,7 +3,7 @@
  * FILTER goes into the argument: `CASE WHEN filter THEN argument END`, because all of these aggregates skip NULLs, and because an argument that fails must not be
  * evaluated where the filter is not true. Called by `aggregate.ts` when a view is made.
  */
-import { assert } from '../../../base/assert.ts';
+import { assert, AssertionError } from '../../../base/assert.ts';
 import { needsCanonical } from '../../../values/canonical.ts';
 import { baseOid } from '../../../values/codec.ts';
 import type { ColumnLayout, RowLayout } from '../../../values/layout.ts';
@@ -75,6 +75,7 @@ function argumentOf(call: AggregateCall): Expression | undefined {
 }
 
 function onlyWhere(when: Expression, then: Expression): Expression {
+  // oxlint-disable-next-line unicorn/no-thenable -- the plan's own name for it; nobody awaits a plan.
   return { kind: 'case', whens: [{ when, then }], otherwise: { kind: 'constant', text: null, type: then.type }, type: then.type };
 }
 
@@ -160,7 +161,7 @@ export function keep(calls: readonly PlacedCall[], layout: RowLayout, pool: Word
       case 'bool':
       case 'uuid':
       case 'text':
-        return assert(false, `${placed.call.fn} of ${type.name}`) as never;
+        throw new AssertionError(`${placed.call.fn} of ${type.name}`);
     }
   }
 

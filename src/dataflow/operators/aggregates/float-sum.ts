@@ -12,7 +12,7 @@ import type { ColumnLayout } from '../../../values/layout.ts';
 import type { RowSpace } from '../../../values/space.ts';
 import type { WordPool } from '../../arrangement/ordered-pool.ts';
 import { type Accumulator, type Additions, isNull, type Result, setNull } from './accumulator.ts';
-import { DOUBLE, nearest, SINGLE } from './rounding.ts';
+import { DOUBLE, type FloatFormat, nearest } from './rounding.ts';
 
 // The state in the header. Offsets in words.
 const COUNT = 0;
@@ -76,7 +76,7 @@ export class FloatSum implements Accumulator {
   }
 
   /** The exact sum ÷ divisor, rounded to the format; −0 only where all values are. */
-  value(states: RowSpace, group: number, average: boolean, format: typeof DOUBLE | typeof SINGLE): number {
+  value(states: RowSpace, group: number, average: boolean, format: FloatFormat): number {
     const { doubles } = states;
     const state = group + this.#at;
     const plus = doubles[(state + INFINITIES) >> 1]!;
@@ -175,7 +175,7 @@ export class FloatSum implements Accumulator {
   }
 }
 
-export function sumOfFloat(accumulator: FloatSum, at: number, format: typeof DOUBLE | typeof SINGLE): Result {
+export function sumOfFloat(accumulator: FloatSum, at: number, format: FloatFormat): Result {
   return (states, group, into, row, column) => {
     if (states.doubles[(group + at + COUNT) >> 1] === 0) setNull(into, row, column);
     else into.doubles[(row + column.offset) >> 1] = accumulator.value(states, group, false, format);

@@ -115,8 +115,9 @@ export class NumericSum implements Accumulator {
     let kind = value.scale;
     if (value.special !== '') kind = value.special === 'NaN' ? NAN : value.special === 'Infinity' ? INFINITY : MINUS_INFINITY;
     else if (typeof value.coefficient === 'bigint' && (value.coefficient > WIDE_MAX || value.coefficient < -WIDE_MAX)) kind += HUGE;
-    const record = this.#recordOf(states, state, kind);
-    const memory: Memory = record === state ? states : this.#pool;
+    const chained = this.#recordOf(states, state, kind);
+    const memory: Memory = chained === 0 ? states : this.#pool;
+    const record = chained || state;
     memory.doubles[(record + COUNT) >> 1]! += weight;
     if (kind >= HUGE) {
       const id = memory.doubles[(record + SUM) >> 1]!;
@@ -124,20 +125,20 @@ export class NumericSum implements Accumulator {
     } else if (kind >= 0) addWide(memory.doubles, (record + SUM) >> 1, value.coefficient, weight);
     if (memory.doubles[(record + COUNT) >> 1] === 0) {
       this.#forget(memory, record);
-      if (record !== state) this.#unlink(states, state, record);
+      if (chained !== 0) this.#unlink(states, state, chained);
     }
   }
 
-  /** The record of a kind; made where there is none. */
+  /** The record of a kind in the pool, or 0: the one in the header. Made where there is none. */
   #recordOf(states: RowSpace, state: number, kind: number): number {
     const used = states.doubles[(state + COUNT) >> 1] !== 0;
-    if (used && states.words[state] === kind) return state;
+    if (used && states.words[state] === kind) return 0;
     for (let record = states.words[state + NEXT]!; record !== 0; record = this.#pool.words[record + NEXT]!) {
       if (this.#pool.words[record] === kind) return record;
     }
     if (!used) {
       this.#clear(states, state, kind);
-      return state;
+      return 0;
     }
     const record = this.#pool.allocate(RECORD_WORDS);
     this.#clear(this.#pool, record, kind);

@@ -6,11 +6,13 @@
 export const DOUBLE = { bits: 53, lastPlace: -1074, max: Number.MAX_VALUE } as const;
 export const SINGLE = { bits: 24, lastPlace: -149, max: 3.4028234663852886e38 } as const;
 
+export type FloatFormat = typeof DOUBLE | typeof SINGLE;
+
 /** Quotients get this many bits, and a last one that says whether anything remained. */
 const QUOTIENT_BITS = 66;
 
 /** numerator × 2^exponent ÷ divisor (> 0); ±Infinity where it is too large for the format. */
-export function nearest(numerator: bigint, exponent: number, divisor: bigint, format: typeof DOUBLE | typeof SINGLE): number {
+export function nearest(numerator: bigint, exponent: number, divisor: bigint, format: FloatFormat): number {
   if (numerator === 0n) return 0;
   const negative = numerator < 0n;
   let quotient = negative ? -numerator : numerator;
