@@ -52,7 +52,7 @@ export function analyseQuery(pg: PostgresInstance, query: QueryToAnalyse): Analy
     const [proc, tree] = row! as [string, string];
     return {
       tree,
-      columns: (columns ?? []).map(({ name, typeOid, typmod }) => ({ name, typeOid, typmod, collationOid: 0 })),
+      columns: (columns ?? []).map(({ name, typeOid, typmod }) => ({ name, typeOid, typmod, collationOid: undefined })),
       parameterTypes,
       dependsOn: dependenciesOf(pg, 'pg_proc', proc, '0'),
     };

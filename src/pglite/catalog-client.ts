@@ -45,7 +45,8 @@ export interface CallOptions {
 }
 
 interface Job {
-  readonly method: keyof CatalogMethods;
+  /** `reopen`: nothing is asked; the worker is exchanged for a new one. */
+  readonly method: keyof CatalogMethods | 'reopen';
   readonly params: unknown;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -111,13 +112,18 @@ export class CatalogClient {
     await this.query('SELECT 1');
   }
 
+  /** A new worker with a newly built mirror, after the statements that wait already. */
+  async reopen(): Promise<void> {
+    await this.#ask('reopen', undefined);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of this.#waiting.splice(0)) this.#fail(job, millraceError('QUERY_CANCELLED', {}));
     await this.#drop();
   }
 
-  #ask(method: keyof CatalogMethods, params: unknown, { timeoutMs, signal }: CallOptions = {}): Promise<unknown> {
+  #ask(method: Job['method'], params: unknown, { timeoutMs, signal }: CallOptions = {}): Promise<unknown> {
     if (this.#closed || signal?.aborted === true) return Promise.reject(millraceError('QUERY_CANCELLED', {}));
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(millraceError('CATALOG_BUSY', { waitingMax: WAITING_MAX }));
     return new Promise((resolve, reject) => {
@@ -164,7 +170,9 @@ export class CatalogClient {
   }
 
   async #runOne(job: Job): Promise<unknown> {
+    if (job.method === 'reopen') await this.#drop();
     if (this.#opened === undefined) await this.#open();
+    if (job.method === 'reopen') return undefined;
     if (job.signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
     const { rpc, worker } = this.#opened!;
     // An idle worker does not keep the process alive; a running statement does.

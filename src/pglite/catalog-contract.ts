@@ -66,10 +66,11 @@ export interface Dependency {
 
 export interface AnalysedColumn {
   readonly name: string;
+  /** A view's own; of a query as Postgres describes it to clients, a domain as its base type (the tree has both). */
   readonly typeOid: number;
   readonly typmod: number;
-  /** Mirror OID; 0: not collatable. */
-  readonly collationOid: number;
+  /** Mirror OID; 0: not collatable. Undefined for a query's: the tree has it. */
+  readonly collationOid: number | undefined;
 }
 
 export interface Analysis {

@@ -1,0 +1,309 @@
+/**
+ * The mirror: the catalog worker's Postgres, holding every table (empty), view, materialized view and index under its own name, so that Postgres itself
+ * analyses statements against them (I-5) and answers what tools ask of the catalog. Derived from the engine's catalog and rebuilt from it at any time.
+ *
+ * Invariants: an object is in the list iff its DDL ran; a table is never altered column-wise but made anew, so mirror attnum = wire position + 1;
+ * nothing is dropped with CASCADE. Owned by the coordinator on the main thread, which changes it one statement at a time.
+ */
+import { assert, must } from '../../base/assert.ts';
+import { MillraceError, millraceError } from '../../base/errors.ts';
+import { ident, qualified } from '../../base/ident.ts';
+import { CatalogClient, type CallOptions } from '../../pglite/catalog-client.ts';
+import type { Analysis, Ddl, QueryToAnalyse, RebuildFailure, RebuildStep, ViewToAnalyse } from '../../pglite/catalog-contract.ts';
+import type { UpstreamTable } from '../../upstream/table.ts';
+import { dropDdl, indexDdl, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
+import type { MirrorIndex, MirrorObject, MirrorSource, MirrorTable, MirrorView } from './objects.ts';
+import { refreshDdl, statusDdl, type StatusName } from './status.ts';
+import { readTypes, type TypeTable } from './types.ts';
+
+/** An analysis is made again when the worker was reopened in the midst of it: its OIDs would be of two generations. */
+const ANALYSIS_TRIES_MAX = 3;
+
+export interface MirrorOptions {
+  readonly version: string;
+  readonly environmentId: string;
+}
+
+/** An analysed statement with what its OIDs mean. */
+export interface Analysed extends Analysis {
+  readonly types: TypeTable;
+  /** Relations of the tree by mirror OID (RTE relid). One that is not in here is Postgres's own catalog or a status relation. */
+  readonly relations: ReadonlyMap<number, MirrorTable | MirrorView>;
+}
+
+/** What a changed table did to what stands on it. */
+export interface TableChange {
+  /** Views whose text follows a renamed column or table: the new text. */
+  readonly rewritten: readonly { readonly id: string; readonly sql: string }[];
+  /** Views and indexes that no longer analyse (or stand on one that does not), with Postgres's reason. They are not in the mirror any more. */
+  readonly broken: readonly { readonly id: string; readonly error: MillraceError }[];
+}
+
+export class Mirror {
+  readonly catalog: CatalogClient;
+  readonly #options: MirrorOptions;
+  /** In an order in which they can be created. */
+  readonly #objects = new Map<string, MirrorObject>();
+  #failures: readonly RebuildFailure[] = [];
+  /** Rises with every change; together with the worker's generation it dates a TypeTable. */
+  #version = 0;
+  #types: { readonly key: string; readonly table: TypeTable } | undefined;
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+    this.catalog = new CatalogClient({
+      rebuild: () => this.#rebuild(),
+      onOpened: (failures) => {
+        this.#failures = failures;
+      },
+    });
+  }
+
+  /** Fills the mirror with what the catalog holds, in an order in which it can be created. Returns what Postgres refused; the rest is there. */
+  async open(objects: readonly MirrorObject[]): Promise<readonly RebuildFailure[]> {
+    assert(this.catalog.generation === 0, 'the mirror is opened once');
+    for (const object of objects) this.#objects.set(object.id, object);
+    await this.catalog.open();
+    return this.#failures;
+  }
+
+  async close(): Promise<void> {
+    await this.catalog.close();
+  }
+
+  /** Creates it, or throws Postgres's reason and leaves the mirror as it was. */
+  async add(object: MirrorObject, options?: CallOptions): Promise<void> {
+    assert(!this.#objects.has(object.id), () => `object ${object.id} is in the mirror`);
+    await this.catalog.exec(this.#ddlOf(object), options);
+    this.#changed(() => this.#objects.set(object.id, object));
+  }
+
+  /** Drops them, in the order given: dependents first. Postgres refuses what is still used (2BP01). */
+  async remove(ids: readonly string[], options?: CallOptions): Promise<void> {
+    const objects = ids.map((id) => must(this.#objects.get(id), `object ${id} in the mirror`));
+    await this.catalog.exec(
+      objects.flatMap((object) => (object.kind === 'source' ? dropTypes(object) : [dropDdl(object)])),
+      options,
+    );
+    this.#changed(() => ids.forEach((id) => this.#objects.delete(id)));
+  }
+
+  get(id: string): MirrorObject | undefined {
+    return this.#objects.get(id);
+  }
+
+  async analyseView(view: ViewToAnalyse, options?: CallOptions): Promise<Analysed> {
+    return this.#analysed(() => this.catalog.analyseView(view, options));
+  }
+
+  async analyseQuery(query: QueryToAnalyse, options?: CallOptions): Promise<Analysed> {
+    return this.#analysed(() => this.catalog.analyseQuery(query, options));
+  }
+
+  /** Types, as of now. */
+  async types(): Promise<TypeTable> {
+    // Opening first: the key names the generation that the reading is of.
+    if (this.catalog.generation === 0) await this.catalog.open();
+    const key = this.#key();
+    if (this.#types?.key === key) return this.#types.table;
+    const source = this.#source();
+    const table = await readTypes(this.catalog, { collations: source?.collations ?? [], databaseCollation: source?.databaseCollation });
+    if (this.#key() === key) this.#types = { key, table };
+    return table;
+  }
+
+  /** For `PgliteEvaluator.defineTypes`. */
+  evaluatorTypes(): readonly string[] {
+    return typesDdl(this.#source()?.types ?? []);
+  }
+
+  /** Replaces the rows of a relation of schema `millrace`; values in the order of its columns (status.ts). */
+  async refresh(name: StatusName, rows: readonly (readonly (string | null)[])[], options?: CallOptions): Promise<void> {
+    await this.catalog.exec(refreshDdl(name, rows), options);
+  }
+
+  /** A source whose types or collations changed: what only grew is added, anything else makes the mirror anew. Returns what Postgres then refused. */
+  async changeSource(source: MirrorSource): Promise<readonly RebuildFailure[]> {
+    const old = must(this.#objects.get(source.id), `source ${source.id}`);
+    assert(old.kind === 'source', `${source.id} is a source`);
+    const grown = isPrefix(old.types, source.types) && isPrefix(old.collations, source.collations);
+    if (grown) {
+      await this.catalog.exec(
+        sourceDdl({ ...source, types: source.types.slice(old.types.length), collations: source.collations.slice(old.collations.length) }),
+      );
+      this.#changed(() => this.#objects.set(source.id, source));
+      return [];
+    }
+    this.#changed(() => this.#objects.set(source.id, source));
+    await this.catalog.reopen();
+    return this.#failures;
+  }
+
+  /**
+   * A table whose shape upstream changed (drift). Renamed columns first, by attnum, as Postgres itself would: views follow. Then dependents are dropped, the
+   * table is made anew, and what still analyses is created again.
+   */
+  async changeTable(id: string, upstream: UpstreamTable, options?: CallOptions): Promise<TableChange> {
+    const old = must(this.#objects.get(id), `table ${id}`);
+    assert(old.kind === 'table', `${id} is a table`);
+    const dependents = this.#dependents(id);
+    const rewritten = await this.#renameColumns(old, upstream, dependents, options);
+    const changed: MirrorTable = { ...old, upstream };
+    await this.catalog.exec([...dependents.map(dropDdl).reverse(), dropDdl(old), ...this.#ddlOf(changed)], options);
+    this.#changed(() => {
+      for (const dependent of dependents) this.#objects.delete(dependent.id);
+      this.#objects.set(id, changed);
+    });
+    const broken: { id: string; error: MillraceError }[] = [];
+    for (const dependent of dependents) {
+      const lost = dependent.kind === 'index' ? broken.find(({ id: other }) => other === dependent.onId) : undefined;
+      if (lost !== undefined) {
+        broken.push({ id: dependent.id, error: lost.error });
+        continue;
+      }
+      try {
+        await this.add(following(dependent, old, upstream, rewritten.get(dependent.id)), options);
+      } catch (error) {
+        if (!(error instanceof MillraceError)) throw error;
+        broken.push({ id: dependent.id, error });
+        rewritten.delete(dependent.id);
+      }
+    }
+    return { rewritten: [...rewritten].map(([view, sql]) => ({ id: view, sql })), broken };
+  }
+
+  async #renameColumns(
+    old: MirrorTable,
+    upstream: UpstreamTable,
+    dependents: readonly (MirrorView | MirrorIndex)[],
+    options: CallOptions | undefined,
+  ): Promise<Map<string, string>> {
+    const rewritten = new Map<string, string>();
+    const renamed = renamedColumns(old.upstream, upstream);
+    const views = dependents.filter((dependent) => dependent.kind !== 'index');
+    if (renamed.length === 0 || views.length === 0) return rewritten;
+    const before = await this.#definitions(views, options);
+    const table = qualified(old.schema, old.name);
+    // By way of other names, because two columns may have exchanged theirs.
+    await this.catalog.exec(
+      [
+        ...renamed.map(({ from }, i) => `ALTER TABLE ${table} RENAME COLUMN ${ident(from)} TO millrace_renamed_${i}`),
+        ...renamed.map(({ to }, i) => `ALTER TABLE ${table} RENAME COLUMN millrace_renamed_${i} TO ${ident(to)}`),
+      ],
+      options,
+    );
+    const after = await this.#definitions(views, options);
+    views.forEach((view, i) => {
+      if (after[i] !== before[i]) rewritten.set(view.id, after[i]!);
+    });
+    return rewritten;
+  }
+
+  /** Printed with all names qualified, so that they mean the same under any search_path. */
+  async #definitions(views: readonly MirrorView[], options: CallOptions | undefined): Promise<string[]> {
+    const { rows } = await this.catalog.query(
+      'SELECT pg_get_viewdef(name::regclass) FROM unnest($1::text[]) WITH ORDINALITY AS u(name, i) ORDER BY i',
+      [`{${views.map((view) => `"${qualified(view.schema, view.name).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`],
+      { ...options, searchPath: [] },
+    );
+    return rows.map(([definition]) => definition!.replace(/;\s*$/, ''));
+  }
+
+  async #analysed(analyse: () => Promise<Analysis>): Promise<Analysed> {
+    for (let tries = 0; tries < ANALYSIS_TRIES_MAX; tries++) {
+      const analysis = await analyse();
+      const { generation } = this.catalog;
+      const types = await this.types();
+      if (this.catalog.generation === generation) return { ...analysis, types, relations: this.#relations(analysis) };
+    }
+    throw millraceError('CATALOG_UNAVAILABLE', { reason: 'it was reopened again and again while a statement was analysed' });
+  }
+
+  #relations({ dependsOn }: Analysis): Map<number, MirrorTable | MirrorView> {
+    const byName = new Map<string, MirrorTable | MirrorView>();
+    for (const object of this.#objects.values()) {
+      if (object.kind !== 'source' && object.kind !== 'index') byName.set(qualified(object.schema, object.name), object);
+    }
+    return new Map(
+      dependsOn.flatMap(({ oid, kind, schema, name }) => {
+        const object = kind === 'function' || kind === 'type' ? undefined : byName.get(qualified(schema, name));
+        return object === undefined ? [] : [[oid, object] as const];
+      }),
+    );
+  }
+
+  /** What stands on it, directly or not, in creation order. */
+  #dependents(id: string): (MirrorView | MirrorIndex)[] {
+    const standing = new Set([id]);
+    const dependents: (MirrorView | MirrorIndex)[] = [];
+    for (const object of this.#objects.values()) {
+      const on = object.kind === 'index' ? [object.onId] : object.kind === 'source' || object.kind === 'table' ? [] : object.dependsOn;
+      if (!on.some((other) => standing.has(other))) continue;
+      standing.add(object.id);
+      dependents.push(object as MirrorView | MirrorIndex);
+    }
+    return dependents;
+  }
+
+  #ddlOf(object: MirrorObject): Ddl[] {
+    if (object.kind === 'source') return sourceDdl(object);
+    if (object.kind === 'table') return tableDdl(object, this.#source());
+    if (object.kind !== 'index') return viewDdl(object);
+    const on = must(this.#objects.get(object.onId), `what index ${object.id} is on`);
+    assert(on.kind !== 'source' && on.kind !== 'index', 'an index is on a relation');
+    return indexDdl(object, on);
+  }
+
+  #rebuild(): RebuildStep[] {
+    return [
+      { id: 'status', ddl: statusDdl(this.#options) },
+      ...Array.from(this.#objects.values(), (object) => ({ id: object.id, ddl: this.#ddlOf(object) })),
+    ];
+  }
+
+  #source(): MirrorSource | undefined {
+    return this.#objects.values().find((object) => object.kind === 'source');
+  }
+
+  #changed(change: () => void): void {
+    change();
+    this.#version++;
+  }
+
+  #key(): string {
+    return `${this.catalog.generation} ${this.#version}`;
+  }
+}
+
+function isPrefix(old: readonly unknown[], now: readonly unknown[]): boolean {
+  return old.every((item, i) => JSON.stringify(item) === JSON.stringify(now[i]));
+}
+
+/** The same attnum under another name. */
+function renamedColumns(old: UpstreamTable, now: UpstreamTable): { from: string; to: string }[] {
+  return old.columns.flatMap(({ attnum, name: from }) => {
+    const to = now.columns.find((column) => column.attnum === attnum)?.name;
+    return to === undefined || to === from ? [] : [{ from, to }];
+  });
+}
+
+/** The dependent as it follows a changed table: a view's new text, an index's new column names. */
+function following(
+  dependent: MirrorView | MirrorIndex,
+  table: MirrorTable,
+  now: UpstreamTable,
+  sql: string | undefined,
+): MirrorView | MirrorIndex {
+  if (dependent.kind !== 'index') return sql === undefined ? dependent : { ...dependent, sql };
+  if (dependent.onId !== table.id) return dependent;
+  const names = new Map(renamedColumns(table.upstream, now).map(({ from, to }) => [from, to]));
+  return { ...dependent, columnNames: dependent.columnNames.map((name) => names.get(name) ?? name) };
+}
+
+/** Types and collations of a dropped source, last made first. Schemas stay: an empty one does no harm, and others may use it. */
+function dropTypes({ types }: MirrorSource): string[] {
+  return types
+    .filter((type) => type.kind !== 'opaque')
+    .map((type) => `DROP ${type.kind === 'domain' ? 'DOMAIN' : 'TYPE'} IF EXISTS ${qualified(type.schema, type.name)}`)
+    .reverse();
+}
