@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
+import { compileFormat } from './expression/rows.ts';
 import type { Expression } from './plan/expression.ts';
 import type { Join, Plan } from './plan/plan.ts';
-import { bagOf, batch, bool, columns, int4, sorted, text, tuple, type Row } from './testing/rows.ts';
+import { bagOf, batch, blockOf, bool, columns, int4, sorted, text, tuple, type Row } from './testing/rows.ts';
 
 const evaluator = {
   evaluate: (): never => {
@@ -109,5 +110,164 @@ describe('a view', () => {
     flow.delete('customers', tuple(['10', null]), 'key', 0);
     flow.step();
     expect(rowsOf(flow, 'v')).toEqual(['["1","10","a",null,null]', '["2",null,"b",null,null]']);
+  });
+});
+
+const divided = (input: Plan): Plan => ({
+  op: 'map',
+  input,
+  expressions: [
+    {
+      kind: 'call',
+      proc: 154,
+      procName: 'pg_catalog.int4div',
+      operator: '/',
+      args: [{ kind: 'constant', text: '10', type: int4 }, column(0)],
+      strict: true,
+      type: int4,
+    },
+  ],
+  columns: columns(int4),
+});
+
+describe('what goes wrong', () => {
+  test('in a row is data: the view has an error as long as the row is there, and so have the views on it', () => {
+    const { flow, hydrate } = shop({
+      customers: [
+        ['0', 'Nil'],
+        ['5', 'Eve'],
+      ],
+    });
+    flow.install('v', divided(scanCustomers), hydrate);
+    flow.install('above', { op: 'scan', object: 'v', pick: [0], columns: columns(int4) }, hydrate);
+    const error = { sqlstate: '22012', message: 'division by zero', count: 1 };
+    expect(flow.errors('v')).toEqual([error]);
+    expect(flow.errors('above')).toEqual([error]);
+    expect(rowsOf(flow, 'above')).toEqual(['["2"]']);
+    flow.delete('customers', tuple(['0', null]), 'key', 0);
+    flow.step();
+    expect(flow.errors('above')).toEqual([]);
+  });
+
+  test('in one view stops it and those on it; its neighbours go on, and it can be made again', () => {
+    let broken = false;
+    const flow = new Dataflow({
+      evaluate: (_sql, _types, rows) => {
+        if (broken) throw new Error('the evaluator did not answer');
+        return rows.map(() => '1');
+      },
+    });
+    flow.defineTable('customers', { columns: customers, key: [0] });
+    const rows: Row[] = [['1', 'Ada']];
+    const hydrate = (): ReturnType<typeof batch>[] => [batch(rows)];
+    const asks: Plan = {
+      op: 'map',
+      input: scanCustomers,
+      expressions: [{ kind: 'fallback', sql: 'slow($1::text)', args: [column(1, text)], strict: true, type: text }],
+      columns: columns(text),
+    };
+    const above: Plan = { op: 'scan', object: 'asks', pick: [0], columns: columns(text) };
+    flow.install('asks', asks, hydrate);
+    flow.install('above', above, hydrate);
+    flow.install('plain', scanCustomers, hydrate);
+    broken = true;
+    flow.insert('customers', tuple(['2', 'Bob']), 0);
+    flow.step();
+    expect(flow.fault('asks')).toMatch(/did not answer/);
+    expect(flow.fault('above')).toMatch(/^asks: /);
+    expect(flow.fault('plain')).toBeNull();
+    expect(rowsOf(flow, 'plain')).toEqual(['["1","Ada"]', '["2","Bob"]']);
+    expect(() => flow.install('late', above, hydrate)).toThrow(/asks is faulty/);
+    flow.uninstall('above');
+    flow.uninstall('asks');
+    expect(() => flow.install('asks', asks, hydrate)).toThrow(/did not answer/);
+    expect(flow.has('asks')).toBe(false);
+    broken = false;
+    flow.install('asks', asks, hydrate);
+    expect(rowsOf(flow, 'asks')).toEqual(['2 × ["1"]']);
+  });
+
+  test('in a table stops the table and the views that read it, not the others', () => {
+    const { flow, hydrate } = shop({ customers: [['1', 'Ada']], orders: [['1', '1', 'a']] });
+    flow.install('c', scanCustomers, hydrate);
+    flow.install('o', scanOrders, hydrate);
+    flow.insert('customers', tuple(['1', 'another']), 0);
+    flow.insert('orders', tuple(['2', '1', 'b']), 0);
+    flow.step();
+    expect(flow.fault('customers')).toMatch(/key is there already/);
+    expect(flow.fault('c')).toMatch(/^customers: /);
+    expect(flow.fault('o')).toBeNull();
+    expect(rowsOf(flow, 'o')).toHaveLength(2);
+  });
+});
+
+describe('rows are stored once', () => {
+  const bytes = (flow: Dataflow): number => flow.arrangements().reduce((sum, { bytes: held }) => sum + held, 0);
+
+  test('views share a table’s arrangement where it has the columns, and it goes with the last of them', () => {
+    const { flow, hydrate } = shop({ customers: [['1', 'Ada']], orders: [['1', '1', 'a']] });
+    flow.install('a', ordersOfCustomers('inner'), hydrate);
+    flow.install('b', scanCustomers, () => expect.fail('the rows are here already'));
+    expect(flow.arrangements().map(({ object, kind }) => `${kind} ${object}`)).toEqual([
+      'table orders',
+      'table customers',
+      'view a',
+      'view b',
+    ]);
+    flow.uninstall('a');
+    expect(flow.arrangements().map(({ object }) => object)).toEqual(['customers', 'b']);
+    flow.uninstall('b');
+    expect(flow.arrangements()).toEqual([]);
+  });
+
+  test('memory of deleted rows is used again', () => {
+    const { flow, hydrate } = shop();
+    flow.install('v', ordersOfCustomers('left'), hydrate);
+    const round = (): void => {
+      for (let i = 0; i < 500; i++) {
+        flow.insert('orders', tuple([String(i), String(i % 50), `a text that is long enough for the heap ${i}`]), 0);
+        if (i < 50) flow.insert('customers', tuple([String(i), `a customer's name, also long, ${i}`]), 0);
+      }
+      flow.step();
+      for (let i = 0; i < 500; i++) {
+        flow.delete('orders', tuple([String(i), null, null]), 'key', 0);
+        if (i < 50) flow.delete('customers', tuple([String(i), null]), 'key', 0);
+      }
+      flow.step();
+    };
+    round();
+    const after = bytes(flow);
+    for (let i = 0; i < 5; i++) round();
+    expect(flow.output('v').count).toBe(0);
+    expect(bytes(flow)).toBeLessThanOrEqual(after);
+  });
+
+  test('a query asked once leaves nothing behind', () => {
+    const { flow, hydrate } = shop({ customers: [['10', 'Ada']], orders: [['1', '10', 'a']] });
+    const { rows, errors } = flow.evaluate(ordersOfCustomers('inner'), hydrate);
+    expect(sorted(bagOf(rows))).toEqual([['["1","10","a","10","Ada"]', 1]]);
+    expect(errors).toEqual([]);
+    expect(flow.arrangements()).toEqual([]);
+  });
+
+  test('a view’s rows are found by an index', () => {
+    const { flow, hydrate } = shop({
+      orders: [
+        ['1', '10', 'a'],
+        ['2', '20', 'b'],
+        ['3', '10', 'c'],
+      ],
+    });
+    flow.install('v', scanOrders, hydrate);
+    const index = flow.addIndex('v', [1]);
+    flow.delete('orders', tuple(['3', null, null]), 'key', 0);
+    flow.insert('orders', tuple(['4', '10', 'd']), 0);
+    flow.step();
+    const output = flow.output('v');
+    const format = compileFormat(output.layout);
+    const found: string[] = [];
+    const key = blockOf(output.layout, [[[null, '10', null], 1]]);
+    flow.lookup('v', index, key, 0, (row, weight) => found.push(`${format(output.memory, row).join()} × ${weight}`));
+    expect(found.sort()).toEqual(['1,10,a × 1', '4,10,d × 1']);
   });
 });

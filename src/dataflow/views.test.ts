@@ -174,3 +174,37 @@ test('every view equals its plan over the rows as they are, after every step, wh
     { numRuns: Number(process.env['RUNS'] ?? 150) },
   );
 });
+
+test('errors are data: those of a view kept up to date are those of the same view made anew, and go with their rows', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat({ max: 1000 }), { minLength: 40, maxLength: 120 }),
+      fc.array(fc.array(change, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 8 }),
+      (list, steps) => {
+        const flow = new Dataflow(evaluator, { validate: true });
+        const source = new Source(flow);
+        const plan = randomPlan(new Choices(list, true), TABLES, 3);
+        const hydrate = (object: string): Iterable<ReturnType<typeof batch>> => [batch(source.rows.get(object)!)];
+        flow.install('v', plan, hydrate);
+        const empty = state(flow, 'v');
+        for (const changes of steps) {
+          for (const one of changes) source.apply(one);
+          flow.step();
+          expect(flow.fault('v')).toBeNull();
+          flow.install('fresh', plan, hydrate);
+          expect(state(flow, 'v')).toEqual(state(flow, 'fresh'));
+          flow.uninstall('fresh');
+        }
+        for (const { object } of TABLES) flow.truncate(object);
+        flow.step();
+        expect(state(flow, 'v')).toEqual(empty);
+      },
+    ),
+    { numRuns: Number(process.env['RUNS'] ?? 150) },
+  );
+});
+
+function state(flow: Dataflow, view: string): unknown {
+  const errors = flow.errors(view).map(({ sqlstate, message, count }): [string, number] => [sqlstate + message, count]);
+  return { rows: sorted(bagOf(flow.output(view))), errors: sorted(new Map(errors)) };
+}

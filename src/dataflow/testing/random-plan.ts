@@ -12,10 +12,13 @@ export interface Relation {
 /** Takes from the list; 0 for ever when it is used up. */
 export class Choices {
   readonly #list: readonly number[];
+  /** Whether plans may hold divisions (by zero, now and then). */
+  readonly failing: boolean;
   #at = 0;
 
-  constructor(list: readonly number[]) {
+  constructor(list: readonly number[], failing = false) {
     this.#list = list;
+    this.failing = failing;
   }
 
   below(n: number): number {
@@ -87,7 +90,12 @@ export function call(name: string, proc: number, type: PgType, ...args: readonly
   return { kind: 'call', proc, procName: `pg_catalog.${name}`, args, strict: true, type };
 }
 
+function division(choices: Choices, of: readonly Column[]): Expression {
+  return call('int4div', 154, int4, constant(choices, int4), columnOf(choices, of, int4));
+}
+
 function predicate(choices: Choices, of: readonly Column[]): Expression {
+  if (choices.failing && choices.below(2) === 0) return call('int4lt', 66, bool, division(choices, of), constant(choices, int4));
   switch (choices.below(4)) {
     case 1:
       return call('int4lt', 66, bool, columnOf(choices, of, int4), constant(choices, int4));
@@ -103,6 +111,7 @@ function predicate(choices: Choices, of: readonly Column[]): Expression {
 function randomMap(choices: Choices, input: Plan): Plan {
   const expressions: Expression[] = [];
   for (let i = 0; i <= choices.below(4); i++) {
+    if (choices.failing && choices.below(3) === 0) expressions.push(division(choices, input.columns));
     switch (choices.below(4)) {
       case 1:
         expressions.push(call('int4pl', 177, int4, columnOf(choices, input.columns, int4), constant(choices, int4)));
