@@ -4,7 +4,8 @@
  */
 import type { PlainError } from '../base/errors/define.ts';
 import type { Expression } from '../dataflow/plan/expression.ts';
-import type { Plan, SortKey } from '../dataflow/plan/plan.ts';
+import type { RowSortKey } from '../dataflow/expression/rows.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 
 export interface EngineOptions {
@@ -23,7 +24,7 @@ export type RowFormat =
 
 /** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
 export interface Finish {
-  readonly order: readonly SortKey[];
+  readonly order: readonly RowSortKey[];
   readonly limit: number | null;
   readonly offset: number;
   /** Columns of the plan that are shown, in order. */
@@ -45,7 +46,7 @@ export interface PeekRequest {
 
 export interface PeekResult {
   readonly batches: { bytes: Uint8Array; rows: number }[];
-  readonly values?: (string | null)[][];
+  readonly values: (string | null)[][];
   readonly timestamp: number;
   readonly lsn: bigint;
 }
@@ -61,9 +62,9 @@ export interface SubscribeRequest {
 
 export interface EngineMethods {
   /** Opens the catalog. Nothing is read of log or rows yet. */
-  open(params: EngineOptions): { objects: CatalogObject[] };
-  /** Joins the log that ingest has opened: finishes an interrupted fold, hydrates every view, then ticks. */
-  attach(params: { progress: SharedArrayBuffer }): void;
+  open(params: Record<string, never>): { objects: CatalogObject[] };
+  /** Joins the log that ingest has opened: finishes an interrupted fold, hydrates every view, then ticks. `types`: DDL of the upstream's types, for the evaluator. */
+  attach(params: { progress: SharedArrayBuffer; bounds: SharedArrayBuffer; types: readonly string[] }): void;
   /** Objects without dataflow: secrets, connections, sources, views. */
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
@@ -85,7 +86,8 @@ export interface EngineMethods {
   /** The view's contents at exactly `lsn`: transactions whose commit record starts before it. */
   readRecording(params: { recordingId: number; object: ObjectId; lsn: bigint; timeoutMs: number }): { values: (string | null)[][] };
   endRecording(params: { recordingId: number }): void;
-  status(params: Record<string, never>): EngineStatus;
+  /** null: there is no source yet. */
+  status(params: Record<string, never>): EngineStatus | null;
   /** For tests and `audit`'s own proof: puts a wrong row into a view's output. Only with MILLRACE_TEST_FAULTS=1. */
   plantWrongRow(params: { object: ObjectId }): void;
   close(params: Record<string, never>): void;
@@ -119,6 +121,8 @@ export interface TableStatus {
   readonly error: PlainError | null;
   readonly arrangedBytes: number;
   readonly changes: number;
+  readonly rowsCopied: number;
+  readonly snapshotLsn: bigint | null;
 }
 
 export type EngineEvent =

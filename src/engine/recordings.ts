@@ -11,6 +11,7 @@ import type { Lsn } from '../base/lsn.ts';
 import { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
 import type { Listener, ViewGraph } from '../dataflow/graph/view-graph.ts';
+import type { CopyFunction } from '../dataflow/expression/contract.ts';
 import { compileCopy } from '../dataflow/expression/rows.ts';
 import { RowEncoder } from './encode.ts';
 
@@ -21,6 +22,7 @@ interface RecordedView {
   readonly view: ViewGraph;
   readonly listener: Listener;
   readonly contents: Arrangement;
+  readonly copy: CopyFunction;
   readonly deltas: { readonly commitLsn: Lsn; readonly delta: DeltaBlock }[];
   bytes: number;
 }
@@ -43,8 +45,7 @@ export class Recordings {
         const delta = record.listener.delta();
         if (delta.length > 0) {
           const kept = new DeltaBlock(delta.layout);
-          const copy = compileCopy(delta.layout);
-          for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, kept, kept.push(delta.weights[i]!));
+          for (let i = 0; i < delta.length; i++) record.copy(delta, i * delta.stride, kept, kept.push(delta.weights[i]!));
           record.deltas.push({ commitLsn, delta: kept });
           record.bytes += kept.length * kept.stride * 4;
         }
@@ -82,5 +83,5 @@ function recorded(view: ViewGraph): RecordedView {
     contents.apply(chunk);
     chunk.clear();
   }
-  return { view, listener: view.listen(), contents, deltas: [], bytes: 0 };
+  return { view, listener: view.listen(), contents, copy: compileCopy(view.layout), deltas: [], bytes: 0 };
 }

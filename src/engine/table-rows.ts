@@ -1,0 +1,140 @@
+/**
+ * The rows of replicated tables for whoever needs them whole: a view that is being made, an ad hoc read of a table that nothing arranges. Folded rows and the log
+ * behind them, exactly as of a place in the log (`store/table-reader.ts`). Keeps the engine's pin: the fold never runs past what has been stepped. Engine worker only.
+ */
+import { parseLsn, type Lsn } from '../base/lsn.ts';
+import { must } from '../base/assert.ts';
+import type { TupleBatch } from '../dataflow/table.ts';
+import type { LogBounds } from '../store/log/bounds.ts';
+import type { LogReader } from '../store/log/reader.ts';
+import { cutAt, walk, type Cut } from '../store/log/transactions.ts';
+import type { RowSnapshot, RowStore } from '../store/rows/row-store.ts';
+import { cutFromJson } from '../store/rows/table-state.ts';
+import { TableReading, type Holdable } from '../store/table-reader.ts';
+
+export interface FoldHandle extends Holdable {
+  close(): Promise<void>;
+}
+
+export interface CopiedTable {
+  readonly snapshotLsn: Lsn;
+  readonly rows: number;
+}
+
+export class TableRows {
+  readonly #rows: RowStore;
+  readonly #log: LogReader;
+  readonly #fold: FoldHandle;
+  readonly #bounds: LogBounds;
+  #position: Cut = cutAt(0);
+  #snapshots: readonly Cut[] = [];
+
+  constructor(parts: { rows: RowStore; log: LogReader; fold: FoldHandle; bounds: LogBounds }) {
+    this.#rows = parts.rows;
+    this.#log = parts.log;
+    this.#fold = parts.fold;
+    this.#bounds = parts.bounds;
+  }
+
+  get foldedOffset(): number {
+    return this.#bounds.foldedOffset;
+  }
+
+  /** Takes the engine's pin at the end of the last whole transaction before `committedOffset`, where stepping begins. */
+  async begin(committedOffset: number): Promise<Cut> {
+    await this.#fold.hold();
+    try {
+      const folded = cutFromJson(this.#rows.facts().foldedTo);
+      this.#position = committedOffset > folded.offset ? walk(this.#log, folded, committedOffset, {}) : folded;
+      this.#bounds.pin('engine', this.#position.offset);
+      return this.#position;
+    } finally {
+      this.#fold.release();
+    }
+  }
+
+  /** Tables whose copy is complete at the beginning. */
+  async copiedTables(): Promise<Map<number, CopiedTable>> {
+    const rows = await this.open(this.#position);
+    try {
+      return rows.copiedTables();
+    } finally {
+      rows.close();
+    }
+  }
+
+  /** Everything before `position` is stepped. */
+  pin(position: Cut): void {
+    this.#position = position;
+    this.#movePin();
+  }
+
+  /** Open read-only transactions may still read as of these places: the fold waits for them. */
+  pinSnapshots(positions: readonly Cut[]): void {
+    this.#snapshots = positions;
+    this.#movePin();
+  }
+
+  #movePin(): void {
+    this.#bounds.pin('engine', Math.min(this.#position.offset, ...this.#snapshots.map((cut) => cut.offset)));
+  }
+
+  /** The rows as of `position`. Close it soon: it holds pages of the row store. */
+  async open(position: Cut): Promise<ReadableRows> {
+    await this.#fold.foldTo(position.offset);
+    await this.#fold.hold();
+    try {
+      return new ReadableRows(this.#rows.snapshot(), this.#log, position);
+    } finally {
+      this.#fold.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#fold.close();
+    this.#log.close();
+    await this.#rows.close();
+  }
+}
+
+export class ReadableRows {
+  readonly #snapshot: RowSnapshot;
+  readonly #log: LogReader;
+  #position: Cut;
+
+  constructor(snapshot: RowSnapshot, log: LogReader, position: Cut) {
+    this.#snapshot = snapshot;
+    this.#log = log;
+    this.#position = position;
+  }
+
+  /** Read as of a later place: the engine stepped on while the rows were being opened. */
+  moveTo(position: Cut): void {
+    this.#position = position;
+  }
+
+  *read(oid: number): Generator<TupleBatch, void> {
+    const reading = new TableReading(this.#snapshot, this.#log, oid, this.#position);
+    for (const { bytes, count, offsets, weights } of reading.batches())
+      yield {
+        bytes,
+        offsets: new Int32Array(offsets.buffer, offsets.byteOffset, count),
+        weights: new Int32Array(weights.buffer, weights.byteOffset, count),
+      };
+  }
+
+  copiedTables(): Map<number, CopiedTable> {
+    const copied = new Map<number, CopiedTable>();
+    for (const [oid, { snapshotLsn }] of this.#snapshot.tables)
+      if (snapshotLsn !== undefined) copied.set(oid, { snapshotLsn: parseLsn(snapshotLsn), rows: 0 });
+    walk(this.#log, cutFromJson(must(this.#snapshot.facts, 'facts').foldedTo), this.#position.offset, {
+      copied: ({ oid, snapshotLsn, rows }) => void copied.set(oid, { snapshotLsn, rows }),
+      removed: (oid) => void copied.delete(oid),
+    });
+    return copied;
+  }
+
+  close(): void {
+    this.#snapshot.close();
+  }
+}
