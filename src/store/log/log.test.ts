@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { XLOG_DATA_HEADER_BYTES } from '../../wire/pgoutput.ts';
 import { SimulatedDisk } from '../simulated-disk.ts';
+import { begin, commit, frame } from '../testing/stream.ts';
 import { LogBounds } from './bounds.ts';
 import { LogReader } from './reader.ts';
 import { recordKind } from './record.ts';
@@ -11,30 +11,6 @@ import { cutAt, inForceAt, walk, type Cut, type LogVisitor } from './transaction
 import { LogWriter } from './writer.ts';
 
 const DIRECTORY = '/log';
-
-/** A pgoutput message in its CopyData frame. */
-function frame(message: Buffer): Buffer {
-  const head = Buffer.alloc(XLOG_DATA_HEADER_BYTES);
-  head[0] = 0x64;
-  head.writeInt32BE(4 + 25 + message.length, 1);
-  head[5] = 0x77;
-  return Buffer.concat([head, message]);
-}
-
-function begin(lsn: bigint): Buffer {
-  const message = Buffer.alloc(21);
-  message.write('B');
-  message.writeBigUInt64BE(lsn, 1);
-  return frame(message);
-}
-
-function commit(lsn: bigint): Buffer {
-  const message = Buffer.alloc(26);
-  message.write('C');
-  message.writeBigUInt64BE(lsn, 2);
-  message.writeBigUInt64BE(lsn + 1n, 10);
-  return frame(message);
-}
 
 function payload(text: string): Buffer {
   return frame(Buffer.from(`M${text}`));

@@ -51,12 +51,6 @@ export class Fold {
     return folding !== undefined || catchUp !== undefined;
   }
 
-  /** The log must reach this far (and be synced) before an interrupted pass can be finished. */
-  get neededToFinish(): number {
-    const { folding, foldedTo } = this.#rows.facts();
-    return Math.max(foldedTo.offset, folding === undefined ? 0 : folding.to.offset + (folding.to.skip > 0 ? 1 : 0));
-  }
-
   /** No log before this offset is needed any more. */
   get neededFrom(): number {
     const { foldedTo, catchUp } = this.#rows.facts();
@@ -67,10 +61,10 @@ export class Fold {
   }
 
   /**
-   * One pass over the log up to `limit` (a record boundary; synced, and passed by every reader). Yields after each commit; returns whether anything moved.
+   * One pass over the log up to `limit` (a record boundary; synced, and passed by every reader); Commits are looked for up to `syncedTo`. Yields after each commit; returns whether anything moved.
    * Another pass may be needed to reach `limit`; a pass that moves nothing means that there is nothing whole left before it.
    */
-  *pass(limit: number): Generator<void, boolean> {
+  *pass(limit: number, syncedTo: number = limit): Generator<void, boolean> {
     const facts = this.#rows.facts();
     const { catchUp, folding } = facts;
     const from = cutFromJson(catchUp?.at ?? facts.foldedTo);
@@ -83,7 +77,7 @@ export class Fold {
       ...(catchUp === undefined ? {} : { only: catchUp.oid, catchingUp: true }),
     });
     if (catchUp?.begun === false) changes.startCatchingUp(catchUp.oid);
-    const to = this.#collect(changes, from, facts, limit);
+    const to = this.#collect(changes, from, facts, limit, syncedTo);
     if (folding === undefined && catchUp === undefined && to.offset === from.offset && to.skip === from.skip) return false;
     if (catchUp !== undefined && to.offset >= catchUp.until) changes.finishCatchingUp(catchUp.oid);
     changes.arena.sort();
@@ -94,10 +88,10 @@ export class Fold {
     return true;
   }
 
-  #collect(changes: Changes, from: Cut, facts: FoldFacts, limit: number): Cut {
+  #collect(changes: Changes, from: Cut, facts: FoldFacts, limit: number, syncedTo: number): Cut {
     if (facts.folding !== undefined) {
       const to = cutFromJson(facts.folding.to);
-      const reached = walk(this.#reader, from, to, changes, { knownTo: limit });
+      const reached = walk(this.#reader, from, to, changes, { knownTo: syncedTo });
       assert(
         reached.offset === to.offset && reached.skip === to.skip,
         `an interrupted fold went to ${to.offset}, its repetition to ${reached.offset}`,
@@ -105,7 +99,7 @@ export class Fold {
       return to;
     }
     return walk(this.#reader, from, facts.catchUp === undefined ? limit : cutAt(facts.catchUp.until), changes, {
-      knownTo: limit,
+      knownTo: syncedTo,
       bytesMax: this.#passBytesMax,
       stop: () => changes.copyEnd !== undefined || changes.carries.length >= CARRIES_MAX,
     });

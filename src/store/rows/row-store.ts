@@ -79,6 +79,12 @@ export class RowStore {
     return this.#facts.get(FOLD) ?? { foldedTo: cutToJson(cutAt(0)) };
   }
 
+  /** How far the log must reach (synced): up to here it was folded, or begun to be. For `LogWriter.open`. */
+  get logAtLeast(): number {
+    const { foldedTo, folding } = this.facts();
+    return Math.max(foldedTo.offset, folding === undefined ? 0 : folding.to.offset + (folding.to.skip > 0 ? 1 : 0));
+  }
+
   putFacts(facts: FoldFacts): void {
     this.#facts.putSync(FOLD, facts);
   }

@@ -8,7 +8,7 @@ import { LogReader } from '../log/reader.ts';
 import { LogWriter } from '../log/writer.ts';
 import { SimulatedDisk } from '../simulated-disk.ts';
 import { TableReading } from '../table-reader.ts';
-import { begin, commit, insert, relation, remove, testTable, truncate, tuple, update } from '../testing.ts';
+import { begin, commit, insert, relation, remove, testTable, truncate, tuple, update } from '../testing/stream.ts';
 import { Fold, type FoldOptions } from './fold.ts';
 import { RowStore } from './row-store.ts';
 

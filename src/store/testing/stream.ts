@@ -1,9 +1,9 @@
 /**
  * A stream of changes as an upstream would send it, for tests: pgoutput messages in their CopyData frames. Imported by tests only.
  */
-import type { UpstreamTable } from '../upstream/table.ts';
-import { ByteWriter } from '../wire/bytes.ts';
-import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED, COPY_DATA, XLOG_DATA, XLOG_DATA_HEADER_BYTES } from '../wire/pgoutput.ts';
+import type { UpstreamTable } from '../../upstream/table.ts';
+import { ByteWriter } from '../../wire/bytes.ts';
+import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED, COPY_DATA, XLOG_DATA, XLOG_DATA_HEADER_BYTES } from '../../wire/pgoutput.ts';
 
 /** Text, NULL, or undefined: an unchanged TOAST value that is not sent. */
 export type Value = string | null | undefined;
