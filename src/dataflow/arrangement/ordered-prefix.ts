@@ -32,11 +32,6 @@ export function prefixOf(column: ColumnLayout, key: PrefixKey): PrefixFunction {
   return (space, row) => ((space.words[row + nullWord]! & nullBit) !== 0 ? onNull : sign * value(space, row));
 }
 
-/** Is the prefix of a value, other than NULL, the whole value? */
-export function prefixIsExact(type: PgType): boolean {
-  return type.storage === 'bool' || (type.storage === 'int32' && !isUnsigned(type));
-}
-
 function isUnsigned(type: PgType): boolean {
   const oid = type.base?.oid ?? type.oid;
   return oid === OID || oid === XID;

@@ -161,10 +161,10 @@ export class AggregateOperator implements Operator {
       additions.groups[i] = groups.header(id);
       if (groups.words[groups.header(id) + TOUCHED] === 0) this.#touch(id);
     }
-    for (let place = firstTouched; place < this.#touchedCount; place++) this.#remember(place);
-    for (let i = 0; i < n; i++) groups.doubles[(additions.groups[i]! + ROW_COUNT) >> 1]! += inner.weights[i]!;
     additions.weights = inner.weights;
     additions.n = n;
+    for (let place = firstTouched; place < this.#touchedCount; place++) this.#remember(place);
+    for (let i = 0; i < n; i++) groups.doubles[(additions.groups[i]! + ROW_COUNT) >> 1]! += inner.weights[i]!;
     for (const accumulator of this.#kept.accumulators) accumulator.add(additions);
   }
 

@@ -2,7 +2,7 @@
  * min and max of any ordered type.  state(A) = the group's values as an ordered multiset (`arrangement/ordered.ts`); its ends are the results.
  *
  * Order is the type's own, text by the aggregate's collation. Among equal values that are not identical (1.0 and 1.00) min shows the first by identity and max
- * the last: a function of the rows, not of their order of arrival. State: the root in the group's header; values of one word lie in the tree itself.
+ * the last: a function of the rows, not of their order of arrival. State: the root in the group's header; most numbers and times lie in the tree itself (`inline-value.ts`).
  * O(log n) a change; min and max over one argument share it.
  */
 import type { ColumnLayout } from '../../../values/layout.ts';
@@ -12,11 +12,13 @@ import type { Collation } from '../../../values/type.ts';
 import { DeltaBlock } from '../../arrangement/delta-block.ts';
 import { totalOrder } from '../../arrangement/ordered-identity.ts';
 import type { WordPool } from '../../arrangement/ordered-pool.ts';
-import { prefixIsExact, prefixOf, type PrefixFunction } from '../../arrangement/ordered-prefix.ts';
+import { prefixOf, type PrefixFunction } from '../../arrangement/ordered-prefix.ts';
 import { Ordered } from '../../arrangement/ordered.ts';
 import { RowMemory } from '../../arrangement/row-memory.ts';
+import type { CompareFunction, CopyFunction } from '../../expression/contract.ts';
 import { compileCompare, compileCopy } from '../../expression/rows.ts';
 import { type Accumulator, type Additions, isNull, type Result, setNull } from './accumulator.ts';
+import { inlineForm, type InlineForm } from './inline-value.ts';
 import { copySlot } from './slot.ts';
 
 export class Extremes implements Accumulator {
@@ -24,66 +26,99 @@ export class Extremes implements Accumulator {
   readonly #argument: ColumnLayout;
   readonly #at: number;
   readonly #prefix: PrefixFunction;
+  readonly #inline: InlineForm | undefined;
   readonly #ordered: Ordered;
-  /** Undefined: the prefix is the whole value. */
-  readonly #values: RowMemory | undefined;
-  /** Holds the value that a change is about. */
+  /** Values that are not inline; an entry's row is an address here, or a negative code. */
+  readonly #values: RowMemory;
+  /** The value that a change is about: its prefix, its code, and as a row. */
   readonly #probe: DeltaBlock;
+  #probePrefix = 0;
+  #probeCode = 0;
+  /** An inline value as a row, for the rare comparison that needs one. */
+  readonly #unpacked: DeltaBlock;
+  readonly #order: CompareFunction;
+  readonly #copy: CopyFunction;
 
   constructor(argument: ColumnLayout, at: number, pool: WordPool, collation: Collation | undefined) {
     this.#argument = argument;
     this.#at = at;
     const key = { descending: false, nullsFirst: false, collation };
     this.#prefix = prefixOf(argument, key);
+    this.#inline = inlineForm(argument.type);
     const layout = rowLayout([argument.type]);
+    this.#values = new RowMemory(layout, 1);
     this.#probe = new DeltaBlock(layout);
-    if (prefixIsExact(argument.type)) {
-      this.#values = undefined;
-      this.#ordered = new Ordered(pool);
-      return;
-    }
-    const values = new RowMemory(layout, 1);
-    const copy = compileCopy(layout);
-    this.#values = values;
+    this.#unpacked = new DeltaBlock(layout);
+    this.#order = totalOrder(compileCompare(layout, [{ column: 0, ...key }]), layout);
+    this.#copy = compileCopy(layout);
     this.#ordered = new Ordered(pool, {
-      space: values,
-      compare: totalOrder(compileCompare(layout, [{ column: 0, ...key }]), layout),
-      store(space, row) {
-        const address = values.address(values.allocate());
-        copy(space, row, values, address);
-        return address;
-      },
-      release: (row) => values.free((row - values.headerWords) / values.stride),
+      space: this.#values,
+      compare: (space, row, _values, entry) => this.#compare(space, row, entry),
+      store: (space, row) => this.#store(space, row),
+      release: (row) => this.#release(row),
     });
   }
 
   add({ space, rows, weights, n, states, groups }: Additions): void {
     const argument = this.#argument;
     const probe = this.#probe;
+    const inline = this.#inline;
     for (let i = 0; i < n; i++) {
       const row = rows[i]!;
       if (isNull(space, row, argument)) continue;
       const state = groups[i]! + this.#at;
-      if (this.#values !== undefined) {
+      const prefix = this.#prefix(space, row);
+      this.#probePrefix = prefix;
+      this.#probeCode = inline === undefined ? 0 : inline.code(space, row + argument.offset, prefix);
+      if (this.#probeCode === 0) {
         probe.clear();
         probe.push(1);
         copySlot(space, row, argument, probe, 0, probe.layout.columns[0]!);
       }
-      states.words[state] = this.#ordered.change(states.words[state]!, this.#prefix(space, row), probe, 0, weights[i]!);
+      states.words[state] = this.#ordered.change(states.words[state]!, prefix, probe, 0, weights[i]!);
     }
   }
 
   stateBytes(): number {
-    return this.#values?.bytes() ?? 0;
+    return this.#values.bytes();
   }
 
   write(which: 'min' | 'max', states: RowSpace, group: number, into: RowSpace, row: number, column: ColumnLayout): void {
     const root = states.words[group + this.#at]!;
     if (root === 0) return setNull(into, row, column);
     const entry = which === 'min' ? this.#ordered.first(root) : this.#ordered.last(root);
+    const stored = this.#ordered.rowAt(entry);
+    if (stored < 0) this.#inline!.write(this.#ordered.prefixAt(entry), stored, into, row + column.offset);
+    else copySlot(this.#values, stored, this.#values.layout.columns[0]!, into, row, column);
+  }
+
+  /** The probe against an entry of the same prefix. */
+  #compare(space: RowSpace, row: number, entry: number): number {
+    const code = this.#probeCode;
+    if (entry < 0 && entry === code) return 0;
+    if (code === 0) return this.#order(space, row, entry < 0 ? this.#unpack(this.#unpacked, entry) : this.#values, Math.max(entry, 0));
+    const probe = this.#unpack(this.#probe, code);
+    return this.#order(probe, 0, entry < 0 ? this.#unpack(this.#unpacked, entry) : this.#values, Math.max(entry, 0));
+  }
+
+  /** An inline value that has the probe's prefix, as row 0 of `into`. */
+  #unpack(into: DeltaBlock, code: number): DeltaBlock {
+    into.clear();
+    into.push(1);
+    this.#inline!.write(this.#probePrefix, code, into, into.layout.columns[0]!.offset);
+    return into;
+  }
+
+  #store(space: RowSpace, row: number): number {
+    if (this.#probeCode !== 0) return this.#probeCode;
     const values = this.#values;
-    if (values === undefined) into.words[row + column.offset] = this.#ordered.prefixAt(entry);
-    else copySlot(values, this.#ordered.rowAt(entry), values.layout.columns[0]!, into, row, column);
+    const address = values.address(values.allocate());
+    this.#copy(space, row, values, address);
+    return address;
+  }
+
+  #release(row: number): void {
+    if (row > 0) this.#values.free((row - this.#values.headerWords) / this.#values.stride);
   }
 }
 

@@ -32,6 +32,9 @@ const LIMB = 2 ** 32;
 const LIMB_MAX = 2 ** 50;
 const WEIGHT_STEP_BITS = 15;
 const WEIGHT_STEP = 1 << WEIGHT_STEP_BITS;
+/** What the top limb is worth where all three limbs in use, and the result, are normal doubles. */
+const QUICK_PLACE_MIN = -900;
+const QUICK_PLACE_MAX = 900;
 /** What bit 0 of limb 0 is worth: the last place of the smallest subnormal. */
 const LAST_PLACE = -1074;
 
@@ -89,10 +92,43 @@ export class FloatSum implements Accumulator {
     if (!average && doubles[(state + NEGATIVE_ZEROS) >> 1] === count) return -0;
     const block = states.words[state + BLOCK]!;
     if (block === 0) return 0;
+    if (!average && format === DOUBLE) {
+      const quick = this.#quick(block);
+      if (quick !== undefined) return quick;
+    }
     const { numerator, exponent } = this.#exact(block);
     const sum = nearest(numerator, exponent, 1n, format);
     if (!Number.isFinite(sum)) return fail('22003', 'value out of range: overflow');
     return average ? nearest(numerator, exponent, BigInt(count), format) : sum;
+  }
+
+  /** The sum rounded once, without BigInt: undefined near the ends of the range, where scaling would round again. */
+  #quick(block: number): number | undefined {
+    const { words, doubles } = this.#pool;
+    const limbs = (block + BLOCK_HEADER) >> 1;
+    const count = words[block + 1]!;
+    let negative = false;
+    if (carried(doubles, limbs, count, 1) < 0) {
+      negative = true;
+      carried(doubles, limbs, count, -1);
+    }
+    let top = count;
+    while (top >= 0 && digits[top] === 0) top--;
+    if (top < 0) return 0;
+    const place = (words[block]! + top) * 32 + LAST_PLACE;
+    if (place < QUICK_PLACE_MIN || place > QUICK_PLACE_MAX) return undefined;
+    // One addition of two exact doubles rounds once; what lies below them only says that they are not all.
+    const first = digits[top]!;
+    const second = top > 0 ? digits[top - 1]! : 0;
+    const third = top > 1 ? digits[top - 2]! : 0;
+    let rest = 0;
+    for (let i = top - 3; i >= 0; i--) if (digits[i] !== 0) rest = 0.5;
+    const size =
+      first < 2 ** 21
+        ? (first * LIMB + second) * LIMB + (third + rest)
+        : (first * LIMB + (second + (third !== 0 || rest !== 0 ? 0.5 : 0))) * LIMB;
+    const value = size * 2 ** (place - 64);
+    return negative ? -value : value;
   }
 
   #exact(block: number): { numerator: bigint; exponent: number } {
@@ -174,6 +210,21 @@ export class FloatSum implements Accumulator {
     states.words[state + BLOCK] = 0;
   }
 }
+
+/** Limbs of 32 bits, none negative, of sign × the number; returns what remains above them (< 0: the number is negative). */
+function carried(doubles: Float64Array, limbs: number, count: number, sign: 1 | -1): number {
+  let carry = 0;
+  for (let i = 0; i < count; i++) {
+    const filled = sign * doubles[limbs + i]! + carry;
+    carry = Math.floor(filled / LIMB);
+    digits[i] = filled - carry * LIMB;
+  }
+  digits[count] = carry;
+  return carry;
+}
+
+/** The limbs that `carried` made: all there can be, and one above. */
+const digits = new Float64Array(72);
 
 export function sumOfFloat(accumulator: FloatSum, at: number, format: FloatFormat): Result {
   return (states, group, into, row, column) => {
