@@ -24,7 +24,7 @@ export function formatFloat8(value: number): string {
  * A decimal of ≤ 17 digits can be such a middle (an odd multiple of a power of two, 54 bits) only here.
  */
 const MIDPOINT_MIN = 2 ** 53;
-const MIDPOINT_MAX = 2 ** 77;
+const MIDPOINT_MAX = 1e40;
 
 function onMidpoint8(text: string, value: number): boolean {
   bits.setFloat64(0, value);
@@ -45,7 +45,7 @@ function integerOf(text: string): bigint {
 }
 
 /** `toExponential`, but of two equally near decimals the even one. */
-function toEven(value: number, digits: number): string {
+export function toEven(value: number, digits: number): string {
   const text = value.toExponential(digits);
   const last = text.charCodeAt(text.indexOf('e') - 1);
   if ((last & 1) === 0 || digits >= 16) return text;

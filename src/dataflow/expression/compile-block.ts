@@ -15,10 +15,12 @@ import type { BlockFunction, BlockSpec, Evaluator, PredicateFunction } from './c
 import { compile, type Scope } from './compile.ts';
 import { FallbackCalls } from './fallback.ts';
 import { Generator, type Operand } from './generator.ts';
+import { UTC_SESSION, type SessionSettings } from './session.ts';
 
-export function compileBlock(spec: BlockSpec, evaluator?: Evaluator): BlockFunction {
+/** `session`: what the view captured at CREATE. */
+export function compileBlock(spec: BlockSpec, evaluator?: Evaluator, session: SessionSettings = UTC_SESSION): BlockFunction {
   assert(spec.outputs.length === spec.output.columns.length, 'one output expression a column');
-  const scope = scopeOf(spec, evaluator);
+  const scope = scopeOf(spec, evaluator, session);
   const { generator } = scope;
   const body = generator.captured(() => {
     writeWhere(spec, scope);
@@ -28,8 +30,12 @@ export function compileBlock(spec: BlockSpec, evaluator?: Evaluator): BlockFunct
   return finishLoop<BlockFunction>('out', body, scope);
 }
 
-export function compilePredicate(spec: Pick<BlockSpec, 'inputs' | 'absent' | 'where'>, evaluator?: Evaluator): PredicateFunction {
-  const scope = scopeOf(spec, evaluator);
+export function compilePredicate(
+  spec: Pick<BlockSpec, 'inputs' | 'absent' | 'where'>,
+  evaluator?: Evaluator,
+  session: SessionSettings = UTC_SESSION,
+): PredicateFunction {
+  const scope = scopeOf(spec, evaluator, session);
   const body = scope.generator.captured(() => {
     scope.generator.emit('pass[i] = 0;');
     writeWhere(spec, scope);
@@ -38,8 +44,8 @@ export function compilePredicate(spec: Pick<BlockSpec, 'inputs' | 'absent' | 'wh
   return finishLoop<PredicateFunction>('pass', body, scope);
 }
 
-function scopeOf(spec: Pick<BlockSpec, 'inputs' | 'absent'>, evaluator: Evaluator | undefined): Scope {
-  return { generator: new Generator(), inputs: spec.inputs, absent: spec.absent, fallback: new FallbackCalls(evaluator) };
+function scopeOf(spec: Pick<BlockSpec, 'inputs' | 'absent'>, evaluator: Evaluator | undefined, session: SessionSettings): Scope {
+  return { generator: new Generator(), inputs: spec.inputs, absent: spec.absent, fallback: new FallbackCalls(evaluator), session };
 }
 
 function writeWhere(spec: Pick<BlockSpec, 'where'>, scope: Scope): void {

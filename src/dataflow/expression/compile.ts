@@ -15,12 +15,14 @@ import type { Generator, Operand } from './generator.ts';
 import { nativeIoCast } from './io-cast.ts';
 import { nativeOf } from './natives/table.ts';
 import type { CallSite, Native } from './native.ts';
+import type { SessionSettings } from './session.ts';
 
 export interface Scope {
   readonly generator: Generator;
   readonly inputs: readonly RowLayout[];
   readonly absent: 0 | 1 | undefined;
   readonly fallback: FallbackCalls;
+  readonly session: SessionSettings;
 }
 
 type Of<K extends Expression['kind']> = Extract<Expression, { kind: K }>;
@@ -34,7 +36,7 @@ export function compile(expression: Expression, scope: Scope): Operand {
     case 'constant':
       return generator.constant(expression.type, expression.text);
     case 'call': {
-      const native = nativeOf(expression);
+      const native = nativeOf(expression, scope.session);
       const operands = expression.args.map((arg) => compile(arg, scope));
       return native === undefined ? compileFallback(expression, operands, scope) : applyStrict(native, operands, expression, scope);
     }
@@ -73,7 +75,7 @@ export function compile(expression: Expression, scope: Scope): Operand {
       return relabelled(compile(expression.arg, scope), expression.type, generator);
     case 'ioCast': {
       const operand = compile(expression.arg, scope);
-      const native = nativeIoCast(operand.type, expression.type);
+      const native = nativeIoCast(operand.type, expression.type, scope.session);
       if (native === undefined) return compileFallback(expression, [operand], scope);
       return applyStrict(native, [operand], { args: [expression.arg], type: expression.type }, scope);
     }
@@ -203,7 +205,7 @@ function compileEqual(
     type: BOOL,
     ...(collation === undefined ? {} : { collation }),
   };
-  const native = nativeOf(call);
+  const native = nativeOf(call, scope.session);
   return native === undefined ? compileFallback(call, pair, scope) : applyStrict(native, pair, call, scope);
 }
 
@@ -281,7 +283,7 @@ function compileAnyAll(expression: Of<'anyAll'>, scope: Scope): Operand {
       type,
       ...(expression.collation === undefined ? {} : { collation: expression.collation }),
     };
-    const native = nativeOf(call);
+    const native = nativeOf(call, scope.session);
     const test = native === undefined ? compileFallback(call, [left, element], scope) : applyStrict(native, [left, element], call, scope);
     generator.emit(
       `if (${test.isNull}) ${isNull} = true; else if (${isAny ? '' : '!'}(${test.value})) { ${value} = ${isAny}; ${isNull} = false; break ${label}; }`,

@@ -27,6 +27,8 @@ export interface Native {
   /** Can it do this very call? (a pattern that is constant, a zone that is UTC). */
   readonly covers?: (site: CallSite) => boolean;
   readonly exactness?: (site: CallSite) => Exactness;
+  /** Depends on the session's time zone: native in UTC only. */
+  readonly zoned?: boolean;
 }
 
 export type NativeTable = readonly (readonly [oid: number, native: Native])[];

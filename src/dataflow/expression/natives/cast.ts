@@ -1,6 +1,6 @@
 /** Casts among the numbers and booleans, by cast function. Rounding: float → integer half to even, numeric → integer half away from zero, as Postgres does. */
 import { fail, outOfRange } from '../../../values/failure.ts';
-import { parseFloat4 } from '../../../values/float.ts';
+import { parseFloat4, toEven } from '../../../values/float.ts';
 import { INT64_MAX, INT64_MIN, normalInt, type Int } from '../../../values/int64.ts';
 import { roundNumeric } from '../../../values/numeric-arithmetic.ts';
 import { formatNumeric, Numeric, NUMERIC_INFINITY, NUMERIC_MINUS_INFINITY, NUMERIC_NAN, parseNumeric } from '../../../values/numeric.ts';
@@ -47,7 +47,7 @@ const intToNumeric = (value: Int): Numeric => new Numeric(value, 0);
 function floatToNumeric(value: number, digits: number): Numeric {
   if (Number.isNaN(value)) return NUMERIC_NAN;
   if (!Number.isFinite(value)) return value > 0 ? NUMERIC_INFINITY : NUMERIC_MINUS_INFINITY;
-  const [mantissa, exponentText] = value.toExponential(digits - 1).split('e') as [string, string];
+  const [mantissa, exponentText] = toEven(value, digits - 1).split('e') as [string, string];
   const kept = mantissa.replace('.', '').replace(/0+$/, '');
   if (kept === '' || kept === '-') return new Numeric(0, 0);
   const scale = kept.replace('-', '').length - 1 - Number(exponentText);

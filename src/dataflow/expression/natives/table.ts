@@ -2,7 +2,9 @@
 import type { Call } from '../../plan/expression.ts';
 import type { Native } from '../native.ts';
 import { castNatives } from './cast.ts';
+import { isUtc, type SessionSettings } from '../session.ts';
 import { compareNatives } from './compare.ts';
+import { datetimeNatives } from './datetime.ts';
 import { floatNatives } from './float.ts';
 import { intNatives } from './int.ts';
 import { numericNatives } from './numeric.ts';
@@ -15,11 +17,13 @@ const TABLE: ReadonlyMap<number, Native> = new Map([
   ...numericNatives,
   ...castNatives,
   ...textNatives,
+  ...datetimeNatives,
 ]);
 
-export function nativeOf(call: Call): Native | undefined {
+export function nativeOf(call: Call, session: SessionSettings): Native | undefined {
   const native = TABLE.get(call.proc);
-  return native?.covers?.(call) === false ? undefined : native;
+  if (native === undefined || (native.zoned === true && !isUtc(session.timeZone))) return undefined;
+  return native.covers?.(call) === false ? undefined : native;
 }
 
 export function nativeTable(): ReadonlyMap<number, Native> {
