@@ -8,26 +8,31 @@
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */
 import { assert, must } from '../base/assert.ts';
+import { rowLayout } from '../values/layout.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
 import type { Arrangement } from './arrangement/arrangement.ts';
+import { DeltaBlock } from './arrangement/delta-block.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { compileHash, compileSame } from './expression/rows.ts';
 import { DataflowFault } from './fault.ts';
-import { buildView } from './graph/build.ts';
+import { buildView, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { columnsRead, fusePlan } from './graph/fuse.ts';
+import { columnsRead, fusePlan, type Fused } from './graph/fuse.ts';
 import { ViewGraph, type Listener } from './graph/view-graph.ts';
 import type { Plan } from './plan/plan.ts';
-import { TableInput, type OldTuple, type TableShape, type TupleBatch } from './table.ts';
+import { TableInput, type OldTuple, type TableShape } from './table.ts';
+import { TupleSource, type TupleBatch } from './tuple-source.ts';
 
-/** A table's changes are pushed in pieces of this many rows, so that a join's intermediate rows stay bounded however large the step is. */
-const PUSH_ROWS_MAX = 65_536;
+/** So that a join's intermediate rows stay bounded however large the step or the table is; long enough for staged loops. */
+const PIECE_ROWS_MAX = 8_192;
 
 export interface DataflowOptions {
   /** Assert weights and consolidation in front of every operator with state (tests, soak). */
   readonly validate?: boolean;
+  /** A table's changes are pushed, and its rows hydrated, in pieces of about this many rows. */
+  readonly pieceRowsMax?: number;
 }
 
 /** All current rows of a table, for an arrangement that does not exist yet. */
@@ -54,6 +59,7 @@ interface Installed {
 export class Dataflow {
   readonly #evaluator: Evaluator;
   readonly #validate: boolean;
+  readonly #pieceRowsMax: number;
   readonly #tables = new Map<string, Table>();
   /** In the order of installation: a view stands behind those it reads. */
   readonly #views = new Map<string, Installed>();
@@ -63,6 +69,7 @@ export class Dataflow {
   constructor(evaluator: Evaluator, options: DataflowOptions = {}) {
     this.#evaluator = evaluator;
     this.#validate = options.validate ?? false;
+    this.#pieceRowsMax = options.pieceRowsMax ?? PIECE_ROWS_MAX;
   }
 
   defineTable(object: string, shape: TableShape): void {
@@ -105,7 +112,7 @@ export class Dataflow {
   /** Between steps. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
   install(object: string, plan: Plan, hydrate: Hydrate): void {
     assert(!this.#views.has(object) && !this.#tables.has(object), `${object} is installed twice`);
-    this.#views.set(object, this.#make(object, plan, hydrate));
+    this.#views.set(object, this.#make(object, plan, hydrate, false));
     this.#readers = new Map();
   }
 
@@ -117,9 +124,9 @@ export class Dataflow {
     this.#readers = new Map();
   }
 
-  /** A query asked once: its rows now, from the same arrangements, leaving nothing behind. */
+  /** A query asked once: its rows now, leaving nothing behind. Tables that are arranged are read there, others row by row as they come. */
   evaluate(plan: Plan, hydrate: Hydrate): { rows: Arrangement; errors: ViewError[] } {
-    const installed = this.#make('query', plan, hydrate);
+    const installed = this.#make('query', plan, hydrate, true);
     this.#release(installed);
     return { rows: installed.graph.output, errors: errorsOf(installed.graph) };
   }
@@ -200,7 +207,7 @@ export class Dataflow {
     for (;;) {
       let more = false;
       try {
-        for (const input of table.inputs) more = input.drain(PUSH_ROWS_MAX) || more;
+        for (const input of table.inputs) more = input.drain(this.#pieceRowsMax) || more;
         if (!more) return;
         const views = this.#readersOf(object);
         for (const view of views) this.#guarded(view, () => view.before(object));
@@ -244,36 +251,59 @@ export class Dataflow {
     return readers;
   }
 
-  #make(object: string, plan: Plan, hydrate: Hydrate): Installed {
+  /** `once`: only to be hydrated, then dropped; then no table is arranged for it. */
+  #make(object: string, plan: Plan, hydrate: Hydrate, once: boolean): Installed {
     assert(this.#dirty.size === 0, 'a view is installed between steps');
-    const fused = fusePlan(plan, (name) => this.#tables.has(name));
+    const fused = this.#fuse(plan, once);
     const below: ViewGraph[] = [];
     const inputs: { table: Table; input: TableInput }[] = [];
-    const byTable = new Map<string, TableInput>();
+    const byTable = new Map<string, TableSource>();
     const graph = new ViewGraph(object, plan.columns, below);
     try {
       for (const [name, columns] of columnsRead(fused)) {
         const table = this.#tables.get(name);
+        const fault = this.fault(name);
+        if (fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${fault}`);
         if (table === undefined) {
-          const view = this.#view(name);
-          if (view.fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${view.fault}`);
-          below.push(view);
+          below.push(this.#view(name));
           continue;
         }
-        if (table.fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${table.fault}`);
-        const input = inputFor(name, table, columns, hydrate);
+        const known = table.inputs.find((input) => input.covers(columns));
+        if (known === undefined && once) {
+          byTable.set(
+            name,
+            unarranged(table.shape, [...columns], () => hydrate(name)),
+          );
+          continue;
+        }
+        const input = known ?? newInput(table, columns, hydrate(name));
         input.users++;
         inputs.push({ table, input });
-        byTable.set(name, input);
+        const { arrangement, delta, layout } = input;
+        byTable.set(name, { columns: input.columns, layout, delta, arrangement, rows: () => arrangement });
       }
       const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
       buildView(graph, fused, sources, this.#evaluator, this.#validate);
-      graph.hydrate();
+      graph.hydrate(this.#pieceRowsMax);
     } catch (cause) {
       this.#release({ graph, inputs });
       throw cause;
     }
     return { graph, inputs };
+  }
+
+  #fuse(plan: Plan, once: boolean): Fused {
+    const fuse = (arranged: (object: string) => boolean): Fused =>
+      fusePlan(plan, {
+        tables: (name) => (this.#tables.has(name) ? new Set([name]) : this.#view(name).tables),
+        arranged,
+        isView: (name) => !this.#tables.has(name),
+      });
+    const fused = fuse(() => true);
+    if (!once) return fused;
+    // What no arrangement covers is read as it comes, so it has none to share.
+    const read = columnsRead(fused);
+    return fuse((name) => this.#tables.get(name)?.inputs.some((input) => input.covers(read.get(name) ?? [])) ?? true);
   }
 
   #release({ graph, inputs }: Installed): void {
@@ -284,14 +314,16 @@ export class Dataflow {
   }
 }
 
-/** One that keeps these columns, or a new one, loaded. */
-function inputFor(object: string, table: Table, columns: ReadonlySet<number>, hydrate: Hydrate): TableInput {
-  const known = table.inputs.find((input) => input.covers(columns));
-  if (known !== undefined) return known;
+function newInput(table: Table, columns: ReadonlySet<number>, rows: Iterable<TupleBatch>): TableInput {
   const input = new TableInput(table.shape, [...columns]);
-  input.load(hydrate(object));
+  input.load(rows);
   table.inputs.push(input);
   return input;
+}
+
+function unarranged(shape: TableShape, columns: readonly number[], rows: () => Iterable<TupleBatch>): TableSource {
+  const layout = rowLayout(columns.map((position) => shape.columns[position]!.type));
+  return { columns, layout, delta: new DeltaBlock(layout), rows: () => new TupleSource(layout, columns, rows()) };
 }
 
 function errorsOf(graph: ViewGraph): ViewError[] {

@@ -18,20 +18,13 @@ import { HashTable } from './arrangement/hash-table.ts';
 import type { CopyFunction, SameFunction, TupleDecoder } from './expression/contract.ts';
 import { compileCopy, compileSame, compileTupleDecoder } from './expression/rows.ts';
 import { DataflowFault } from './fault.ts';
+import { TupleSource, type TupleBatch } from './tuple-source.ts';
 
 export interface TableShape {
   /** All columns, in the order in which they are sent. */
   readonly columns: readonly Column[];
   /** Positions of the row identity in `columns`; empty = a multiset of whole rows. */
   readonly key: readonly number[];
-}
-
-/** Rows as TupleData, for hydration: row i starts at offsets[i] of bytes. */
-export interface TupleBatch {
-  readonly bytes: Uint8Array;
-  readonly offsets: Int32Array | readonly number[];
-  /** How often the row is there; absent = once each. */
-  readonly weights?: Int32Array | readonly number[];
 }
 
 /** What an UPDATE or DELETE tells of the old row: nothing, the key columns alone ('K'), or all of it ('O'). */
@@ -90,19 +83,14 @@ export class TableInput {
     return true;
   }
 
-  /** Rows there before any change: straight into the arrangement. */
+  /** Rows there before any change: straight into the arrangement. A table without a key may repeat them. */
   load(batches: Iterable<TupleBatch>): void {
+    const source = new TupleSource(this.layout, this.columns, batches);
     const block = new DeltaBlock(this.layout);
-    for (const { bytes, offsets, weights } of batches) {
-      for (let i = 0; i < offsets.length; i++) {
-        const row = block.push(weights === undefined ? 1 : weights[i]!);
-        this.#decode(bytes, offsets[i]!, block, row, this.#unchanged);
-        if (block.length < LOAD_ROWS) continue;
-        this.arrangement.apply(block);
-        block.clear();
-      }
+    for (let next = 1; next !== 0; block.clear()) {
+      next = source.read(0, LOAD_ROWS, block);
+      this.arrangement.apply(block);
     }
-    this.arrangement.apply(block);
   }
 
   insert(bytes: Uint8Array, offset: number): void {

@@ -139,7 +139,7 @@ export class Arrangement {
 
   /**
    * Copies rows from id `from` on into the empty `block`, at most `rowsMax`, each with its weight; returns where to go on, 0 at the end.
-   * `ids` and `before` are then as if the block had just been applied.
+   * `ids` and `before` are then as if the block had just been applied. (A RowSource.)
    */
   read(from: number, rowsMax: number, block: DeltaBlock): number {
     const memory = this.memory;

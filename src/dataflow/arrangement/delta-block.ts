@@ -6,8 +6,9 @@ import { assert } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { RowSink } from '../../values/space.ts';
 
-const WORDS_INITIAL = 1 << 12;
-const HEAP_BYTES_INITIAL = 1 << 12;
+/** Small: a view has several blocks, and most views most of the time change by a row. */
+const WORDS_INITIAL = 1 << 9;
+const HEAP_BYTES_INITIAL = 1 << 9;
 /** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
 const KEPT_BYTES_MAX = 8 << 20;
 
@@ -27,7 +28,7 @@ export class DeltaBlock implements RowSink {
     this.words = new Int32Array(WORDS_INITIAL);
     this.doubles = new Float64Array(this.words.buffer);
     this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
-    this.weights = new Int32Array(256);
+    this.weights = new Int32Array(32);
   }
 
   push(weight: number): number {

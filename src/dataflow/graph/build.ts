@@ -20,7 +20,7 @@ import { LeftJoin } from '../operators/left-join.ts';
 import type { Operator } from '../operators/operator.ts';
 import { TopKOperator } from '../operators/topk.ts';
 import type { Expression } from '../plan/expression.ts';
-import type { TableInput } from '../table.ts';
+import type { RowSource } from '../tuple-source.ts';
 import { typesOf, type Fused, type FusedJoin, type FusedStateful, type Side } from './fuse.ts';
 import { column, substitute } from './rewrite.ts';
 import { Validator } from './validator.ts';
@@ -28,8 +28,19 @@ import { Port, type GraphNode, type Stream, type ViewGraph } from './view-graph.
 
 export interface Sources {
   /** The table's input that keeps all columns the view reads; undefined for a view. */
-  table(object: string): TableInput | undefined;
+  table(object: string): TableSource | undefined;
   view(object: string): ViewGraph;
+}
+
+/** A table as a view reads it. */
+export interface TableSource {
+  readonly columns: readonly number[];
+  readonly layout: RowLayout;
+  readonly delta: DeltaBlock;
+  /** Absent for a query asked once of a table that nothing arranges: its rows are read as they come. */
+  readonly arrangement?: Arrangement;
+  /** All rows; for each scan occurrence anew. */
+  rows(): RowSource;
 }
 
 interface Building {
@@ -129,7 +140,7 @@ function portOf(object: string, { view, sources }: Building): Port {
   const table = sources.table(object);
   let port: Port;
   if (table !== undefined) {
-    port = new Port(object, table.arrangement, table.delta, new Set([object]));
+    port = new Port(object, table.rows(), table.delta, new Set([object]));
   } else {
     const below = sources.view(object);
     port = new Port(object, below.output, below.root.block, below.tables);
@@ -139,7 +150,7 @@ function portOf(object: string, { view, sources }: Building): Port {
 }
 
 /** From the table's columns to those that its input keeps. */
-function placed(table: TableInput | undefined): (expression: Expression) => Expression {
+function placed(table: TableSource | undefined): (expression: Expression) => Expression {
   if (table === undefined) return (expression) => expression;
   return (expression) => substitute(expression, (ref) => column(table.columns.indexOf(ref.index), ref.type));
 }
@@ -157,14 +168,15 @@ interface BuiltSide {
 function buildSide(side: Side, building: Building): BuiltSide {
   const { evaluator, sources } = building;
   if (side.kind === 'shared') {
-    const table = must(sources.table(side.object), `table ${side.object}`);
+    const table = sources.table(side.object);
     const port = portOf(side.object, building);
+    const arrangement = table === undefined ? sources.view(side.object).output : must(table.arrangement, `arrangement of ${side.object}`);
     const place = placed(table);
-    const index = table.arrangement.addIndex(side.keys.map((position) => table.columns.indexOf(position)));
-    building.view.releases.push(() => table.arrangement.removeIndex(index));
+    const index = arrangement.addIndex(side.keys.map((position) => table?.columns.indexOf(position) ?? position));
+    building.view.releases.push(() => arrangement.removeIndex(index));
     const where = side.where.map(place);
-    const filter = where.length === 0 ? null : compilePredicate({ inputs: [table.layout], where }, evaluator);
-    const built: JoinSide = { arrangement: table.arrangement, index, layout: table.layout, shared: true, filter, visible: true };
+    const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
+    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, visible: true };
     port.side = built;
     return {
       stream: port,

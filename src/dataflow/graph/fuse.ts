@@ -1,6 +1,6 @@
 /**
  * From the plan as written to the plan as run: filters and maps melt into the scan, join or union below them, unread columns disappear, conditions that
- * cannot fail sink below joins, and a join side that is a table keyed by plain columns is marked as *shared*: it uses the table's own arrangement.
+ * cannot fail sink below joins, and a join side that is a table (or view) keyed by plain columns is marked as *shared*: it uses the table's own arrangement.
  *
  *     fuse(P, where, outputs) computes  π outputs (σ where (P))
  *
@@ -49,7 +49,7 @@ export interface FusedJoin extends Projection {
 
 export type Side = SharedSide | OwnSide;
 
-/** The table's arrangement, shared by all views. Expressions over the table's columns. */
+/** The table's or view's arrangement, shared by all who read it. Expressions over its columns. */
 export interface SharedSide {
   readonly kind: 'shared';
   readonly object: string;
@@ -82,11 +82,20 @@ export interface FusedStateful extends Projection {
   readonly input: Fused;
 }
 
-export function fusePlan(plan: Plan, isTable: (object: string) => boolean): Fused {
-  return fuse(plan, [], allOf(plan.columns), isTable);
+/** What the fusing asks of the objects that a plan reads. */
+export interface Objects {
+  /** The base tables that it stands on (of a table: itself). */
+  tables(object: string): ReadonlySet<string>;
+  /** Whether it has, or will have, an arrangement to share. */
+  arranged(object: string): boolean;
+  isView(object: string): boolean;
 }
 
-function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expression[], isTable: (object: string) => boolean): Fused {
+export function fusePlan(plan: Plan, objects: Objects): Fused {
+  return fuse(plan, [], allOf(plan.columns), objects);
+}
+
+function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
   switch (plan.op) {
     case 'scan': {
       const picked = (expression: Expression): Expression => substitute(expression, (ref) => column(plan.pick[ref.index]!, ref.type));
@@ -95,12 +104,12 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
     case 'values':
       return { kind: 'values', rows: plan.rows, where, outputs };
     case 'filter':
-      return fuse(plan.input, [...plan.predicates, ...where], outputs, isTable);
+      return fuse(plan.input, [...plan.predicates, ...where], outputs, objects);
     case 'map': {
       const counts = references([...where, ...outputs]);
       if ([...counts].every(([index, times]) => times === 1 || isTrivial(plan.expressions[index]!))) {
         const inlined = (expression: Expression): Expression => substitute(expression, (ref) => plan.expressions[ref.index]!);
-        return fuse(plan.input, where.map(inlined), outputs.map(inlined), isTable);
+        return fuse(plan.input, where.map(inlined), outputs.map(inlined), objects);
       }
       // An expression read more than once is computed once, by a step of its own.
       const kept = ascending(counts.keys());
@@ -108,18 +117,18 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
         plan.input,
         [],
         kept.map((index) => plan.expressions[index]!),
-        isTable,
+        objects,
       );
       return { kind: 'map', input, where: where.map(moved(kept)), outputs: outputs.map(moved(kept)) };
     }
     case 'union':
-      return { kind: 'union', inputs: plan.inputs.map((input) => fuse(input, where, outputs, isTable)), outputs };
+      return { kind: 'union', inputs: plan.inputs.map((input) => fuse(input, where, outputs, objects)), outputs };
     case 'join':
-      return fuseJoin(plan, where, outputs, isTable);
+      return fuseJoin(plan, where, outputs, objects);
     case 'distinct':
     case 'topk':
       // All columns tell rows apart, or break ties.
-      return { kind: 'stateful', plan, input: fuse(plan.input, [], allOf(plan.input.columns), isTable), where, outputs };
+      return { kind: 'stateful', plan, input: fuse(plan.input, [], allOf(plan.input.columns), objects), where, outputs };
     case 'aggregate': {
       const read = plan.aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((expression) => expression !== undefined);
       const kept = ascending(references([...plan.keys, ...read]).keys());
@@ -136,14 +145,14 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
         })),
       };
       const refs = kept.map((index) => column(index, plan.input.columns[index]!.type));
-      return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, isTable), where, outputs };
+      return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, objects), where, outputs };
     }
     default:
       return unreachable(plan);
   }
 }
 
-function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], isTable: (object: string) => boolean): Fused {
+function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
   const leftWidth = plan.left.columns.length;
   const leftFilters: Expression[] = [];
   const rightFilters: Expression[] = [];
@@ -176,8 +185,8 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
   return {
     kind: 'join',
     join: plan.kind,
-    left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, isTable),
-    right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, isTable),
+    left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, objects, plan.right),
+    right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, objects, plan.left),
     leftWidth,
     on,
     where: above,
@@ -185,9 +194,9 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
   };
 }
 
-function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[], isTable: (object: string) => boolean): Side {
+function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[], objects: Objects, other: Plan): Side {
   const scan = scanOf(plan);
-  if (scan !== null && isTable(scan.object) && scan.where.every(cannotFail)) {
+  if (scan !== null && mayShare(scan.object, other, objects) && scan.where.every(cannotFail)) {
     const own = keys.map((key) => peeled(substitute(key, (ref) => scan.columns[ref.index]!)));
     const plain = own.filter((key) => key.kind === 'column' && !needsCanonical(key.type));
     if (plain.length === keys.length && keys.every((key) => !needsCanonical(key.type))) {
@@ -214,7 +223,38 @@ function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[]
     if (plain.kind === 'column' && !needsCanonical(plain.type) && !needsCanonical(key.type)) return put(plain.index);
     return outputs.push(needsCanonical(key.type) ? { kind: 'canonical', arg: key, type: key.type } : key) - 1;
   });
-  return { kind: 'own', input: fuse(plan, [], outputs, isTable), keys: keyPositions, position };
+  return { kind: 'own', input: fuse(plan, [], outputs, objects), keys: keyPositions, position };
+}
+
+/**
+ * A view's rows change while the push goes on, a table's before it: so a view's are shared only where nothing can change both sides of the join in one push.
+ */
+function mayShare(object: string, other: Plan, objects: Objects): boolean {
+  if (!objects.arranged(object)) return false;
+  if (!objects.isView(object)) return true;
+  const tables = objects.tables(object);
+  return scannedBy(other).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
+}
+
+function scannedBy(plan: Plan): string[] {
+  switch (plan.op) {
+    case 'scan':
+      return [plan.object];
+    case 'values':
+      return [];
+    case 'join':
+      return [...scannedBy(plan.left), ...scannedBy(plan.right)];
+    case 'union':
+      return plan.inputs.flatMap(scannedBy);
+    case 'filter':
+    case 'map':
+    case 'distinct':
+    case 'aggregate':
+    case 'topk':
+      return scannedBy(plan.input);
+    default:
+      return unreachable(plan);
+  }
 }
 
 /** In place of a column that nobody reads, so that its expression asks for nothing. */

@@ -15,10 +15,8 @@ import type { Column } from '../../values/type.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
 import type { JoinSide } from '../operators/join-side.ts';
+import type { RowSource } from '../tuple-source.ts';
 import { ErrorSet } from './error-set.ts';
-
-/** Rows a hydration chunk: bounded memory, long enough for staged loops. */
-const CHUNK_ROWS = 4096;
 
 /** Where a node's input rows are found when it runs. */
 export interface Stream {
@@ -36,15 +34,15 @@ export class Port implements Stream {
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
   /** All rows, for hydration. */
-  readonly arrangement: Arrangement;
+  readonly source: RowSource;
   block: DeltaBlock;
   /** The shared join side that reads it, if one does. */
   side: JoinSide | null = null;
   readonly #live: DeltaBlock;
 
-  constructor(object: string, arrangement: Arrangement, live: DeltaBlock, tables: ReadonlySet<string>) {
+  constructor(object: string, source: RowSource, live: DeltaBlock, tables: ReadonlySet<string>) {
     this.object = object;
-    this.arrangement = arrangement;
+    this.source = source;
     this.layout = live.layout;
     this.#live = live;
     this.block = live;
@@ -149,7 +147,8 @@ export class ViewGraph {
     for (const node of this.#program(table)) node.output.clear();
   }
 
-  hydrate(): void {
+  /** Once, after it is built; reads `rowsMax` rows at a time. */
+  hydrate(rowsMax: number): void {
     for (const port of this.ports) {
       port.feed(emptyBlock(port.layout));
       if (port.side !== null) port.side.visible = false;
@@ -160,7 +159,7 @@ export class ViewGraph {
     }
     this.#emit();
     for (const node of this.nodes) node.output.clear();
-    for (const port of this.ports.toReversed()) this.#hydrateFrom(port);
+    for (const port of this.ports.toReversed()) this.#hydrateFrom(port, rowsMax);
     for (const port of this.ports) port.feed(null);
   }
 
@@ -180,19 +179,19 @@ export class ViewGraph {
     for (const release of this.releases) release();
   }
 
-  #hydrateFrom(port: Port): void {
+  #hydrateFrom(port: Port, rowsMax: number): void {
     const chunk = new DeltaBlock(port.layout);
     const nodes = this.nodes.filter((node) => node.ports.has(port));
     port.feed(chunk);
     if (port.side !== null) port.side.visible = true;
-    let next = 1;
-    while (next !== 0) {
-      next = port.arrangement.read(next, CHUNK_ROWS, chunk);
+    let next = 0;
+    do {
+      next = port.source.read(next, rowsMax, chunk);
       for (const node of nodes) node.run(false);
       if (this.root.ports.has(port)) this.#emit();
       for (const node of nodes) node.output.clear();
       chunk.clear();
-    }
+    } while (next !== 0);
     port.feed(emptyBlock(port.layout));
   }
 

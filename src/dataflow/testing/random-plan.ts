@@ -1,6 +1,6 @@
 /** Random plans over given relations, from a list of choices that fast-check shrinks: small choices make small plans. */
 import type { Column, PgType } from '../../values/type.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Constant, Expression } from '../plan/expression.ts';
 import type { AggregateCall, Plan } from '../plan/plan.ts';
 import { bool, columns, int4, int8, text } from './rows.ts';
 
@@ -62,6 +62,11 @@ export function randomPlan(choices: Choices, relations: readonly Relation[], dep
         columns: input.columns,
       }));
     default: {
+      if (choices.below(10) === 9) {
+        const shape = columns(int4, text);
+        const rows = Array.from({ length: choices.below(4) }, () => [constant(choices, int4), constant(choices, text)]);
+        return { op: 'values', rows, columns: shape };
+      }
       const relation = choices.of(relations);
       const pick = relation.columns.map((_, index) => index).filter((index) => index === 0 || choices.below(4) !== 3);
       return { op: 'scan', object: relation.object, pick, columns: pick.map((index) => relation.columns[index]!) };
@@ -81,7 +86,7 @@ function columnOf(choices: Choices, of: readonly Column[], type: PgType): Expres
   return { kind: 'column', index, type };
 }
 
-function constant(choices: Choices, type: PgType): Expression {
+function constant(choices: Choices, type: PgType): Constant {
   const value = type.storage === 'text' ? choices.of(['x', 'y', 'a text that is longer than twelve bytes']) : String(choices.below(4));
   return { kind: 'constant', text: choices.below(6) === 5 ? null : value, type };
 }
