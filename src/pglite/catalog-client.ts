@@ -191,6 +191,7 @@ export class CatalogClient {
   async #open(): Promise<void> {
     try {
       const preparedTgz = await preparedDirectory();
+      if (this.#closed) throw millraceError('QUERY_CANCELLED', {});
       const worker = new Worker(new URL(`./catalog-worker${extname(import.meta.filename)}`, import.meta.url), {
         workerData: { preparedTgz } satisfies CatalogWorkerData,
         resourceLimits: { stackSizeMb: STACK_MB },

@@ -3,11 +3,11 @@
  * What it may not do: write (read-only), read files or run programs (the role is no superuser), change its role (only reading statements pass, they come
  * through Parse, which takes one; set_config() is revoked). So nothing of one client is left for the next. Called by `catalog-worker.ts`.
  */
-import { millraceError } from '../base/errors.ts';
+import { millraceError, type MillraceError } from '../base/errors.ts';
 import type { RawResult, RawStatement } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
-import { joined, request } from './protocol.ts';
+import { joined, request, type Complaint } from './protocol.ts';
 import { localSettings } from './settings.ts';
 
 /** A catalog of thousands of tables is some MB; no tool reads more at once. */
@@ -30,10 +30,19 @@ export function queryRaw(pg: PostgresInstance, statement: RawStatement): RawResu
       ),
       RESULT_BYTES_MAX,
     );
-    if (reply.error !== undefined) throw postgresError(reply.error);
+    if (reply.error !== undefined) throw refused(reply.error);
     const { columns, rows, rowCount, tag, notices } = reply;
     return { columns, rows, rowCount, tag, notices };
   });
+}
+
+/** Rows of tables and views are not here, so the mirror's owner may not read them (sql/mirror/ddl.ts). */
+function refused(complaint: Complaint): MillraceError {
+  const relation =
+    complaint.sqlstate === '42501'
+      ? /^permission denied for (?:table|view|materialized view) (.*)$/.exec(complaint.message)?.[1]
+      : undefined;
+  return relation === undefined || relation.startsWith('pg_') ? postgresError(complaint) : millraceError('CATALOG_AND_ROWS', { relation });
 }
 
 /** The first word behind white space, comments and opening parentheses, in capitals; '' when there is none. */

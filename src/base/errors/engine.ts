@@ -176,6 +176,12 @@ export const engineErrors = defineErrors({
     because: 'The system catalog can be read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) and nothing else.',
     mend: () => 'use a SELECT',
   },
+  CATALOG_AND_ROWS: {
+    sqlstate: '0A000',
+    says: ({ relation }: { relation: string }) => `cannot read rows of "${relation}" and the system catalog in one statement`,
+    because: 'Rows live in the engine, the system catalog in Postgres; one statement runs in one of them.',
+    mend: () => 'ask in two statements',
+  },
   CATALOG_UNAVAILABLE: {
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `the system catalog could not be opened: ${reason}`,

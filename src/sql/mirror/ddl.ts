@@ -65,6 +65,7 @@ export function tableDdl({ schema, name, upstream }: MirrorTable, source: Mirror
     ...schemaDdl(schema),
     `CREATE TABLE ${table} (${columns.join(', ')})`,
     ...keyDdl(table, name, upstream),
+    noRowsHere(table),
     ...commentDdl('TABLE', table, upstream.comment),
     ...upstream.columns.flatMap((column) => commentDdl('COLUMN', `${table}.${ident(column.name)}`, column.comment)),
   ];
@@ -98,8 +99,15 @@ export function viewDdl({ kind, schema, name, sql, columnNames, settings }: Mirr
     ...schemaDdl(schema),
     ...Object.entries(settings).map(([setting, value]) => `SET LOCAL ${assignment(setting, value)}`),
     // A new line, because the text may end in a comment.
-    kind === 'view' ? `CREATE VIEW ${relation}` : `CREATE MATERIALIZED VIEW ${relation}\n WITH NO DATA`,
+    ...(kind === 'view'
+      ? [`CREATE VIEW ${relation}`]
+      : [`CREATE MATERIALIZED VIEW ${relation}\n WITH NO DATA`, noRowsHere(qualified(schema, name))]),
   ];
+}
+
+/** The rows are in the engine. A catalog statement that reads a table as well must fail (42501), never find it empty; analysis asks for no privilege. */
+function noRowsHere(relation: string): string {
+  return `REVOKE SELECT ON ${relation} FROM millrace`;
 }
 
 /** An index on a plain view has no counterpart in Postgres. */
