@@ -128,3 +128,43 @@ test('a sequence of many entries empties down to nothing, in any order', () => {
   for (const value of values.toReversed()) sequence.change(value, -1);
   expect([sequence.first(), sequence.pool.usedWords()]).toEqual([undefined, 0]);
 });
+
+test('rank and range over three levels, while entries come and go', () => {
+  const sequence = rowsOf();
+  const random = generator(7);
+  let root = 0;
+  const held = new Map<number, number>();
+  for (let step = 0; step < 40_000; step++) {
+    // Grows, shrinks, grows again.
+    const shrinking = step > 20_000 && step < 32_000;
+    const value = random(30_000);
+    const has = held.get(value) ?? 0;
+    if (shrinking ? has > 0 : has < 3) {
+      const weight = shrinking ? -has : 1;
+      root = sequence.change(root, value, 0, weight);
+      if (has + weight === 0) held.delete(value);
+      else held.set(value, has + weight);
+    }
+    if (step % 8_000 !== 7_999) continue;
+    const flat = [...held].sort(([a], [b]) => a - b).flatMap(([key, copies]) => Array.from({ length: copies }, () => key));
+    for (let probe = 0; probe < 50; probe++) {
+      const at = random(flat.length);
+      expect(sequence.rank(root, flat[at]!, 0)).toBe(flat.indexOf(flat[at]!));
+      const seen: number[] = [];
+      sequence.ordered.range(root, at, at + 70, (row, copies) =>
+        seen.push(...Array.from({ length: copies }, () => sequence.at(row).value)),
+      );
+      expect(seen).toEqual(flat.slice(at, at + 70));
+    }
+  }
+  for (const [value, copies] of held) root = sequence.change(root, value, 0, -copies);
+  expect([root, sequence.kept(), sequence.pool.usedWords()]).toEqual([0, 0, 0]);
+});
+
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+}
