@@ -90,6 +90,18 @@ describe('analysis', () => {
     expect(rows).toEqual([['0'], ['0']]);
   });
 
+  test('rows after some DDL that is rolled back', async () => {
+    const before = [
+      'CREATE TABLE brief (a int)',
+      'INSERT INTO brief VALUES (7)',
+      { privileged: 'CREATE FUNCTION pg_catalog.brief() RETURNS int LANGUAGE sql RETURN 8' },
+    ];
+    expect((await catalog.rolledBack(before, 'SELECT a, brief(), session_user FROM brief')).rows).toEqual([['7', '8', 'millrace']]);
+    await expect(catalog.query('SELECT * FROM brief')).rejects.toMatchObject({ sqlstate: '42P01' });
+    await expect(catalog.rolledBack([{ privileged: 'nonsense' }], 'SELECT 1')).rejects.toMatchObject({ sqlstate: '42601' });
+    expect((await catalog.query('SELECT session_user')).rows).toEqual([['millrace']]);
+  });
+
   test('a statement is described without being run', async () => {
     const { parameterTypes, columns } = await catalog.describe({ sql: 'SELECT pg_sleep($1), id FROM orders', searchPath: ['public'] });
     expect(parameterTypes).toEqual([701]);

@@ -88,6 +88,17 @@ export class CatalogClient {
     return this.#ask('query', { sql, parameters, searchPath, settings }, options) as Promise<CatalogRows>;
   }
 
+  /** One statement of Millrace's own after some DDL, all of which is rolled back. */
+  rolledBack(
+    before: readonly Ddl[],
+    sql: string,
+    parameters: readonly (string | null)[] = [],
+    options?: CallOptions & StatementSettings,
+  ): Promise<CatalogRows> {
+    const { searchPath, settings } = options ?? {};
+    return this.#ask('rolledBack', { before, sql, parameters, searchPath, settings }, options) as Promise<CatalogRows>;
+  }
+
   /** A client's catalog statement: see client-statement.ts. */
   queryRaw(statement: RawStatement, options?: CallOptions): Promise<RawResult> {
     return this.#ask('queryRaw', statement, options) as Promise<RawResult>;

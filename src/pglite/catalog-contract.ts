@@ -103,6 +103,8 @@ export type CatalogMethods = {
   /** Statements in one transaction. */
   exec(params: { readonly ddl: readonly Ddl[] }): object;
   query(params: OwnQuery): CatalogRows;
+  /** The query's rows after `before`, all of which is rolled back. */
+  rolledBack(params: OwnQuery & { readonly before: readonly Ddl[] }): CatalogRows;
   queryRaw(params: RawStatement): RawResult;
   describe(params: QueryToAnalyse): Description;
   analyseView(params: ViewToAnalyse): Analysis;

@@ -28,16 +28,18 @@ function alive<R>(work: (pg: PostgresInstance) => R): R {
 /** All or nothing. Each is one statement, whatever its text holds. */
 function transaction(pg: PostgresInstance, ddl: readonly Ddl[]): void {
   if (ddl.length === 0) return;
-  pg.inTransaction('BEGIN', 'COMMIT', () => {
-    for (const statement of ddl) {
-      if (typeof statement === 'string') pg.query(statement);
-      else {
-        pg.run('SET SESSION AUTHORIZATION postgres');
-        pg.query(statement.privileged);
-        pg.run('SET SESSION AUTHORIZATION millrace');
-      }
+  pg.inTransaction('BEGIN', 'COMMIT', () => runAll(pg, ddl));
+}
+
+function runAll(pg: PostgresInstance, ddl: readonly Ddl[]): void {
+  for (const statement of ddl) {
+    if (typeof statement === 'string') pg.query(statement);
+    else {
+      pg.run('SET SESSION AUTHORIZATION postgres');
+      pg.query(statement.privileged);
+      pg.run('SET SESSION AUTHORIZATION millrace');
     }
-  });
+  }
 }
 
 function rebuild(pg: PostgresInstance, steps: readonly RebuildStep[]): RebuildFailure[] {
@@ -80,6 +82,15 @@ serve<CatalogMethods>(must(parentPort, 'parentPort'), {
   exec: ({ ddl }) => written((alive((pg) => transaction(pg, ddl)), {})),
   query: (query) =>
     alive((pg) => pg.inTransaction(`BEGIN READ ONLY${localSettings(query)}`, 'ROLLBACK', () => pg.query(query.sql, query.parameters))),
+  rolledBack: ({ before, ...query }) =>
+    written(
+      alive((pg) =>
+        pg.inTransaction(`BEGIN${localSettings(query)}`, 'ROLLBACK', () => {
+          runAll(pg, before);
+          return pg.query(query.sql, query.parameters);
+        }),
+      ),
+    ),
   queryRaw: (statement) => alive((pg) => queryRaw(pg, statement)),
   describe: (query) => alive((pg) => describe(pg, query)),
   analyseView: (view) => written(alive((pg) => analyseView(pg, view))),

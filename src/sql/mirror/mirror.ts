@@ -22,6 +22,8 @@ const ANALYSIS_TRIES_MAX = 3;
 export interface MirrorOptions {
   readonly version: string;
   readonly environmentId: string;
+  /** What planning needs in the catalog besides: made before anything else. */
+  readonly prelude?: readonly Ddl[];
 }
 
 /** An analysed statement with what its OIDs mean. */
@@ -256,6 +258,7 @@ export class Mirror {
 
   #rebuild(): RebuildStep[] {
     return [
+      { id: 'prelude', ddl: this.#options.prelude ?? [] },
       { id: 'status', ddl: statusDdl(this.#options) },
       ...Array.from(this.#objects.values(), (object) => ({ id: object.id, ddl: this.#ddlOf(object) })),
     ];
