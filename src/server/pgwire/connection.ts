@@ -219,7 +219,7 @@ export class Connection {
     try {
       const text = body.text();
       body.end();
-      await extended.dropUnnamed();
+      extended.dropUnnamedStatement();
       const statements = session.split(text);
       if (statements.length === 0) this.#output.push(emptyQueryResponse);
       for (const statement of statements) {
@@ -234,6 +234,7 @@ export class Connection {
   async #runSimple(text: string, session: Session, extended: ExtendedProtocol): Promise<void> {
     const prepared = await session.prepare(text, []);
     if (prepared.parameterTypes.length > 0) throw millraceError('SIMPLE_QUERY_PARAMETER', {});
+    await extended.dropUnnamedPortal();
     const running = new RunningResult(await session.execute(prepared, [], [], []));
     try {
       if (running.deallocates !== undefined) extended.deallocate(running.deallocates.name);
@@ -247,7 +248,7 @@ export class Connection {
 
   /** Portals end with their transaction; then the client may speak. */
   async #ready(session: Session, extended: ExtendedProtocol): Promise<void> {
-    if (session.transactionStatus !== 'T') await extended.closePortals();
+    if (session.transactionStatus === 'I') await extended.closePortals();
     this.#output.push(readyForQuery(session.transactionStatus));
     await this.#output.flush();
   }
@@ -260,7 +261,7 @@ export class Connection {
     if (failure.code === 'PROTOCOL_VIOLATION') throw failure;
     // An error that the session has not seen fails its block all the same.
     if (session.transactionStatus === 'T') session.fail();
-    await extended.closePortals();
+    await extended.releasePortals();
     this.#output.push(errorResponse(failure, 'ERROR'));
     await this.#output.flush();
   }

@@ -51,7 +51,6 @@ export class ExtendedProtocol {
     const types = Array.from({ length: body.count(4) }, () => body.uint32());
     body.end();
     if (name === '') this.#statements.delete('');
-    else if (this.#statements.has(name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name });
     const { statementsMax } = this.#limits;
     if (this.#statements.size >= statementsMax) throw millraceError('PREPARED_STATEMENTS_EXHAUSTED', { statementsMax });
     const parts = this.#session.split(text);
@@ -60,6 +59,7 @@ export class ExtendedProtocol {
     const positionOffset = only === undefined ? 0 : codePoints(text, only.offset);
     const prepared =
       only === undefined ? undefined : await withPositionOffset(positionOffset, () => this.#session.prepare(only.text, types));
+    if (this.#statements.has(name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name });
     this.#statements.set(name, { prepared, positionOffset });
     this.#output.push(parseComplete);
   }
@@ -67,6 +67,7 @@ export class ExtendedProtocol {
   async bind(body: BodyReader): Promise<void> {
     const name = body.text();
     const statement = this.#statement(body.text());
+    if (statement.prepared?.columns !== null) this.#refuseInFailedBlock();
     const parameterFormats = Array.from({ length: body.count(2) }, () => format(body.int16()));
     const parameters = Array.from({ length: body.count(4) }, () => {
       const bytes = body.int32();
@@ -97,6 +98,7 @@ export class ExtendedProtocol {
     body.end();
     if (kind === STATEMENT) {
       const { prepared } = this.#statement(name);
+      if (prepared !== undefined && prepared.columns !== null) this.#refuseInFailedBlock();
       this.#output.push(parameterDescription(prepared?.parameterTypes ?? []));
       this.#describeColumns(prepared, []);
     } else if (kind === PORTAL) {
@@ -111,10 +113,13 @@ export class ExtendedProtocol {
     body.end();
     const portal = this.#portal(name);
     const { prepared, positionOffset } = portal.statement;
+    const statusBefore: string = this.#session.transactionStatus;
     if (prepared === undefined) {
       this.#output.push(emptyQueryResponse);
       return;
     }
+    // A portal that was open when the block failed is still there, and cannot be run.
+    if (portal.running !== undefined || prepared.columns !== null) this.#refuseInFailedBlock();
     if (portal.running?.finished === true && portal.running.kind !== 'rows') throw millraceError('PORTAL_FINISHED', { name });
     portal.running ??= await withPositionOffset(
       positionOffset,
@@ -124,19 +129,16 @@ export class ExtendedProtocol {
     const { running } = portal;
     if (running.deallocates !== undefined) this.deallocate(running.deallocates.name);
     await withPositionOffset(positionOffset, () => running.send(this.#output, rowsMax));
+    if (statusBefore !== 'I' && this.#session.transactionStatus === 'I') await this.closePortals();
   }
 
   async close(body: BodyReader): Promise<void> {
     const kind = body.byte();
     const name = body.text();
     body.end();
-    if (kind === STATEMENT) {
-      const statement = this.#statements.get(name);
-      this.#statements.delete(name);
-      for (const [portalName, portal] of this.#portals) {
-        if (portal.statement === statement) await this.#closePortal(portalName);
-      }
-    } else if (kind === PORTAL) await this.#closePortal(name);
+    // Its portals live on, as in Postgres (whose documentation says otherwise).
+    if (kind === STATEMENT) this.#statements.delete(name);
+    else if (kind === PORTAL) await this.#closePortal(name);
     else throw millraceError('PROTOCOL_VIOLATION', { reason: `invalid CLOSE message subtype ${kind}` });
     this.#output.push(closeComplete);
   }
@@ -147,15 +149,29 @@ export class ExtendedProtocol {
     else if (!this.#statements.delete(name)) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
   }
 
-  /** A simple query takes the unnamed statement and portal with it. */
-  async dropUnnamed(): Promise<void> {
+  /** A simple query takes the unnamed statement with it … */
+  dropUnnamedStatement(): void {
     this.#statements.delete('');
-    await this.#closePortal('');
+  }
+
+  /** … and each statement of it that gets as far as running, the unnamed portal. */
+  dropUnnamedPortal(): Promise<void> {
+    return this.#closePortal('');
+  }
+
+  /** A statement failed: nothing more is fetched from the portals; their names stay until the transaction ends. */
+  async releasePortals(): Promise<void> {
+    for (const portal of this.#portals.values()) await portal.running?.close();
   }
 
   /** Portals end with their transaction. */
   async closePortals(): Promise<void> {
     for (const name of this.#portals.keys()) await this.#closePortal(name);
+  }
+
+  /** Only what ends the block is run in a failed one, and that returns no rows. The rest is the session's to refuse, at Execute. */
+  #refuseInFailedBlock(): void {
+    if (this.#session.transactionStatus === 'E') throw millraceError('TRANSACTION_ABORTED', {});
   }
 
   async #closePortal(name: string): Promise<void> {

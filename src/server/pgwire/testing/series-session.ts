@@ -53,6 +53,8 @@ export class SeriesSession implements Session {
   }
 
   prepare(text: string, parameterTypes: readonly number[]): Promise<Prepared> {
+    if (text.startsWith('NONSENSE'))
+      return Promise.reject(this.#failed(new MillraceError('TEST', '42601', 'syntax error', { position: 1 })));
     const failAt = /^FAIL AT (\d+)/.exec(text);
     if (failAt !== null)
       return Promise.reject(
@@ -60,6 +62,8 @@ export class SeriesSession implements Session {
       );
     if (this.transactionStatus === 'E' && !/^(?:COMMIT|ROLLBACK)$/.test(text))
       return Promise.reject(new MillraceError('TEST', '25P02', 'current transaction is aborted'));
+    if (text === 'SELECT missing')
+      return Promise.reject(this.#failed(new MillraceError('TEST', '42703', 'column "missing" does not exist', { position: 8 })));
     const parameters = new Set(text.match(/\$\d+/g));
     const types = [...parameters].map((_, i) => (parameterTypes[i] ?? 0) || 25);
     if (text.startsWith('SELECT generate_series')) return Promise.resolve({ text, parameterTypes: types, columns: [INT4] });
@@ -70,6 +74,8 @@ export class SeriesSession implements Session {
 
   async execute(prepared: Prepared, parameters: readonly (Uint8Array | null)[]): Promise<Result> {
     const { text } = prepared;
+    if (this.transactionStatus === 'E' && !/^(?:COMMIT|ROLLBACK)$/.test(text))
+      throw new MillraceError('TEST', '25P02', 'current transaction is aborted');
     const word = /^\w+/.exec(text)?.[0] ?? '';
     const series = /generate_series\((\$?\d+), (\$?\d+)\)/.exec(text);
     const number = (written: string): number =>
@@ -102,6 +108,7 @@ export class SeriesSession implements Session {
     }
     if (word === 'SLEEP') await this.#sleep();
     if (word === 'CRASH') throw new TypeError('a fault of the engine');
+    const failed = this.transactionStatus === 'E';
     if (word === 'BEGIN') this.transactionStatus = 'T';
     if (word === 'COMMIT' || word === 'ROLLBACK') this.transactionStatus = 'I';
     const set = /^SET (\w+) = (\w+)$/.exec(text);
@@ -112,7 +119,7 @@ export class SeriesSession implements Session {
       ...(set === null ? {} : { parameters: new Map([[set[1]!, set[2]!]]) }),
       ...(deallocate === null ? {} : { deallocates: deallocate[1] === 'ALL' ? {} : { name: deallocate[1]! } }),
       body: { kind: 'none' },
-      tag: () => word,
+      tag: () => (failed && word === 'COMMIT' ? 'ROLLBACK' : text.startsWith('DEALLOCATE ALL') ? 'DEALLOCATE ALL' : word),
     };
   }
 
