@@ -198,6 +198,12 @@ export const upstreamErrors = defineErrors({
     mend: ({ publication, schema, table }: TableName & { publication: string }) =>
       `ALTER PUBLICATION ${ident(publication)} DROP TABLE ${qualified(schema, table)}; ALTER PUBLICATION ${ident(publication)} ADD TABLE ${qualified(schema, table)};`,
   },
+  TABLE_REPUBLISHED: {
+    sqlstate: '55000',
+    says: ({ publication, schema, table }: TableName & { publication: string }) => `table ${qualified(schema, table)} was taken out of publication "${publication}" and put back`,
+    because: 'Its changes in between were not streamed, so the rows here may differ from the upstream.',
+    mend: ({ schema, table }: TableName & { publication: string }) => `drop the table from the source and add it again: ${qualified(schema, table)} is copied afresh`,
+  },
   UPSTREAM_TABLE_MISSING: {
     sqlstate: '42P01',
     says: ({ schema, table, database }: TableName & { database: string }) =>

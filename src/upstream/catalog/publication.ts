@@ -25,6 +25,8 @@ export interface PublishedTable {
   readonly rowFilter: string | null;
   readonly selectable: boolean;
   readonly rowSecurity: boolean;
+  /** By which entry it is published. Another one later means that it was out of the publication in between: changes are missing. */
+  readonly membership: string;
 }
 
 export interface TableName {
@@ -70,6 +72,7 @@ interface TableRow {
   row_filter: string | null;
   selectable: boolean;
   row_security: boolean;
+  membership: string;
 }
 
 /** A deferrable primary key is not an identity: Postgres itself does not take it for one, and inside a transaction it may hold twice. */
@@ -89,8 +92,10 @@ SELECT json_build_object(
     'comment', obj_description(c.oid, 'pg_class'),
     'row_filter', to_jsonb(pt) ->> 'rowfilter',
     'selectable', has_schema_privilege(n.oid, 'USAGE') AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')),
-    'row_security', row_security_active(c.oid)) AS "table"
+    'row_security', row_security_active(c.oid),
+    'membership', p.oid || coalesce(':' || (SELECT r.oid::text FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid), '')) AS "table"
 FROM pg_catalog.pg_publication_tables pt
+JOIN pg_catalog.pg_publication p ON p.pubname = pt.pubname
 JOIN pg_catalog.pg_namespace n ON n.nspname = pt.schemaname
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = pt.tablename
 WHERE pt.pubname = $1 AND ($2::oid[] IS NULL OR c.oid = ANY ($2::oid[]))
@@ -126,6 +131,7 @@ function publishedTable(row: TableRow): PublishedTable {
     rowFilter: row.row_filter,
     selectable: row.selectable,
     rowSecurity: row.row_security,
+    membership: row.membership,
   };
 }
 
@@ -147,14 +153,17 @@ export async function requirePublication(
   tables: readonly TableName[] = [],
 ): Promise<Publication> {
   const publication = await readPublication(connection, name);
-  if (publication === undefined)
-    throw millraceError('PUBLICATION_MISSING', {
-      publication: name,
-      database: connection.parameters.database,
-      tables: tables.map((table) => qualified(table.schema, table.name)),
-    });
+  if (publication === undefined) throw publicationMissing(name, connection.parameters.database, tables);
   if (publication.missing.length > 0) throw millraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: publication.missing });
   return publication;
+}
+
+export function publicationMissing(publication: string, database: string, tables: readonly TableName[]): MillraceError {
+  return millraceError('PUBLICATION_MISSING', {
+    publication,
+    database,
+    tables: tables.map((table) => qualified(table.schema, table.name)),
+  });
 }
 
 /** The wanted tables, each fit to be kept exactly; throws the first reason why not. */

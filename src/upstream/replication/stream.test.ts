@@ -135,7 +135,7 @@ test('a snapshot and the stream behind it give the table, whatever was written m
   // Written behind the snapshot, before it is read.
   await pg.query(`UPDATE items SET name = 'behind' WHERE id = 1; DELETE FROM items WHERE id = 2; INSERT INTO items VALUES (1000, 'new')`);
   const snapshot = await Snapshot.open(parameters, slot.snapshotName);
-  await snapshot.verify('mz_source', [items!]);
+  await snapshot.verify('mz_source', items!);
   const recorder = new Recorder();
   const count = await snapshot.copy(items!, {
     rows: (bytes, rows) => {

@@ -278,7 +278,7 @@ export class WalStream {
   }
 
   #control(buffer: Buffer, start: number, end: number): void {
-    switch (buffer[start]) {
+    switch (buffer[start]!) {
       case COPY_BOTH_RESPONSE: {
         const started = this.#started;
         this.#started = undefined;

@@ -8,7 +8,7 @@ import { ident, literal, qualified } from '../../base/ident.ts';
 import { to as copyTo } from 'pg-copy-streams';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { copyTextToTuples } from '../../wire/copy-text.ts';
-import { readPublishedTables, refusalOf } from '../catalog/publication.ts';
+import { readPublishedTables, refusalOf, type PublishedTable } from '../catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../connection/connect.ts';
 import type { ConnectionParameters } from '../connection/parameters.ts';
 import type { UpstreamTable } from '../table.ts';
@@ -47,26 +47,19 @@ export class Snapshot {
   }
 
   /** The table as it is in this snapshot must be the one that was planned for: its columns, its key, its name. */
-  async verify(publication: string, tables: readonly UpstreamTable[]): Promise<void> {
-    const context = { doing: 'reading the catalog in the snapshot', publication };
-    let found;
+  async verify(publication: string, table: UpstreamTable): Promise<PublishedTable> {
+    let found: PublishedTable | undefined;
     try {
-      found = await readPublishedTables(
-        this.#connection,
-        publication,
-        tables.map((table) => table.oid),
-      );
+      [found] = await readPublishedTables(this.#connection, publication, [table.oid]);
     } catch (error) {
-      throw this.#connection.failure(error, context);
+      throw this.#connection.failure(error, { doing: 'reading the catalog in the snapshot', publication });
     }
-    for (const table of tables) {
-      const match = found.find((published) => published.table.oid === table.oid);
-      const named = { schema: table.schema, table: table.name, publication };
-      if (match === undefined) throw millraceError('TABLE_NOT_PUBLISHED', named);
-      const refusal = refusalOf(match, publication, this.#connection.parameters.user);
-      if (refusal !== undefined) throw refusal;
-      if (shape(match.table) !== shape(table)) throw millraceError('UPSTREAM_TABLE_CHANGED', named);
-    }
+    const named = { schema: table.schema, table: table.name, publication };
+    if (found === undefined) throw millraceError('TABLE_NOT_PUBLISHED', named);
+    const refusal = refusalOf(found, publication, this.#connection.parameters.user);
+    if (refusal !== undefined) throw refusal;
+    if (shape(found.table) !== shape(table)) throw millraceError('UPSTREAM_TABLE_CHANGED', named);
+    return found;
   }
 
   /** Returns the number of rows. */
