@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest';
+import fc from 'fast-check';
+import { MillraceError } from '../../base/errors.ts';
+import { splitStatements } from './lexer.ts';
+import { parseStatement } from './parse.ts';
+
+const failure = (text: string): { code: string; sqlstate: string; position: number | undefined; message: string } => {
+  try {
+    parseStatement(text);
+  } catch (error) {
+    if (error instanceof MillraceError)
+      return { code: error.code, sqlstate: error.sqlstate, position: error.position, message: error.message };
+    throw error;
+  }
+  throw new Error(`accepted: ${text}`);
+};
+
+test('statements are split at semicolons, not at those in strings, comments, dollar quotes or identifiers', () => {
+  expect(splitStatements(`SELECT ';'; -- a;b\n/* c; /* d; */ */ SELECT $x$;$x$ ;; SELECT ";" , E'\\';'`)).toEqual([
+    { text: `SELECT ';'`, offset: 0 },
+    { text: `SELECT $x$;$x$`, offset: 37 },
+    { text: `SELECT ";" , E'\\';'`, offset: 55 },
+  ]);
+});
+
+test('a query is its text', () => {
+  expect(parseStatement('  SELECT 1 + 1 -- two')).toEqual({ kind: 'query', text: 'SELECT 1 + 1 -- two' });
+  expect(parseStatement('(SELECT 1) UNION SELECT 2')).toMatchObject({ kind: 'query' });
+});
+
+test('secret, connection, source, table', () => {
+  expect(parseStatement(`CREATE SECRET pgpass AS 'it''s'`)).toEqual({
+    kind: 'createSecret',
+    name: 'pgpass',
+    ifNotExists: false,
+    value: "it's",
+  });
+  expect(
+    parseStatement(
+      `CREATE CONNECTION pg TO POSTGRES (HOST 'db.example', PORT 5432, DATABASE 'app', USER 'm', PASSWORD SECRET pgpass, SSL MODE 'require') WITH (VALIDATE = false)`,
+    ),
+  ).toEqual({
+    kind: 'createConnection',
+    name: 'pg',
+    ifNotExists: false,
+    options: { host: 'db.example', port: '5432', dbname: 'app', user: 'm', password: { secret: 'pgpass' }, sslmode: 'require' },
+    validate: false,
+  });
+  expect(
+    parseStatement(`CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION 'mz_source') FOR TABLES (orders, other."T" AS t)`),
+  ).toEqual({
+    kind: 'createSource',
+    name: 's',
+    ifNotExists: false,
+    connection: 'pg',
+    publication: 'mz_source',
+    tables: {
+      which: 'tables',
+      tables: [
+        { upstream: { name: 'orders' }, alias: undefined },
+        { upstream: { schema: 'other', name: 'T' }, alias: { name: 't' } },
+      ],
+    },
+  });
+  expect(parseStatement(`CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION 'p') FOR ALL TABLES`)).toMatchObject({
+    tables: { which: 'all' },
+  });
+  expect(parseStatement(`CREATE TABLE t FROM SOURCE s (REFERENCE public.orders)`)).toEqual({
+    kind: 'createTable',
+    name: { name: 't' },
+    ifNotExists: false,
+    source: 's',
+    reference: { schema: 'public', name: 'orders' },
+  });
+});
+
+test('views keep their query verbatim, with its place', () => {
+  const text = `CREATE MATERIALIZED VIEW IF NOT EXISTS public.v (a, "B") AS SELECT 1, 'x;y'`;
+  expect(parseStatement(text)).toEqual({
+    kind: 'createView',
+    materialized: true,
+    name: { schema: 'public', name: 'v' },
+    ifNotExists: true,
+    orReplace: false,
+    columnNames: ['a', 'B'],
+    query: `SELECT 1, 'x;y'`,
+    queryOffset: text.indexOf('SELECT'),
+  });
+});
+
+test('SUBSCRIBE, alone and through COPY', () => {
+  expect(parseStatement('SUBSCRIBE v')).toEqual({ kind: 'subscribe', target: { object: { name: 'v' } }, snapshot: true, progress: false });
+  expect(parseStatement('COPY (SUBSCRIBE TO (SELECT (1)) WITH (SNAPSHOT = false, PROGRESS)) TO STDOUT')).toEqual({
+    kind: 'copyOut',
+    inner: { kind: 'subscribe', target: { query: 'SELECT (1)', offset: 14 }, snapshot: false, progress: true },
+  });
+});
+
+test('settings, transactions, the rest', () => {
+  expect(parseStatement(`SET search_path = a, "B"`)).toEqual({ kind: 'set', name: 'search_path', value: 'a, B', local: false });
+  expect(parseStatement(`SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY`)).toEqual({ kind: 'ignored', tag: 'SET' });
+  expect(parseStatement('BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ')).toEqual({ kind: 'begin', readOnly: true });
+  expect(parseStatement('SHOW MATERIALIZED VIEWS LIKE $$a%$$')).toEqual({ kind: 'show', what: 'materializedViews', like: 'a%' });
+  expect(parseStatement('DROP SOURCE IF EXISTS a, b CASCADE')).toEqual({
+    kind: 'drop',
+    object: 'source',
+    names: [{ name: 'a' }, { name: 'b' }],
+    ifExists: true,
+    cascade: true,
+  });
+  expect(parseStatement('AUDIT VIEW v')).toEqual({ kind: 'audit', view: { name: 'v' } });
+  expect(parseStatement('EXECUTE p (1, f(2, 3))')).toMatchObject({ kind: 'execute', name: 'p' });
+});
+
+test.each([
+  ['SELECTT 1', 'SYNTAX_ERROR', 1],
+  ['CREATE VIEW v', 'SYNTAX_ERROR', 14],
+  ['CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 3)', 'SYNTAX_ERROR', 57],
+  ["SELECT 'open", 'SYNTAX_ERROR', 8],
+  ['INSERT INTO t VALUES (1)', 'STATEMENT_READ_ONLY', undefined],
+  ['ALTER TABLE t ADD c int', 'STATEMENT_UNSUPPORTED', undefined],
+  ['CREATE FUNCTION f() RETURNS int', 'STATEMENT_UNSUPPORTED', undefined],
+  [`CREATE CONNECTION c TO POSTGRES (HOST 'h', PASSWORD 'plain')`, 'SECRET_IN_STATEMENT', undefined],
+  [`CREATE CONNECTION c TO POSTGRES (HOSTT 'h')`, 'OPTION_UNKNOWN', undefined],
+])('refused: %s', (text, code, position) => {
+  expect(failure(text)).toMatchObject({ code, position });
+});
+
+test('whatever is thrown at it, it answers with a statement or a MillraceError', () => {
+  const piece = fc.constantFrom(
+    'SELECT',
+    'CREATE',
+    'VIEW',
+    'MATERIALIZED',
+    'SUBSCRIBE',
+    'COPY',
+    'SET',
+    'SHOW',
+    '(',
+    ')',
+    ',',
+    '=',
+    "'",
+    '"',
+    '$$',
+    'x',
+    '1',
+    '--',
+    '/*',
+    ';',
+    'AS',
+    'WITH',
+    'DROP',
+    'TO',
+    'STDOUT',
+    '.',
+    '\\',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const text = pieces.join(' ');
+      try {
+        for (const statement of splitStatements(text)) parseStatement(statement.text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(MillraceError);
+      }
+    }),
+  );
+});
