@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   pglite: ['base', 'values', 'wire', 'dataflow/expression/contract.ts'],
   sql: ['base', 'values', 'pglite', 'dataflow/plan', 'upstream/table.ts'],
   engine: ['base', 'values', 'wire', 'upstream', 'store', 'ingest', 'dataflow', 'pglite', 'sql', 'audit', 'server/session.ts'],
-  audit: ['base', 'values', 'upstream'],
+  audit: ['base', 'values', 'upstream', 'dataflow/plan'],
   providers: ['base', 'upstream/connection'],
   server: ['base', 'wire'],
   client: [],
