@@ -61,7 +61,7 @@ export class Ingest {
   readonly #onStatus: ((status: IngestStatus) => void) | undefined;
   #parameters: ConnectionParameters;
   #note: SourceNote | undefined;
-  readonly #tables = new Map<number, IngestTableStatus & { table: UpstreamTable }>();
+  readonly #tables = new Map<number, { readonly table: UpstreamTable; readonly status: IngestTableStatus }>();
   #additions: Addition[] = [];
   #state: IngestStatus['state'] = 'connecting';
   #sinceMs = Date.now();
@@ -118,7 +118,7 @@ export class Ingest {
       slotName: this.#slotName,
       systemId: this.#note?.systemId ?? null,
       timeline: this.#note?.timeline ?? 0,
-      tables: [...this.#tables.values()].map(({ table: _, ...status }) => status),
+      tables: [...this.#tables.values()].map(({ status }) => status),
       transactions: this.#receiver.transactions,
       duplicates: this.#receiver.duplicates,
       bytes: this.#receiver.bytes,
@@ -308,7 +308,7 @@ export class Ingest {
       {
         publication: this.#publication,
         slotName: this.#slotName,
-        tables: () => [...this.#tables.values()].filter(({ state }) => state === 'live').map(({ table }) => table),
+        tables: () => [...this.#tables.values()].filter(({ status }) => status.state === 'live').map(({ table }) => table),
         membership: (oid) => this.#note?.memberships[oid],
       },
       {
@@ -433,12 +433,14 @@ export class Ingest {
   }
 
   #waiting(): boolean {
-    return [...this.#tables.values()].some(({ state }) => state === 'waiting');
+    return [...this.#tables.values()].some(({ status }) => status.state === 'waiting');
   }
 
   /** Copies every waiting table at a temporary slot's snapshot. The stream must not be appending meanwhile. */
   async #addWaiting(): Promise<void> {
-    const tables = [...this.#tables.values()].filter(({ state }) => state === 'waiting' || state === 'copying').map(({ table }) => table);
+    const tables = [...this.#tables.values()]
+      .filter(({ status }) => status.state === 'waiting' || status.state === 'copying')
+      .map(({ table }) => table);
     if (tables.length === 0) return this.#settleAdditions();
     const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal);
     try {
@@ -458,7 +460,7 @@ export class Ingest {
   /** Answers those whose tables are all decided. */
   #settleAdditions(): void {
     this.#additions = this.#additions.filter((addition) => {
-      const states = addition.tables.map((table) => this.#tables.get(table.oid));
+      const states = addition.tables.map((table) => this.#tables.get(table.oid)?.status);
       const faulty = states.find((status) => status?.state === 'faulty');
       if (faulty !== undefined) {
         // The statement fails, so its tables go.
@@ -551,23 +553,17 @@ export class Ingest {
   }
 
   #setTable(table: UpstreamTable, status: Partial<IngestTableStatus>): void {
-    this.#tables.set(table.oid, {
-      oid: table.oid,
-      schema: table.schema,
-      name: table.name,
-      state: 'waiting',
-      rowsCopied: 0,
-      snapshotLsn: null,
-      error: null,
-      ...status,
+    const { oid, schema, name } = table;
+    this.#tables.set(oid, {
       table,
+      status: { oid, schema, name, state: 'waiting', rowsCopied: 0, snapshotLsn: null, error: null, ...status },
     });
   }
 
   #setTableState(oid: number, status: Partial<IngestTableStatus>): void {
     const known = this.#tables.get(oid);
     if (known === undefined) return;
-    this.#tables.set(oid, { ...known, ...status });
+    this.#tables.set(oid, { table: known.table, status: { ...known.status, ...status } });
     this.#tell();
   }
 

@@ -5,7 +5,7 @@
  */
 import { AssertionError } from '../base/assert.ts';
 import { millraceError, type MillraceError } from '../base/errors.ts';
-import { publicationMissing, readPublication, readPublishedTables, refusalOf } from '../upstream/catalog/publication.ts';
+import { readPublishedTables, refusalOf, requirePublication } from '../upstream/catalog/publication.ts';
 import type { UpstreamConnection } from '../upstream/connection/connect.ts';
 import { readSlot } from '../upstream/replication/slot.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
@@ -37,16 +37,14 @@ export function watchUpstream(
   let stopped = false;
   const look = async (): Promise<void> => {
     try {
-      const publication = await readPublication(control, watched.publication);
       const tables = watched.tables();
-      if (publication === undefined) throw publicationMissing(watched.publication, control.parameters.database, tables);
-      if (publication.missing.length > 0)
-        throw millraceError('PUBLICATION_INCOMPLETE', { publication: watched.publication, missing: publication.missing });
       const found = await readPublishedTables(
         control,
         watched.publication,
         tables.map((table) => table.oid),
       );
+      // After its tables: a publication that is dropped just now is missing as such, not table by table.
+      await requirePublication(control, watched.publication, tables);
       for (const table of tables) {
         const named = { schema: table.schema, table: table.name, publication: watched.publication };
         const match = found.find((published) => published.table.oid === table.oid);
