@@ -42,17 +42,38 @@ function runAll(pg: PostgresInstance, ddl: readonly Ddl[]): void {
   }
 }
 
+/** Steps that share a transaction: a commit costs as much as a table. Few enough for the lock table. */
+const STEPS_PER_TRANSACTION = 20;
+
 function rebuild(pg: PostgresInstance, steps: readonly RebuildStep[]): RebuildFailure[] {
   const failures: RebuildFailure[] = [];
-  for (const { id, ddl } of steps) {
-    try {
-      transaction(pg, ddl);
-    } catch (error) {
-      if (!(error instanceof MillraceError)) throw error;
-      failures.push({ id, error: error.toPlain() });
+  for (let from = 0; from < steps.length; from += STEPS_PER_TRANSACTION) {
+    const some = steps.slice(from, from + STEPS_PER_TRANSACTION);
+    const refused = attempt(pg, some);
+    if (refused === undefined) continue;
+    // One of them; all that is good in the others stays.
+    for (const step of some) {
+      const error = attempt(pg, [step]);
+      if (error !== undefined) failures.push({ id: step.id, error: error.toPlain() });
     }
   }
   return failures;
+}
+
+function attempt(pg: PostgresInstance, steps: readonly RebuildStep[]): MillraceError | undefined {
+  try {
+    pg.inTransaction('BEGIN', 'COMMIT', () => {
+      for (const { ddl } of steps) {
+        runAll(pg, ddl);
+        // Settings that one step sets for itself.
+        pg.run('RESET ALL');
+      }
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
 }
 
 /** There is no autovacuum and no checkpointer in here: without this, each analysis would leave dead rows and WAL in memory for ever. */

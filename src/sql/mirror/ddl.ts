@@ -63,8 +63,8 @@ export function tableDdl({ schema, name, upstream }: MirrorTable, source: Mirror
   );
   return [
     ...schemaDdl(schema),
-    `CREATE TABLE ${table} (${columns.join(', ')})`,
-    ...keyDdl(table, name, upstream),
+    `CREATE TABLE ${table} (${[...columns, ...primaryKey(name, upstream)].join(', ')})`,
+    ...uniqueKeyDdl(table, upstream),
     noRowsHere(table),
     ...commentDdl('TABLE', table, upstream.comment),
     ...upstream.columns.flatMap((column) => commentDdl('COLUMN', `${table}.${ident(column.name)}`, column.comment)),
@@ -77,14 +77,23 @@ function columnDdl(column: UpstreamColumn, names: TypeNames, collations: readonl
   return `${ident(column.name)} ${names(column.typeName)}${collate}${column.notNull ? ' NOT NULL' : ''}`;
 }
 
-/** The primary key decides what GROUP BY may leave out; another replica identity index is a unique one here. */
-function keyDdl(table: string, name: string, upstream: UpstreamTable): string[] {
-  if (upstream.key.length === 0) return [];
-  const columns = upstream.key.map((position) => ident(must(upstream.columns[position], 'a key column').name)).join(', ');
-  if (upstream.primaryKeyName === undefined) return [`CREATE UNIQUE INDEX ON ${table} (${columns})`];
+/** Decides what GROUP BY may leave out. */
+function primaryKey(name: string, upstream: UpstreamTable): string[] {
+  if (upstream.key.length === 0 || upstream.primaryKeyName === undefined) return [];
   // Index names are one namespace a schema, and another table here may come from another schema there.
   const constraint = upstream.name === name ? upstream.primaryKeyName : `${name}_pkey`;
-  return [`ALTER TABLE ${table} ADD CONSTRAINT ${ident(constraint)} PRIMARY KEY (${columns})`];
+  return [`CONSTRAINT ${ident(constraint)} PRIMARY KEY (${keyColumns(upstream)})`];
+}
+
+/** Another replica identity index. */
+function uniqueKeyDdl(table: string, upstream: UpstreamTable): string[] {
+  return upstream.key.length === 0 || upstream.primaryKeyName !== undefined
+    ? []
+    : [`CREATE UNIQUE INDEX ON ${table} (${keyColumns(upstream)})`];
+}
+
+function keyColumns(upstream: UpstreamTable): string {
+  return upstream.key.map((position) => ident(must(upstream.columns[position], 'a key column').name)).join(', ');
 }
 
 function commentDdl(kind: 'TABLE' | 'COLUMN', name: string, comment: string | undefined): string[] {
@@ -99,15 +108,11 @@ export function viewDdl({ kind, schema, name, sql, columnNames, settings }: Mirr
     ...schemaDdl(schema),
     ...Object.entries(settings).map(([setting, value]) => `SET LOCAL ${assignment(setting, value)}`),
     // A new line, because the text may end in a comment.
-    ...(kind === 'view'
-      ? [`CREATE VIEW ${relation}`]
-      : [`CREATE MATERIALIZED VIEW ${relation}\n WITH NO DATA`, noRowsHere(qualified(schema, name))]),
+    kind === 'view'
+      ? `CREATE VIEW ${relation}`
+      : `CREATE MATERIALIZED VIEW ${relation}
+ WITH NO DATA`,
   ];
-}
-
-/** The rows are in the engine. A catalog statement that reads a table as well must fail (42501), never find it empty; analysis asks for no privilege. */
-function noRowsHere(relation: string): string {
-  return `REVOKE SELECT ON ${relation} FROM millrace`;
 }
 
 /** An index on a plain view has no counterpart in Postgres. */
