@@ -1,7 +1,7 @@
 /** `npm run check`: format, lint, types and the tidy test, side by side; for every save, under 10 s. */
 import { checks, report, run, type Check } from './checks.ts';
 
-const tidy: Check = { name: 'tidy', command: ['vitest', 'run', 'test/tidy.test.ts', 'test/errors-doc.test.ts'] };
+const tidy: Check = { name: 'tidy', command: ['vitest', 'run', 'test/tidy.test.ts', 'test/errors-doc.test.ts', 'test/cli-doc.test.ts'] };
 
 const outcomes = await Promise.all(
   [...checks, tidy].map(async (check) => {

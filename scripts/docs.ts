@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors. The texts are the product's own, with `<name>` where a fact stands, so that the page
- * can be searched for what a user saw. `test/errors-doc.test.ts` holds the page against the lists.
+ * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors, and docs/reference/cli.md from the commands. The texts are the product's own, with `<name>` where a
+ * fact of an error stands, so that the page can be searched for what a user saw. `test/errors-doc.test.ts` and `test/cli-doc.test.ts` hold the pages.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { serverErrors } from '../src/base/errors/server.ts';
 import { sqlErrors } from '../src/base/errors/sql.ts';
 import { storeErrors } from '../src/base/errors/store.ts';
 import { upstreamErrors } from '../src/base/errors/upstream.ts';
+import { program } from '../src/cli/program.ts';
 
 const LISTS: readonly (readonly [string, Readonly<Record<string, AnyDefinition>>])[] = [
   ['The upstream database', upstreamErrors],
@@ -88,4 +89,19 @@ function standIn(name: string): unknown {
   );
 }
 
-if (import.meta.main) writeFileSync(join(import.meta.dirname, '../docs/reference/errors.md'), errorsPage());
+/** Each command's own help. */
+export function cliPage(): string {
+  const sections = program.commands.map(
+    (command) => `## millrace ${command.name()}\n\n\`\`\`\n${command.helpInformation().trimEnd()}\n\`\`\`\n`,
+  );
+  return [
+    '# Command line\n\nThis page is made by `npm run docs` from the commands themselves: `millrace <command> --help` prints the same.\n',
+    ...sections,
+  ].join('\n');
+}
+
+if (import.meta.main) {
+  const reference = join(import.meta.dirname, '../docs/reference');
+  writeFileSync(join(reference, 'errors.md'), errorsPage());
+  writeFileSync(join(reference, 'cli.md'), cliPage());
+}

@@ -1,51 +1,8 @@
 /**
- * The composition root: the commands of `millrace`, one file each, loaded only when asked for. A command returns its exit code; an error that reaches this file is printed with what mends it (I-8).
- * Started by `bin/millrace.js`.
+ * `millrace`: runs one command. An error that reaches this file is printed with what mends it (I-8). Started by `bin/millrace.js`.
  */
-import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
 import { MillraceError } from '../base/errors.ts';
-import type { DemoFlags } from './demo.ts';
-
-interface JsonOption {
-  readonly json?: boolean;
-}
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-
-const program = new Command('millrace')
-  .description('Live SQL views over the Postgres you already have, kept exactly right from its own change stream.')
-  .version(version)
-  .showHelpAfterError();
-
-program
-  .command('demo')
-  .description('a live shop on an embedded Postgres, views on it, a crash, an audit: exit 0 when everything is equal')
-  .option('--for <time>', 'how long: 20s, 2m (without a terminal: 20s)')
-  .option('--rate <n>', 'transactions a second', '50')
-  .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
-  .option('--json', 'the last line is one object')
-  .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
-
-program
-  .command('subscribe')
-  .description("print every change of a query's result as it happens")
-  .argument('<millrace-url>', 'postgres://millrace@127.0.0.1:6875/millrace')
-  .argument('<query>', 'the name of a view, or a SELECT')
-  .option('--json', 'one object a line')
-  .action(async (url: string, query: string, options: JsonOption) => exit((await import('./subscribe.ts')).subscribe(url, query, options)));
-
-program
-  .command('audit')
-  .description('compare each view with the upstream at one exact LSN: exit 0 equal, 1 different, 2 could not run')
-  .argument('<millrace-url>', 'postgres://millrace@127.0.0.1:6875/millrace')
-  .argument('[view...]', 'all views when none is named')
-  .option('--json', 'the last line is one object')
-  .action(async (url: string, views: string[], options: JsonOption) => exit((await import('./audit.ts')).audit(url, views, options)));
-
-async function exit(code: Promise<number>): Promise<void> {
-  process.exitCode = await code;
-}
+import { program } from './program.ts';
 
 try {
   await program.parseAsync();
