@@ -1,4 +1,94 @@
 import { defineErrors } from './define.ts';
 
 /** Errors of the room: sql. */
-export const sqlErrors = defineErrors({});
+export const sqlErrors = defineErrors({
+  SYNTAX_ERROR: {
+    sqlstate: '42601',
+    says: ({ near }: { near: string; expected?: string }) => (near === '' ? 'syntax error at end of input' : `syntax error at or near "${near}"`),
+    because: "The statement is not one of Millrace's own, or not written as its grammar wants.",
+    detail: ({ expected }: { near: string; expected?: string }) => (expected === undefined ? undefined : `Expected ${expected}.`),
+  },
+  STATEMENT_READ_ONLY: {
+    sqlstate: '25006',
+    says: ({ statement }: { statement: string }) => `cannot execute ${statement} in a read-only transaction`,
+    because: 'Millrace serves views of another database and changes no rows of its own.',
+    mend: () => 'Write to the upstream database: the change arrives here by itself.',
+  },
+  STATEMENT_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ statement }: { statement: string; instead?: string }) => `${statement} is not supported`,
+    because: 'Millrace has a few statements of its own and Postgres’s SELECT; the rest belongs to the upstream database.',
+    mend: ({ instead }: { statement: string; instead?: string }) =>
+      instead ?? 'Run it on the upstream database; docs/reference/sql.md lists what Millrace understands.',
+  },
+  OPTION_UNKNOWN: {
+    sqlstate: '42601',
+    says: ({ statement, option }: { statement: string; option: string; known: readonly string[] }) => `${statement} has no option ${option}`,
+    because: 'An option that is silently ignored would be a surprise later.',
+    mend: ({ known }: { statement: string; option: string; known: readonly string[] }) => `Its options: ${known.join(', ')}.`,
+  },
+  OPTION_MISSING: {
+    sqlstate: '42601',
+    says: ({ statement, option }: { statement: string; option: string }) => `${statement} must specify ${option}`,
+    because: 'There is no safe default for it.',
+  },
+  OPTION_REFUSED: {
+    sqlstate: '22023',
+    says: ({ option, value }: { option: string; value: string; accepted: string }) => `invalid value for ${option}: "${value}"`,
+    because: 'The value is not one that the option takes.',
+    mend: ({ accepted }: { option: string; value: string; accepted: string }) => `Give ${accepted}.`,
+  },
+  SECRET_IN_STATEMENT: {
+    sqlstate: '42601',
+    says: () => 'PASSWORD takes a secret, not a literal',
+    because: 'The statement that made a connection is shown again by SHOW CREATE CONNECTION, and a password must not be in it.',
+    mend: () => "CREATE SECRET pg_password AS '…'; then PASSWORD SECRET pg_password.",
+  },
+  FEATURE_NOT_SUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ feature }: { feature: string; instead?: string }) => `${feature} cannot be maintained incrementally yet`,
+    because: 'Millrace refuses at CREATE what it cannot keep exact (I-1), by the name of the SQL feature.',
+    mend: ({ instead }: { feature: string; instead?: string }) => instead ?? 'Write the query without it, or run it on the upstream database.',
+  },
+  NOT_DETERMINISTIC: {
+    sqlstate: '0A000',
+    says: ({ function: name }: { function: string; why: string }) => `${name} cannot be used in a view`,
+    because: 'A view must be a function of the upstream rows alone: otherwise it would change without any change, or never.',
+    detail: ({ why }: { function: string; why: string }) => why,
+    mend: () => 'Leave it out of the view and apply it when querying the view.',
+  },
+  VOLATILE_IN_QUERY: {
+    sqlstate: '0A000',
+    says: ({ function: name }: { function: string }) => `${name} cannot be called over the rows of a view or table`,
+    because: 'A VOLATILE function gives another answer at every call; the dataflow calls functions once a distinct argument.',
+    mend: () => 'Apply it in the client.',
+  },
+  USER_FUNCTION: {
+    sqlstate: '0A000',
+    says: ({ function: name }: { function: string }) => `the user-defined function ${name} is not available here`,
+    because: 'The mirror holds no code of the upstream; only functions that come with Postgres run here.',
+    mend: () => 'Write its expression into the query.',
+  },
+  KEY_TYPE_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ what, type }: { what: string; type: string }) => `${what} of type ${type} is not supported`,
+    because: 'Equal values of this type may be written differently, so that a hash of the text would tell them apart.',
+    mend: () => 'Cast it to text where equality of the text is meant.',
+  },
+  LIMIT_INVALID: {
+    sqlstate: '2201W',
+    says: ({ clause }: { clause: 'LIMIT' | 'OFFSET' }) => `${clause} must not be negative`,
+    because: 'A negative number of rows has no meaning, in Postgres neither.',
+  },
+  PLAN_TOO_LARGE: {
+    sqlstate: '54001',
+    says: ({ nodesMax }: { nodesMax: number }) => `the query becomes a plan of more than ${nodesMax} operators`,
+    because: 'Every reference to a view or CTE is planned by itself, and a plan has a limit (I-6).',
+    mend: () => 'Make the part that is used several times a materialized view.',
+  },
+  PARAMETER_MISSING: {
+    sqlstate: '42P02',
+    says: ({ number }: { number: number }) => `there is no parameter $${number}`,
+    because: 'Every parameter of a statement needs a value when it is executed.',
+  },
+});

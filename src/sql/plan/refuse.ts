@@ -1,0 +1,30 @@
+/** What a query may contain and Millrace does not maintain yet, by the name that its user knows. Called by `bind-query.ts`. */
+import { millraceError, type MillraceError } from '../../base/errors.ts';
+import type { TreeNode } from './node-tree.ts';
+
+export function unsupported(feature: string, instead?: string): MillraceError {
+  return millraceError('FEATURE_NOT_SUPPORTED', { feature, ...(instead === undefined ? {} : { instead }) });
+}
+
+export function refuseUnsupported(query: TreeNode): void {
+  if (query.number('commandType') !== 1 || query.flag('hasModifyingCTE')) {
+    throw millraceError('STATEMENT_READ_ONLY', { statement: 'a data-modifying statement' });
+  }
+  if (query.list('rowMarks').length > 0) throw millraceError('STATEMENT_READ_ONLY', { statement: 'SELECT FOR UPDATE' });
+  if (query.flag('hasWindowFuncs')) throw unsupported('a window function');
+  if (query.flag('hasTargetSRFs')) throw unsupported('a set-returning function in the select list');
+  if (query.list('groupingSets').length > 0) throw unsupported('GROUPING SETS, ROLLUP or CUBE', 'Write one GROUP BY a set, and UNION ALL.');
+  if (query.flag('hasDistinctOn')) throw unsupported('DISTINCT ON');
+  if (query.flag('hasRecursive')) throw unsupported('WITH RECURSIVE');
+  if (query.number('limitOption') === WITH_TIES && query.maybe('limitCount') !== null) throw unsupported('FETCH FIRST … WITH TIES');
+}
+
+/** LimitOption: 0 LIMIT_OPTION_COUNT, 1 LIMIT_OPTION_WITH_TIES. */
+const WITH_TIES = 1;
+
+/** SubLinkType of primnodes.h. */
+const SUBQUERIES = ['EXISTS (subquery)', 'a comparison with ALL (subquery)', 'IN or ANY (subquery)', 'a row comparison with a subquery', 'a scalar subquery'];
+
+export function refuseSubquery(node: TreeNode): never {
+  throw unsupported(SUBQUERIES[node.number('subLinkType')] ?? 'ARRAY(subquery)', 'Write it as a join, with DISTINCT or GROUP BY where needed.');
+}
