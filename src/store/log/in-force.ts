@@ -68,6 +68,9 @@ export class InForce {
         if (known !== undefined) this.tables.set(fact.oid, { ...known, snapshotLsn: fact.snapshotLsn });
         return;
       }
+      case recordKind.interrupted:
+        this.openTransaction = undefined;
+        return;
       case recordKind.removed:
         this.tables.delete(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).readUInt32BE(0));
         return;

@@ -77,6 +77,12 @@ describe('the log', () => {
     writer.appendRemoved(7);
     const end = writer.appendWal([begin(10n), payload('whole'), commit(10n)]);
     expect(walked(disk, 0, end).seen).toEqual(['removed 7', 'begin 10', 'whole', 'commit 11']);
+    // Until it is known to be void, nothing behind it is seen; a restart knows.
+    const open = writer.appendWal([begin(20n), payload('lost again')]);
+    expect(walked(disk, end, writer.appendRemoved(8))).toEqual({ seen: [], cut: { offset: end, skip: 0 } });
+    const again = LogWriter.open(disk, DIRECTORY);
+    expect(again.end).toBeGreaterThan(open);
+    expect(walked(disk, end, again.end).seen).toEqual(['removed 8']);
   });
 
   test('a segment says what is in force where it begins', () => {
@@ -168,7 +174,10 @@ type Step =
   | { readonly do: 'crash'; readonly luck: readonly number[] };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('append' as const), bytes: fc.integer({ min: 0, max: 1500 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant('append' as const), bytes: fc.oneof(fc.constant(500), fc.integer({ min: 0, max: 1500 })) }),
+  },
   { weight: 3, arbitrary: fc.constantFrom<Step>({ do: 'sync' }, { do: 'fill' }, { do: 'free' }, { do: 'fail sync' }) },
   {
     weight: 2,
@@ -229,7 +238,7 @@ describe('on a disk that forgets, tears, fills up and fails', () => {
         disk.crash(() => 0.4);
         reopen();
       }),
-      { numRuns: 300 },
+      { numRuns: Number(process.env['MILLRACE_RUNS'] ?? 300) },
     );
   });
 });

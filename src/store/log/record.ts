@@ -7,13 +7,23 @@ import { crc32 } from 'node:zlib';
 
 export const RECORD_HEADER_BYTES = 12;
 
-export const recordKind = { segment: 1, wal: 2, progress: 3, table: 4, copy: 5, copied: 6, removed: 7, altered: 8 } as const;
+export const recordKind = {
+  segment: 1,
+  wal: 2,
+  progress: 3,
+  table: 4,
+  copy: 5,
+  copied: 6,
+  removed: 7,
+  altered: 8,
+  interrupted: 9,
+} as const;
 
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
 
 export const AFTER_SYNC = 1;
 
-const KIND_MAX = 8;
+const KIND_MAX = 9;
 
 /** Writes the header of a record whose payload is `chunks` into `header` (12 bytes). Returns the payload's length. */
 export function encodeRecordHeader(header: Buffer, kind: RecordKind, flags: number, chunks: readonly Uint8Array[]): number {

@@ -1,7 +1,7 @@
 /**
  * The log as whole transactions and facts, in order. `walk` visits the messages of a transaction only once its Commit is known to stand before `to`: it looks
- * ahead, and buffers nothing, however large the transaction is (I-6). A transaction that another Begin follows was cut short by a lost connection and is void;
- * one whose end is not in sight yet stops the walk in front of it. Keeps I-1 and I-2 for the engine, the fold and the table reader.
+ * ahead, and buffers nothing, however large the transaction is (I-6). A transaction that another Begin or an `interrupted` record follows was cut short by a lost connection and
+ * is void; one whose end is not in sight yet stops the walk in front of it. Keeps I-1 and I-2 for the engine, the fold and the table reader.
  *
  * Facts (tables, copies) are visited where they stand, which may be between the messages of a transaction when a copy runs beside the stream.
  */
@@ -92,7 +92,8 @@ export function walk(reader: LogReader, from: number | Cut, to: number | Cut, vi
           if (options.stopAtCommit?.() === true) return cursor.end === end ? cutAt(nextOffset) : { offset, skip: cursor.end - start };
         } else visitor.message?.(kind, bytes, cursor.at, cursor.end);
       }
-    } else visitFact(reader, visitor);
+    } else if (reader.kind === recordKind.interrupted) isVoid = false;
+    else visitFact(reader, visitor);
     if (offset === until.offset) break;
     skip = 0;
     // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
@@ -110,6 +111,7 @@ function visitFact(reader: LogReader, visitor: LogVisitor): void {
   switch (reader.kind) {
     case recordKind.segment:
     case recordKind.wal:
+    case recordKind.interrupted:
       return;
     case recordKind.progress:
       return visitor.progress?.(bytes.readBigUInt64BE(start));
@@ -139,6 +141,7 @@ function fateOf(reader: LogReader, at: number, nextOffset: number, to: number): 
   const { ahead } = reader;
   ahead.seek(nextOffset, to);
   while (ahead.next()) {
+    if (ahead.kind === recordKind.interrupted) return VOID;
     if (ahead.kind !== recordKind.wal) continue;
     cursor.reset(ahead.bytes, ahead.start, ahead.end);
     const there = scan(cursor);

@@ -71,6 +71,8 @@ export class LogWriter {
       this.#segment.file.sync();
       disk.syncDirectory(directory);
     }
+    // Whatever sent the rest of an open transaction is gone.
+    this.appendInterrupted();
     this.#bounds?.publishSynced(recovered.end);
   }
 
@@ -124,6 +126,11 @@ export class LogWriter {
 
   appendRemoved(oid: number): number {
     return this.append(recordKind.removed, [oidBytes(oid)]);
+  }
+
+  /** The connection was lost: a transaction that is open here is void (it will be sent again). Writes nothing when none is. */
+  appendInterrupted(): number {
+    return this.#inForce.openTransaction === undefined ? this.#end : this.append(recordKind.interrupted, []);
   }
 
   append(kind: RecordKind, chunks: readonly Uint8Array[]): number {
@@ -197,7 +204,7 @@ export class LogWriter {
 
   /** Syncs the old segment first: only the last one may ever have a torn tail. */
   #roll(): void {
-    if (this.#segment !== undefined) this.sync();
+    if (this.#segment !== undefined) this.#finishSegment(this.#segment);
     const start = this.#end;
     let file: DiskFile | undefined;
     const before = this.#segment;
@@ -226,6 +233,16 @@ export class LogWriter {
         () => old.close(),
         () => old.close(),
       );
+  }
+
+  #finishSegment(segment: Segment): void {
+    // A write that failed may have left a part behind the end; the next segment begins where this one ends.
+    const size = this.#end - segment.start;
+    if (segment.file.size() > size) {
+      segment.file.truncate(size);
+      this.#syncedOffset = Math.min(this.#syncedOffset, segment.start);
+    }
+    this.sync();
   }
 
   #refuseAfterFailure(): void {

@@ -76,6 +76,8 @@ export class RowStore {
   }
 
   facts(): FoldFacts {
+    // Another thread's commit may be newer than the view that this thread happens to hold.
+    this.#environment.resetReadTxn();
     return this.#facts.get(FOLD) ?? { foldedTo: cutToJson(cutAt(0)) };
   }
 
