@@ -1,8 +1,8 @@
 /** Text as Postgres prints it → slot → the same text, for every storage; and the slot tells identical values from others. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codecOf } from './codec.ts';
-import { pgType, Postgres, sqlLiteral } from './postgres.fixture.ts';
-import { edges, sample, seeded } from './samples.fixture.ts';
+import { pgType, Postgres, sqlLiteral } from './testing/postgres.ts';
+import { edges, sample, seeded } from './testing/samples.ts';
 import type { RowSpace } from './space.ts';
 
 function space(): RowSpace {

@@ -215,8 +215,10 @@ export function fitNumeric(value: Numeric, typmod: number): Numeric {
   return digits > precision - scale ? fail('22003', 'numeric field overflow') : rounded;
 }
 
-const NUMERIC_INPUT = /^\s*([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,9}))?\s*$/i;
-const NUMERIC_SPECIAL = /^\s*(?:(nan)|([+-]?)(?:inf|infinity))\s*$/i;
+const NUMERIC_INPUT = /^[ \t\n\r\f\v]*([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?[ \t\n\r\f\v]*$/i;
+const NUMERIC_SPECIAL = /^[ \t\n\r\f\v]*(?:(nan)|([+-]?)(?:inf|infinity))[ \t\n\r\f\v]*$/i;
+/** Longer inputs than anybody writes are Postgres's to judge. */
+const INPUT_SCALE_MAX = 5_000;
 
 /** The input function, for its decimal forms; undefined where Postgres itself must look (0x1F, 1_000, errors). */
 export function inputNumeric(text: string): Numeric | undefined {
@@ -228,9 +230,8 @@ export function inputNumeric(text: string): Numeric | undefined {
   }
   const [, sign, whole = '', fraction = '', exponent = '0'] = match;
   if (whole === '' && fraction === '') return undefined;
-  const power = Number(exponent);
-  if (Math.abs(power) > 1000) return undefined;
+  const scale = fraction.length - Number(exponent);
+  if (Math.abs(scale) > INPUT_SCALE_MAX) return undefined;
   const coefficient = normalInt(BigInt(`${whole}${fraction}`) * (sign === '-' ? -1n : 1n));
-  const scale = fraction.length - power;
   return scale >= 0 ? new Numeric(coefficient, scale) : new Numeric(shiftUp(coefficient, -scale), 0);
 }

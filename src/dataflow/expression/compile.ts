@@ -77,7 +77,7 @@ export function compile(expression: Expression, scope: Scope): Operand {
       const operand = compile(expression.arg, scope);
       const native = nativeIoCast(operand.type, expression.type, scope.session);
       if (native === undefined) return compileFallback(expression, [operand], scope);
-      return applyStrict(native, [operand], { args: [expression.arg], type: expression.type }, scope);
+      return applyStrict(native, [operand], { args: [expression.arg], type: expression.type }, scope, expression);
     }
     case 'canonical':
       return compileCanonical(expression, scope);
@@ -95,9 +95,11 @@ function compileColumn(expression: Of<'column'>, { generator, inputs, absent }: 
 }
 
 /** A strict function: NULL where an argument is, else the native's code. */
-function applyStrict(native: Native, operands: readonly Operand[], site: CallSite, { generator }: Scope): Operand {
+function applyStrict(native: Native, operands: readonly Operand[], site: CallSite, scope: Scope, expression?: Expression): Operand {
+  const { generator } = scope;
   const { type } = site;
   if (native.fails) generator.fails = true;
+  if (native.withNulls !== undefined) return { type, ...native.withNulls(generator, operands, site), cheap: false };
   if (operands.some(({ isNull }) => isNull === 'true')) return generator.nothing(type);
   const flags = [...new Set(operands.map(({ isNull }) => isNull).filter((flag) => flag !== 'false'))];
   const code = (): string =>
@@ -107,16 +109,17 @@ function applyStrict(native: Native, operands: readonly Operand[], site: CallSit
       operands.map((operand) => generator.named(operand)),
       site,
     );
-  if (flags.length === 0 && native.nullable !== true) {
+  if (flags.length === 0 && native.nullable !== true && native.partial !== true) {
     const value = generator.fresh('v');
     generator.emit(`const ${value} = ${code()};`);
     return { type, isNull: 'false', value, cheap: true };
   }
   const variable = generator.variable(type, flags.join(' || ') || 'false');
   const inner = generator.captured(() => {
-    if (native.nullable === true) {
+    if (native.nullable === true || native.partial === true) {
       const raw = generator.fresh('x');
-      generator.emit(`const ${raw} = ${code()};`);
+      generator.emit(`let ${raw} = ${code()};`);
+      if (native.partial === true) generator.emit(`if (${raw} === undefined) { ${askPostgres(raw, expression!, operands, scope)} }`);
       generator.emit(`if (${raw} === null) ${variable.isNull} = true; else ${variable.value} = ${raw};`);
     } else generator.emit(`${variable.value} = ${code()};`);
   });
@@ -313,31 +316,31 @@ function compileCanonical(expression: Of<'canonical'>, scope: Scope): Operand {
 }
 
 function compileFallback(expression: Expression, operands: readonly Operand[], scope: Scope): Operand {
-  const { generator, fallback } = scope;
-  const { sql, strict } = fallbackOf(expression);
+  const { generator } = scope;
   const { type } = expression;
+  const { strict } = fallbackOf(expression, scope.session);
   generator.fails = true;
   if (strict && operands.some(({ isNull }) => isNull === 'true')) return generator.nothing(type);
   const flags = strict ? [...new Set(operands.map(({ isNull }) => isNull).filter((flag) => flag !== 'false'))] : [];
-  const memo = generator.use(
-    fallback.add(
-      sql,
-      operands.map((operand) => operand.type),
-      type,
-    ),
-    'memo',
-  );
   const variable = generator.variable(type, flags.join(' || ') || 'false');
-  const inner = generator.captured(() => {
-    const args = operands.map((operand) =>
-      operand.isNull === 'true' ? 'null' : operand.isNull === 'false' ? operand.value : `${operand.isNull} ? null : ${operand.value}`,
-    );
-    const answer = generator.fresh('x');
-    generator.emit(`const ${answer} = ${memo}.answer([${args.join(', ')}]);`);
-    // Not known yet: this row waits until the whole block's questions have been asked at once.
-    generator.emit(`if (${answer} === undefined) { aside[asideCount++] = i; continue rows; }`);
-    generator.emit(`if (${answer} === null) ${variable.isNull} = true; else ${variable.value} = ${answer};`);
-  });
-  generator.emit(`if (!${variable.isNull}) { ${inner} }`);
+  const answer = generator.fresh('x');
+  generator.emit(`if (!${variable.isNull}) {
+    let ${answer}; ${askPostgres(answer, expression, operands, scope)}
+    if (${answer} === null) ${variable.isNull} = true; else ${variable.value} = ${answer}; }`);
   return { type, ...variable, cheap: true };
+}
+
+/** Statements that set `target` to Postgres's answer for the operands. Not known yet: this row waits until the whole block's questions have been asked at once. */
+function askPostgres(
+  target: string,
+  expression: Expression,
+  operands: readonly Operand[],
+  { generator, fallback, session }: Scope,
+): string {
+  const types = operands.map((operand) => operand.type);
+  const memo = generator.use(fallback.add(fallbackOf(expression, session).sql, types, expression.type), 'memo');
+  const args = operands.map(({ isNull, value }) =>
+    isNull === 'true' ? 'null' : isNull === 'false' ? value : `${isNull} ? null : ${value}`,
+  );
+  return `${target} = ${memo}.answer([${args.join(', ')}]); if (${target} === undefined) { aside[asideCount++] = i; continue rows; }`;
 }

@@ -1,9 +1,25 @@
 /** The SQL over $1 … $n that PGlite evaluates for an expression without a native implementation. */
 import { assert } from '../../base/assert.ts';
 import type { Expression } from '../plan/expression.ts';
+import { printsIso, type SessionSettings } from './session.ts';
 import { typeName } from './type-name.ts';
 
-export function fallbackOf(expression: Expression): { readonly sql: string; readonly strict: boolean } {
+export interface FallbackSql {
+  readonly sql: string;
+  readonly strict: boolean;
+}
+
+export function fallbackOf(expression: Expression, session: SessionSettings): FallbackSql {
+  const { sql, strict } = plainFallbackOf(expression);
+  // Answers are read as ISO dates: where the view's DateStyle prints others, JSON has the one form that no setting changes.
+  const restyled = DATED.has(expression.type.oid) && !printsIso(session);
+  return { sql: restyled ? `(pg_catalog.to_json(${sql}) #>> '{}')` : sql, strict };
+}
+
+/** date, timestamp, timestamptz. */
+const DATED: ReadonlySet<number> = new Set([1082, 1114, 1184]);
+
+function plainFallbackOf(expression: Expression): FallbackSql {
   switch (expression.kind) {
     case 'fallback':
       return { sql: expression.sql, strict: expression.strict };

@@ -21,9 +21,13 @@ export interface Native {
   code(generator: Generator, args: readonly string[], site: CallSite): string;
   /** The same over unread slots, where that saves reading: undefined when it cannot. */
   readonly slots?: (generator: Generator, operands: readonly Operand[], site: CallSite) => string | undefined;
+  /** Not strict: called always, with operands that may be NULL; gives the value and the NULL flag. */
+  readonly withNulls?: (generator: Generator, operands: readonly Operand[], site: CallSite) => { value: string; isNull: string };
   /** May throw a ValueFailure. */
   readonly fails: boolean;
   readonly nullable?: boolean;
+  /** The code may give undefined: this row's call is then asked of Postgres. */
+  readonly partial?: boolean;
   /** Can it do this very call? (a pattern that is constant, a zone that is UTC). */
   readonly covers?: (site: CallSite) => boolean;
   readonly exactness?: (site: CallSite) => Exactness;

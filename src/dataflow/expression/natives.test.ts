@@ -1,8 +1,8 @@
 /** Every native implementation against Postgres itself: the same text, NULL, or SQLSTATE and message, over edge values and random ones. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rowLayout } from '../../values/layout.ts';
-import { pgType, Postgres, sqlLiteral, type Answer } from '../../values/postgres.fixture.ts';
-import { sample, seeded, type Random } from '../../values/samples.fixture.ts';
+import { pgType, Postgres, sqlLiteral, type Answer } from '../../values/testing/postgres.ts';
+import { sample, seeded, type Random } from '../../values/testing/samples.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Call, Expression } from '../plan/expression.ts';
 import { compileBlock } from './compile-block.ts';
@@ -20,7 +20,8 @@ beforeAll(async () => {
   const rows = await postgres.rows<{ oid: number; name: string; args: string[]; returns: string }>(
     `SELECT oid::int4 AS oid, proname AS name, ARRAY(SELECT format_type(t, NULL) FROM unnest(proargtypes) AS t) AS args, format_type(prorettype, NULL) AS returns FROM pg_proc`,
   );
-  procs = new Map(rows.map((row) => [row.oid, row]));
+  // What takes any type is tried with an integer; concat is in compile.test.ts.
+  procs = new Map(rows.map((row) => [row.oid, { ...row, args: row.args.map((type) => (type === 'anynonarray' ? 'integer' : type)) }]));
 });
 
 afterAll(() => postgres.close());
@@ -158,6 +159,7 @@ test('every native equals Postgres', async () => {
       failures.push(`${oid} ${native.name}: no such function`);
       continue;
     }
+    if (proc.args.includes('"any"')) continue;
     const random = seeded(SEED + oid);
     const tuples = Array.from({ length: CASES_EACH }, () =>
       proc.args.map((type, i) => (random() < 0.03 ? null : draw(proc.name, i, type, random))),

@@ -3,6 +3,7 @@
  * Plain data: crosses threads, is kept in the catalog as JSON. `sql/plan` makes it; `dataflow/expression` compiles it.
  */
 import type { Collation, PgType } from '../../values/type.ts';
+import type { Exactness } from './plan.ts';
 
 export type Expression =
   | ColumnRef
@@ -105,4 +106,6 @@ export interface Fallback {
   readonly args: readonly Expression[];
   readonly strict: boolean;
   readonly type: PgType;
+  /** What its maker knows of it (a STABLE function: `settings`); exact when absent. */
+  readonly exactness?: Exactness;
 }

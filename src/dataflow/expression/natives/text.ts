@@ -1,6 +1,11 @@
 /** text, varchar and bpchar. */
 import { canonicalizer } from '../../../values/canonical.ts';
+import { baseOid } from '../../../values/codec.ts';
 import { textOrder } from '../../../values/order.ts';
+import type { PgType } from '../../../values/type.ts';
+import type { Generator, Operand } from '../generator.ts';
+import { printer } from '../io-cast.ts';
+import { UTC_SESSION } from '../session.ts';
 import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
 import { initcapFor, lowerFor, mapsCaseExactly, upperFor } from './case-mapping.ts';
 import { compareNatives } from './compare.ts';
@@ -47,6 +52,49 @@ const extreme = (name: string, symbol: '>' | '<'): Native => ({
   exactness: compareNatives.find(([oid]) => oid === 740)![1].exactness!,
 });
 
+/** The text of a value as `::text` gives it (booleans in full) or as the output function does. */
+function textOf(generator: Generator, operand: Operand, spelled: boolean): string {
+  if (operand.type.storage === 'text' && operand.type.kind !== 'array') return operand.value;
+  if (operand.type.storage === 'bool' && spelled) return `(${operand.value} ? 'true' : 'false')`;
+  return `${generator.use(printer(operand.type, UTC_SESSION)!, 'print')}(${operand.value})`;
+}
+
+/** Types whose text no setting changes, and that Postgres casts by printing. */
+const plainText = (type: PgType): boolean => type.kind !== 'array' && type.kind !== 'composite' && SETTLED.has(baseOid(type));
+const SETTLED: ReadonlySet<number> = new Set([16, 20, 21, 23, 25, 26, 700, 701, 1043, 1700, 2950, 3802, 114]);
+
+/** text || anything, anything || text. */
+const catAny = (name: string): Native => ({
+  name,
+  fails: false,
+  covers: ({ args }) => args.every(({ type }) => plainText(type)),
+  code: () => '',
+  slots: (generator, operands) => `(${operands.map((operand) => textOf(generator, operand, true)).join(' + ')})`,
+});
+
+/** concat: NULLs are nothing. An array argument may be VARIADIC: not here. */
+const concat: Native = {
+  name: 'concat',
+  fails: false,
+  covers: ({ args }) => args.every(({ type }) => plainText(type)),
+  code: () => '',
+  withNulls: (generator, operands) => {
+    const parts = operands.map((operand) => `(${operand.isNull} ? '' : ${textOf(generator, operand, false)})`);
+    return { value: `('' + ${parts.join(' + ')})`, isNull: 'false' };
+  },
+};
+
+const concatWs: Native = {
+  name: 'concat_ws',
+  fails: false,
+  covers: ({ args }) => args.every(({ type }) => plainText(type)),
+  code: () => '',
+  withNulls: (generator, [separator, ...operands]) => {
+    const parts = operands.map((operand) => `...(${operand.isNull} ? [] : [${textOf(generator, operand, false)}])`);
+    return { value: `[${parts.join(', ')}].join(${separator!.value})`, isNull: separator!.isNull };
+  },
+};
+
 const trimBlanks = canonicalizer({ oid: 1042, name: 'character', kind: 'base', storage: 'text', typmod: -1 }) as (text: string) => string;
 const bpcharLength = (text: string): number => f.length(trimBlanks(text));
 const each = (oids: readonly number[], native: Native): NativeTable => oids.map((oid) => [oid, native] as const);
@@ -90,6 +138,10 @@ export const textNatives: NativeTable = [
   ...each([851, 1570, 1632], likeNative('!~~', { negated: true, folded: false })),
   ...each([1633, 1660], likeNative('~~*', { negated: false, folded: true })),
   ...each([1634, 1661], likeNative('!~~*', { negated: true, folded: true })),
+  [2003, catAny('textanycat')],
+  [2004, catAny('anytextcat')],
+  [3058, concat],
+  [3059, concatWs],
   [458, extreme('text_larger', '>')],
   [459, extreme('text_smaller', '<')],
   [401, calls('bpchar → text', trimBlanks, pure)],

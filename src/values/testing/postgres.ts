@@ -1,58 +1,69 @@
 /**
- * For tests only: Postgres itself (PGlite, in this process) as the oracle of values and functions. Each question is one SQL expression; the answer is its
+ * For tests only: a real Postgres as the oracle of values and functions. Each question is one SQL expression; the answer is its
  * output text, NULL, or the SQLSTATE and message of its error. Session: UTC, ISO dates, as values are on the wire.
  */
-import { PGlite } from '@electric-sql/pglite';
-import { literal } from '../base/ident.ts';
-import type { Collation, PgType } from './type.ts';
-import { storageOf } from './type.ts';
+import { startPostgres, type DatabaseOptions, type TestPostgres } from '../../../test/postgres/postgres.ts';
+import { literal } from '../../base/ident.ts';
+import type { Collation, PgType } from '../type.ts';
+import { storageOf } from '../type.ts';
 
 export type Answer = { readonly text: string | null } | { readonly error: string };
 
 export const C_COLLATION: Collation = { name: 'C', provider: 'c', locale: 'C', deterministic: true };
 
 export class Postgres {
-  readonly #db: PGlite;
+  readonly #server: TestPostgres;
+  readonly #database: string;
 
-  private constructor(db: PGlite) {
-    this.#db = db;
+  private constructor(server: TestPostgres, database: string) {
+    this.#server = server;
+    this.#database = database;
   }
 
-  static async start(): Promise<Postgres> {
-    const db = await PGlite.create();
-    await db.exec(`
-      SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres';
-      CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
-      ALTER TYPE mood ADD VALUE 'furious' BEFORE 'sad';
-      CREATE FUNCTION ask(question text) RETURNS text LANGUAGE plpgsql AS $$
-      DECLARE answer text;
-      BEGIN
-        EXECUTE question INTO answer;
-        RETURN 'v' || answer;
-      EXCEPTION WHEN OTHERS THEN RETURN 'e' || SQLSTATE || ' ' || SQLERRM;
-      END $$;`);
-    return new Postgres(db);
+  /** Text order is by bytes, unless asked for otherwise. */
+  static async start(options: DatabaseOptions = { provider: 'builtin' }): Promise<Postgres> {
+    const server = await startPostgres();
+    await server.createDatabase('oracle', options);
+    await server.query(
+      `ALTER DATABASE oracle SET timezone = 'UTC';
+       ALTER DATABASE oracle SET datestyle = 'ISO, MDY'; ALTER DATABASE oracle SET intervalstyle = 'postgres';`,
+    );
+    await server.query(
+      `CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+       CREATE FUNCTION ask(question text) RETURNS text LANGUAGE plpgsql AS $$
+       DECLARE answer text;
+       BEGIN
+         EXECUTE question INTO answer;
+         RETURN 'v' || answer;
+       EXCEPTION WHEN OTHERS THEN RETURN 'e' || SQLSTATE || ' ' || SQLERRM;
+       END $$;`,
+      undefined,
+      'oracle',
+    );
+    await server.query(`ALTER TYPE mood ADD VALUE 'furious' BEFORE 'sad'`, undefined, 'oracle');
+    return new Postgres(server, 'oracle');
   }
 
-  async rows<T>(sql: string): Promise<T[]> {
-    return (await this.#db.query<T>(sql)).rows;
+  async rows<T extends Record<string, unknown>>(sql: string): Promise<T[]> {
+    return this.#server.query<T>(sql, undefined, this.#database);
   }
 
   /** Every expression evaluated by itself. */
   async answers(expressions: readonly string[]): Promise<Answer[]> {
     const questions = expressions.map((expression) => `SELECT format('%s', x) FROM (SELECT ${expression} AS x) AS s WHERE x IS NOT NULL`);
-    const { rows } = await this.#db.query<{ answers: (string | null)[] }>(
-      'SELECT array_agg(ask(q) ORDER BY i) AS answers FROM unnest($1::text[]) WITH ORDINALITY AS u(q, i)',
+    const rows = await this.#server.query<{ answer: string | null }>(
+      'SELECT ask(q) AS answer FROM unnest($1::text[]) WITH ORDINALITY AS u(q, i) ORDER BY i',
       [questions],
+      this.#database,
     );
-    return rows[0]!.answers.map((answer) => {
+    return rows.map(({ answer }) => {
       if (answer === null) return { text: null };
       return answer.startsWith('v') ? { text: answer.slice(1) } : { error: answer.slice(1) };
     });
   }
 
   async close(): Promise<void> {
-    await this.#db.close();
+    await this.#server.stop();
   }
 }
 
