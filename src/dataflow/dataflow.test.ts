@@ -214,7 +214,10 @@ describe('rows are stored once', () => {
       'view a',
       'view b',
     ]);
+    const needed = flow.requirements({ op: 'scan', object: 'orders', pick: [2], columns: columns(text) });
+    expect(needed).toEqual([{ object: 'orders', columns: [0, 2], arranged: true }]);
     flow.uninstall('a');
+    expect(flow.requirements(scanOrders)).toEqual([{ object: 'orders', columns: [0, 1, 2], arranged: false }]);
     expect(flow.arrangements().map(({ object }) => object)).toEqual(['customers', 'b']);
     flow.uninstall('b');
     expect(flow.arrangements()).toEqual([]);

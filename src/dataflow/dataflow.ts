@@ -15,7 +15,6 @@ import type { Arrangement } from './arrangement/arrangement.ts';
 import { DeltaBlock } from './arrangement/delta-block.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
-import { compileHash, compileSame } from './expression/rows.ts';
 import { DataflowFault } from './fault.ts';
 import { buildView, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
@@ -166,15 +165,23 @@ export class Dataflow {
 
   /** Visits the rows whose columns of `index` are identical to those `keys` (in order) of the row at `row`, which has the layout of the view. */
   lookup(object: string, index: RowIndex, space: RowSpace, row: number, visit: (row: number, weight: number) => void): void {
-    const { output, layout } = this.#view(object);
-    const { memory } = output;
-    const same = compileSame(layout, index.columns, layout, index.columns);
-    const hash = compileHash(layout, index.columns)(space, row);
+    const { memory } = this.#view(object).output;
+    const hash = index.hash(space, row);
     for (let head = index.table.find(hash); head !== 0; head = index.table.findNext()) {
-      if (!same(space, row, memory, memory.address(head))) continue;
+      if (!index.same(space, row, memory, memory.address(head))) continue;
       for (let id = head; id !== 0; id = memory.words[memory.header(id) + index.link]!) visit(memory.address(id), memory.weight(id));
       return;
     }
+  }
+
+  /** The tables that a view of this plan needs arranged, with the columns, and whether that is there already: what a new view costs (EXPLAIN, the budget). */
+  requirements(plan: Plan): { object: string; columns: number[]; arranged: boolean }[] {
+    return [...columnsRead(this.#fuse(plan, false))].flatMap(([object, columns]) => {
+      const table = this.#tables.get(object);
+      if (table === undefined) return [];
+      const kept = [...new Set([...table.shape.key, ...columns])].sort((a, b) => a - b);
+      return [{ object, columns: kept, arranged: table.inputs.some((input) => input.covers(columns)) }];
+    });
   }
 
   arrangements(): ArrangementBytes[] {
@@ -211,7 +218,7 @@ export class Dataflow {
         if (!more) return;
         const views = this.#readersOf(object);
         for (const view of views) this.#guarded(view, () => view.before(object));
-        for (const input of table.inputs) input.arrangement.apply(input.delta);
+        for (const input of table.inputs) input.apply();
         for (const view of views) this.#guarded(view, () => view.run(object));
         for (const view of views) view.clear(object);
       } catch (cause) {

@@ -6,7 +6,7 @@
  * Rows are told apart by the key (keyed) or as whole rows (a table without a key: a multiset, sent under REPLICA IDENTITY FULL). Changes of a step wait in an
  * overlay by key, so that a later change sees the earlier ones; the arrangement of current rows gives the old row and fills columns that the upstream left out
  * (unchanged TOAST). A change that contradicts the rows (I-1) throws DataflowFault: the table is faulty, its neighbours are not.
- * Called by `dataflow.ts`: changes, then `drain` → (probes) → `arrangement.apply(delta)` until nothing is left.
+ * Called by `dataflow.ts`: changes, then `drain` → (probes) → `apply` until nothing is left.
  */
 import { rowLayout, type RowLayout } from '../values/layout.ts';
 import type { Column } from '../values/type.ts';
@@ -31,6 +31,14 @@ export interface TableShape {
 export type OldTuple = 'none' | 'key' | 'row';
 
 const LOAD_ROWS = 4096;
+const STAGE_ROWS = 128;
+/** Kinds of changes. */
+const INSERT = 0;
+const UPDATE = 1;
+/** An update that brings its old key or row. */
+const UPDATE_FROM = 2;
+const DELETE = 3;
+const TRUNCATE = 4;
 /** `current` of an overlay entry, when not a row address in the pending block. */
 const ABSENT = -1;
 const ARRANGED = -2;
@@ -51,7 +59,18 @@ export class TableInput {
   readonly #sameIdentity: SameFunction;
   readonly #sameRow: SameFunction;
   readonly #unchanged: Uint8Array;
+  /** Decoded rows of this step. */
   readonly #pending: DeltaBlock;
+  /** Changes of this step that wait for `resolve`: kind, row, old row (pending addresses); and which columns of the new row were left out. */
+  #noted = new Int32Array(96);
+  #changes = 0;
+  readonly #leftOut = new Map<number, Uint8Array>();
+  /** Beside `delta`: ids for `Arrangement.applyKnown`. */
+  #known = new Int32Array(64);
+  readonly #hashes = new Int32Array(STAGE_ROWS);
+  readonly #heads = new Int32Array(STAGE_ROWS);
+  /** Somewhere for the touching loop to write. */
+  touched = 0;
   /** Overlay: hash of the identity → entry 1, 2, … */
   readonly #overlay = new HashTable();
   #entries = 0;
@@ -94,56 +113,30 @@ export class TableInput {
   }
 
   insert(bytes: Uint8Array, offset: number): void {
-    const row = this.#read(bytes, offset);
-    const entry = this.#entryOf(row);
-    if (this.#keyed) this.#enter(entry, row);
-    else this.#current[entry] = this.#current[entry]! + 1;
+    this.#note(INSERT, this.#read(bytes, offset), 0);
   }
 
   update(bytes: Uint8Array, old: OldTuple, oldOffset: number, newOffset: number): void {
-    if (!this.#keyed) {
-      const before = this.#retract(bytes, old, oldOffset);
-      const row = this.#read(bytes, newOffset);
-      this.#fill(row, this.#pending, before);
-      const entry = this.#entryOf(row);
-      this.#current[entry] = this.#current[entry]! + 1;
-      return;
-    }
-    if (old === 'none') {
-      const row = this.#read(bytes, newOffset);
-      const entry = this.#entryOf(row);
-      this.#fillFromCurrent(row, this.#present(entry));
-      this.#current[entry] = row;
-      return;
-    }
-    const left = this.#present(this.#entryOf(this.#read(bytes, oldOffset)));
-    const row = this.#read(bytes, newOffset);
-    this.#fillFromCurrent(row, left);
-    this.#current[left] = ABSENT;
-    this.#enter(this.#entryOf(row), row);
+    this.#demandOldRow(old);
+    const before = old === 'none' ? 0 : this.#read(bytes, oldOffset);
+    this.#note(old === 'none' ? UPDATE : UPDATE_FROM, this.#read(bytes, newOffset), before);
   }
 
   delete(bytes: Uint8Array, old: OldTuple, oldOffset: number): void {
-    if (this.#keyed) this.#current[this.#present(this.#entryOf(this.#read(bytes, oldOffset)))] = ABSENT;
-    else this.#retract(bytes, old, oldOffset);
+    this.#demandOldRow(old);
+    this.#note(DELETE, this.#read(bytes, oldOffset), 0);
   }
 
   truncate(): void {
-    const { memory } = this.arrangement;
-    for (let id = 1; id < memory.idEnd; id++) {
-      if (memory.weight(id) <= 0) continue;
-      const row = this.#pending.push(1);
-      this.#copy(memory, memory.address(id), this.#pending, row);
-      this.#entryOf(row);
-    }
-    for (let entry = 1; entry <= this.#entries; entry++) {
-      const id = this.#arranged[entry]!;
-      this.#current[entry] = this.#keyed ? ABSENT : id === 0 ? 0 : -memory.weight(id);
-    }
+    this.#note(TRUNCATE, 0, 0);
   }
 
-  /** Fills `delta` with what is next of this step's changes, about `rowsMax` rows at most; false when there is nothing more. Emptied by the caller. */
+  /**
+   * Fills `delta` with what is next of this step's changes, about `rowsMax` rows at most; false when there is nothing more. Then `apply`, then empty `delta`.
+   * Throws DataflowFault where the changes contradict the rows.
+   */
   drain(rowsMax: number): boolean {
+    this.#resolve();
     const delta = this.delta;
     const { memory } = this.arrangement;
     while (this.#drained < this.#entries && delta.length < rowsMax) {
@@ -151,15 +144,15 @@ export class TableInput {
       const id = this.#arranged[entry]!;
       const current = this.#current[entry]!;
       if (!this.#keyed) {
-        if (current !== 0) this.#emit(this.#pending, this.#identityRow[entry]!, current);
+        if (current !== 0) this.#emit(this.#pending, this.#identityRow[entry]!, current, 0);
         continue;
       }
       if (current === ARRANGED || (current === ABSENT && id === 0)) continue;
       if (id !== 0) {
         if (current !== ABSENT && this.#sameRow(memory, memory.address(id), this.#pending, current)) continue;
-        this.#emit(memory, memory.address(id), -1);
+        this.#emit(memory, memory.address(id), -1, id);
       }
-      if (current !== ABSENT) this.#emit(this.#pending, current, 1);
+      if (current !== ABSENT) this.#emit(this.#pending, current, 1, id);
     }
     if (this.#drained === this.#entries && this.#entries > 0) {
       this.#entries = 0;
@@ -170,26 +163,115 @@ export class TableInput {
     return delta.length > 0;
   }
 
+  /** Brings the drained delta into the arrangement. */
+  apply(): void {
+    if (this.#keyed) this.arrangement.applyKnown(this.delta, this.#known);
+    else this.arrangement.apply(this.delta);
+  }
+
   bytes(): number {
     return this.arrangement.bytes();
   }
 
-  #emit(from: RowSpace, row: number, weight: number): void {
+  #emit(from: RowSpace, row: number, weight: number, known: number): void {
+    if (this.delta.length === this.#known.length) this.#known = doubled(this.#known);
+    this.#known[this.delta.length] = known;
     const to = this.delta.push(weight);
     this.#copy(from, row, this.delta, to);
   }
 
   #read(bytes: Uint8Array, offset: number): number {
-    this.#unchanged.fill(0);
     const row = this.#pending.push(1);
     this.#decode(bytes, offset, this.#pending, row, this.#unchanged);
     return row;
   }
 
-  #entryOf(row: number): number {
+  /** Remembers a change; `resolve` looks its rows up, many at a time. */
+  #note(kind: number, row: number, before: number): void {
+    const at = 3 * this.#changes++;
+    if (at + 3 > this.#noted.length) this.#noted = doubled(this.#noted);
+    this.#noted[at] = kind;
+    this.#noted[at + 1] = row;
+    this.#noted[at + 2] = before;
+    if (this.#unchanged.includes(1)) {
+      this.#leftOut.set(this.#changes - 1, this.#unchanged.slice());
+      this.#unchanged.fill(0);
+    }
+  }
+
+  #demandOldRow(old: OldTuple): void {
+    if (this.#keyed || old === 'row') return;
+    throw new DataflowFault('ABSENT_ROW', 'a table without a key sent a change without its old row (REPLICA IDENTITY FULL is needed)');
+  }
+
+  /** The step's changes, one after another, into the overlay. Lookups are staged: the places where many searches begin are touched before they are made. */
+  #resolve(): void {
+    const changes = this.#changes;
+    const { identity, memory } = this.arrangement;
+    const hashes = this.#hashes;
+    for (let from = 0; from < changes; from += STAGE_ROWS) {
+      const to = Math.min(changes, from + STAGE_ROWS);
+      for (let i = from; i < to; i++)
+        hashes[i - from] = identity.hash(this.#pending, this.#noted[3 * i + (this.#noted[3 * i] === UPDATE_FROM ? 2 : 1)]!);
+      if (to - from > 1) {
+        let sum = 0;
+        for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.touch(hashes[i - from]!);
+        for (let i = from; i < to; i++) sum += memory.words[memory.address(this.#heads[i - from]!)]!;
+        this.touched = sum | 0;
+      }
+      for (let i = from; i < to; i++) this.#resolveOne(i, hashes[i - from]!);
+    }
+    this.#changes = 0;
+    this.#leftOut.clear();
+  }
+
+  #resolveOne(change: number, hash: number): void {
+    const kind = this.#noted[3 * change]!;
+    const row = this.#noted[3 * change + 1]!;
+    const before = this.#noted[3 * change + 2]!;
+    if (kind === TRUNCATE) {
+      this.#emptyAll();
+    } else if (!this.#keyed) {
+      if (kind === DELETE) this.#count(this.#entryOf(row, hash), -1);
+      else if (kind === INSERT) this.#count(this.#entryOf(row, hash), 1);
+      else {
+        this.#count(this.#entryOf(before, hash), -1);
+        this.#fill(change, row, this.#pending, before);
+        this.#count(this.#entryOf(row, this.arrangement.identity.hash(this.#pending, row)), 1);
+      }
+    } else if (kind === UPDATE_FROM) {
+      const left = this.#present(this.#entryOf(before, hash));
+      this.#fillFromCurrent(change, row, left);
+      this.#current[left] = ABSENT;
+      this.#enter(this.#entryOf(row, this.arrangement.identity.hash(this.#pending, row)), row);
+    } else {
+      const entry = this.#entryOf(row, hash);
+      if (kind === INSERT) this.#enter(entry, row);
+      else if (kind === DELETE) this.#current[this.#present(entry)] = ABSENT;
+      else {
+        this.#fillFromCurrent(change, row, this.#present(entry));
+        this.#current[entry] = row;
+      }
+    }
+  }
+
+  #emptyAll(): void {
+    const { memory, identity } = this.arrangement;
+    for (let id = 1; id < memory.idEnd; id++) {
+      if (memory.weight(id) <= 0) continue;
+      const row = this.#pending.push(1);
+      this.#copy(memory, memory.address(id), this.#pending, row);
+      this.#entryOf(row, identity.hash(this.#pending, row));
+    }
+    for (let entry = 1; entry <= this.#entries; entry++) {
+      const id = this.#arranged[entry]!;
+      this.#current[entry] = this.#keyed ? ABSENT : id === 0 ? 0 : -memory.weight(id);
+    }
+  }
+
+  #entryOf(row: number, hash: number): number {
     const pending = this.#pending;
     const overlay = this.#overlay;
-    const hash = this.arrangement.identity.hash(pending, row);
     for (let entry = overlay.find(hash); entry !== 0; entry = overlay.findNext()) {
       if (this.#sameIdentity(pending, row, pending, this.#identityRow[entry]!)) return entry;
     }
@@ -199,7 +281,7 @@ export class TableInput {
       this.#arranged = doubled(this.#arranged);
       this.#current = doubled(this.#current);
     }
-    const id = this.arrangement.find(pending, row);
+    const id = this.arrangement.find(pending, row, hash);
     this.#identityRow[entry] = row;
     this.#arranged[entry] = id;
     this.#current[entry] = !this.#keyed ? 0 : id === 0 ? ABSENT : ARRANGED;
@@ -217,35 +299,30 @@ export class TableInput {
     this.#current[entry] = row;
   }
 
-  /** Counted: −1 of the old row, which must have been sent whole. Returns it. */
-  #retract(bytes: Uint8Array, old: OldTuple, oldOffset: number): number {
-    if (old !== 'row')
-      throw new DataflowFault('ABSENT_ROW', 'a table without a key sent a change without its old row (REPLICA IDENTITY FULL is needed)');
-    const row = this.#read(bytes, oldOffset);
-    const entry = this.#entryOf(row);
+  #count(entry: number, weight: number): void {
     const id = this.#arranged[entry]!;
-    const left = this.#current[entry]! - 1;
-    if ((id === 0 ? 0 : this.arrangement.memory.weight(id)) + left < 0)
+    const sum = this.#current[entry]! + weight;
+    if ((id === 0 ? 0 : this.arrangement.memory.weight(id)) + sum < 0)
       throw new DataflowFault('ABSENT_ROW', 'a row that is not there was removed');
-    this.#current[entry] = left;
-    return row;
+    this.#current[entry] = sum;
   }
 
-  #fillFromCurrent(row: number, entry: number): void {
+  #fillFromCurrent(change: number, row: number, entry: number): void {
     const current = this.#current[entry]!;
     if (current !== ARRANGED) {
-      this.#fill(row, this.#pending, current);
+      this.#fill(change, row, this.#pending, current);
       return;
     }
     const { memory } = this.arrangement;
-    this.#fill(row, memory, memory.address(this.#arranged[entry]!));
+    this.#fill(change, row, memory, memory.address(this.#arranged[entry]!));
   }
 
-  /** Columns that the upstream left out of the tuple last read come from the old row. */
-  #fill(row: number, from: RowSpace, fromRow: number): void {
-    const unchanged = this.#unchanged;
-    for (let i = 0; i < unchanged.length; i++) {
-      if (unchanged[i] === 1) copyColumn(this.layout.columns[i]!, from, fromRow, this.#pending, row);
+  /** Columns that the upstream left out of a change's new row come from the old one. */
+  #fill(change: number, row: number, from: RowSpace, fromRow: number): void {
+    const leftOut = this.#leftOut.size === 0 ? undefined : this.#leftOut.get(change);
+    if (leftOut === undefined) return;
+    for (let i = 0; i < leftOut.length; i++) {
+      if (leftOut[i] === 1) copyColumn(this.layout.columns[i]!, from, fromRow, this.#pending, row);
     }
   }
 }

@@ -102,8 +102,8 @@ export class Arrangement {
   }
 
   /** The id of the row that is identical (counted: everywhere; keyed: in the key) to `row` of `space`, or 0. */
-  find(space: RowSpace, row: number): number {
-    return this.#find(space, row, this.identity.hash(space, row));
+  find(space: RowSpace, row: number, hash: number = this.identity.hash(space, row)): number {
+    return this.#find(space, row, hash);
   }
 
   /**
@@ -126,6 +126,17 @@ export class Arrangement {
     for (const sign of [-1, 1]) {
       for (let from = 0; from < n; from += STAGE_ROWS) this.#stage(delta, from, Math.min(n, from + STAGE_ROWS), sign);
     }
+  }
+
+  /**
+   * The same for a keyed arrangement whose caller has looked already: known[i] is the id of the row that a −1 takes out, and of the row that the +1 right after it
+   * replaces in its place; 0 for a row under a new key. A replaced row keeps its id, and its chains where their columns did not change.
+   */
+  applyKnown(delta: DeltaBlock, known: Int32Array): void {
+    const n = delta.length;
+    this.#holdIds(n);
+    this.memory.reserve(n);
+    for (let from = 0; from < n; from += STAGE_ROWS) this.#stageKnown(delta, known, from, Math.min(n, from + STAGE_ROWS));
   }
 
   /** Calls back for every row: its id, word address and weight. The arrangement must not change meanwhile. */
@@ -233,6 +244,72 @@ export class Arrangement {
       this.#link(index, this.#entered, entered);
     }
     for (let i = 0; i < left; i++) memory.free(this.#left[i]!);
+  }
+
+  #stageKnown(delta: DeltaBlock, known: Int32Array, from: number, to: number): void {
+    const { memory, ids, before } = this;
+    const { hash, table } = this.identity;
+    const hashes = this.#hashes;
+    const replaced = (i: number): boolean => i + 1 < delta.length && delta.weights[i + 1]! > 0 && known[i + 1] !== 0;
+    let touched = 0;
+    for (let i = from; i < to; i++) {
+      if (delta.weights[i]! > 0 ? known[i] !== 0 : replaced(i)) continue;
+      hashes[i - from] = hash(delta, i * delta.stride);
+      touched += table.touch(hashes[i - from]!);
+    }
+    this.touched = touched | 0;
+    let entered = 0;
+    let left = 0;
+    for (let i = from; i < to; i++) {
+      const row = i * delta.stride;
+      if (delta.weights[i]! > 0) {
+        if (known[i] !== 0) continue;
+        if (this.#find(delta, row, hashes[i - from]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
+        const id = memory.allocate();
+        this.#copy(delta, row, memory, memory.address(id));
+        table.insertHere(id);
+        this.#entered[entered++] = id;
+        ids[i] = id;
+        before[i] = 0;
+        continue;
+      }
+      const id = known[i]!;
+      ids[i] = id;
+      before[i] = 1;
+      if (replaced(i)) {
+        ids[i + 1] = id;
+        before[i + 1] = 0;
+        this.#replace(id, delta, row, row + delta.stride);
+        continue;
+      }
+      let found = table.find(hashes[i - from]!);
+      while (found !== id && found !== 0) found = table.findNext();
+      if (found === 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
+      table.remove();
+      this.#left[left++] = id;
+    }
+    for (const index of this.#indexes) {
+      this.#unlink(index, this.#left, left);
+      this.#link(index, this.#entered, entered);
+    }
+    for (let i = 0; i < left; i++) memory.free(this.#left[i]!);
+  }
+
+  #replace(id: number, delta: DeltaBlock, oldRow: number, newRow: number): void {
+    const { memory } = this;
+    const row = memory.address(id);
+    let moved = 0;
+    this.#indexes.forEach((index, i) => {
+      if (index.same(delta, oldRow, delta, newRow)) return;
+      index.remove(memory, id, index.hash(memory, row));
+      moved |= 1 << (i & 31);
+    });
+    memory.blank(id);
+    this.#copy(delta, newRow, memory, row);
+    if (moved === 0) return;
+    this.#indexes.forEach((index, i) => {
+      if ((moved & (1 << (i & 31))) !== 0 && !index.same(delta, oldRow, delta, newRow)) index.insert(memory, id, index.hash(memory, row));
+    });
   }
 
   #link(index: RowIndex, ids: Int32Array, n: number): void {

@@ -34,18 +34,17 @@ export class FlatMemory {
     }
     const pages = Math.ceil(bytes / PAGE_BYTES);
     if (pages > PAGES_MAX) throw new DataflowFault('MEMORY_EXHAUSTED', `an arrangement needs more than 4 GiB (${bytes} bytes)`);
-    if (this.#wasm === undefined) {
-      const wasm = new WebAssembly.Memory({ initial: Math.max(pages, (2 * COPIED_BYTES_MAX) / PAGE_BYTES), maximum: PAGES_MAX });
-      new Uint8Array(wasm.buffer).set(new Uint8Array(this.buffer));
-      this.#wasm = wasm;
-    } else {
-      const now = have / PAGE_BYTES;
-      const step = Math.min(PAGES_MAX - now, Math.max(pages - now, Math.min(now, GROWTH_PAGES_MAX)));
-      try {
-        this.#wasm.grow(step);
-      } catch {
-        throw new DataflowFault('MEMORY_EXHAUSTED', `no memory for an arrangement of ${bytes} bytes`);
+    try {
+      if (this.#wasm === undefined) {
+        const wasm = new WebAssembly.Memory({ initial: Math.max(pages, (2 * COPIED_BYTES_MAX) / PAGE_BYTES), maximum: PAGES_MAX });
+        new Uint8Array(wasm.buffer).set(new Uint8Array(this.buffer));
+        this.#wasm = wasm;
+      } else {
+        const now = have / PAGE_BYTES;
+        this.#wasm.grow(Math.min(PAGES_MAX - now, Math.max(pages - now, Math.min(now, GROWTH_PAGES_MAX))));
       }
+    } catch {
+      throw new DataflowFault('MEMORY_EXHAUSTED', `no memory for an arrangement of ${bytes} bytes`);
     }
     this.buffer = this.#wasm.buffer;
     return true;

@@ -19,13 +19,14 @@ export class RowIndex {
   /** Users of the index: it goes with the last one. */
   users = 1;
   readonly hash: HashFunction;
-  readonly #same: SameFunction;
+  /** Of two rows of the arrangement's layout: one key? */
+  readonly same: SameFunction;
 
   constructor(memory: RowMemory, columns: readonly number[], link: number) {
     this.columns = columns;
     this.link = link;
     this.hash = compileHash(memory.layout, columns);
-    this.#same = compileSame(memory.layout, columns, memory.layout, columns);
+    this.same = compileSame(memory.layout, columns, memory.layout, columns);
   }
 
   /** Puts a row in. Its links are zero. */
@@ -33,7 +34,7 @@ export class RowIndex {
     const table = this.table;
     const row = memory.address(id);
     for (let head = table.find(hash); head !== 0; head = table.findNext()) {
-      if (!this.#same(memory, row, memory, memory.address(head))) continue;
+      if (!this.same(memory, row, memory, memory.address(head))) continue;
       const words = memory.words;
       words[memory.header(id) + this.link] = head;
       words[memory.header(head) + this.link + 1] = id;
@@ -43,11 +44,14 @@ export class RowIndex {
     table.insertHere(id);
   }
 
-  /** Takes a row out; its words are still intact. */
+  /** Takes a row out; its words are still intact, its links are zero afterwards. */
   remove(memory: RowMemory, id: number, hash: number): void {
     const words = memory.words;
-    const next = words[memory.header(id) + this.link]!;
-    const previous = words[memory.header(id) + this.link + 1]!;
+    const at = memory.header(id) + this.link;
+    const next = words[at]!;
+    const previous = words[at + 1]!;
+    words[at] = 0;
+    words[at + 1] = 0;
     if (next !== 0) words[memory.header(next) + this.link + 1] = previous;
     if (previous !== 0) {
       words[memory.header(previous) + this.link] = next;

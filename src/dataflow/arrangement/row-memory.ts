@@ -88,14 +88,17 @@ export class RowMemory implements RowSpace {
   }
 
   free(id: number): void {
-    const row = this.address(id);
-    for (const slot of this.#heapSlots) {
-      const bytes = slot.bytes(this.words, row + slot.offset);
-      if (bytes !== 0) this.#heap.free(this.words[row + slot.offset + slot.reference]!, bytes, this.heap);
-    }
+    this.#freeHeap(id);
     this.words[id * this.stride] = -1 - this.#freeId;
     this.#freeId = id;
     this.#count--;
+  }
+
+  /** Empties the row in its place: header and id stay, the words are zero again. */
+  blank(id: number): void {
+    this.#freeHeap(id);
+    const row = this.address(id);
+    for (let i = 0; i < this.layout.words; i++) this.words[row + i] = 0;
   }
 
   allocateHeap(bytes: number): number {
@@ -142,6 +145,14 @@ export class RowMemory implements RowSpace {
   /** Heap bytes in use: 0 when no row holds a long value. */
   get heapUsedBytes(): number {
     return this.#heap.usedBytes;
+  }
+
+  #freeHeap(id: number): void {
+    const row = this.address(id);
+    for (const slot of this.#heapSlots) {
+      const bytes = slot.bytes(this.words, row + slot.offset);
+      if (bytes !== 0) this.#heap.free(this.words[row + slot.offset + slot.reference]!, bytes, this.heap);
+    }
   }
 
   #growWords(end: number): void {
