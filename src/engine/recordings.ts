@@ -10,16 +10,17 @@ import { millraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
-import type { Listener, ViewGraph } from '../dataflow/graph/view-graph.ts';
+import type { Listener } from '../dataflow/graph/view-graph.ts';
 import type { CopyFunction } from '../dataflow/expression/contract.ts';
 import { compileCopy } from '../dataflow/expression/rows.ts';
 import { RowEncoder } from './encode.ts';
+import type { LiveView } from './live-view.ts';
 
 const RECORDED_BYTES_MAX = 512 << 20;
 const CHUNK_ROWS = 4096;
 
 interface RecordedView {
-  readonly view: ViewGraph;
+  readonly view: LiveView;
   readonly listener: Listener;
   readonly contents: Arrangement;
   readonly copy: CopyFunction;
@@ -34,7 +35,7 @@ export class Recordings {
     return this.#open.size > 0;
   }
 
-  begin(id: number, views: readonly ViewGraph[]): void {
+  begin(id: number, views: readonly LiveView[]): void {
     this.#open.set(id, new Map(views.map((view) => [view.object, recorded(view)])));
   }
 
@@ -61,8 +62,8 @@ export class Recordings {
     for (const { commitLsn, delta } of record.deltas) if (commitLsn < lsn) record.contents.apply(delta);
     record.deltas.length = 0;
     const encoder = new RowEncoder(
-      record.view.layout,
-      record.view.columns.map((_, index) => index),
+      record.view.output.layout,
+      Array.from({ length: record.view.columnCount }, (_, index) => index),
       { kind: 'values' },
     );
     record.contents.forEach((_, row, weight) => encoder.add(record.contents.memory, row, weight));
@@ -75,13 +76,13 @@ export class Recordings {
   }
 }
 
-function recorded(view: ViewGraph): RecordedView {
-  const contents = Arrangement.counted(view.layout);
-  const chunk = new DeltaBlock(view.layout);
+function recorded(view: LiveView): RecordedView {
+  const contents = Arrangement.counted(view.output.layout);
+  const chunk = new DeltaBlock(view.output.layout);
   for (let next = 1; next !== 0;) {
     next = view.output.read(next, CHUNK_ROWS, chunk);
     contents.apply(chunk);
     chunk.clear();
   }
-  return { view, listener: view.listen(), contents, copy: compileCopy(view.layout), deltas: [], bytes: 0 };
+  return { view, listener: view.listen(), contents, copy: compileCopy(view.output.layout), deltas: [], bytes: 0 };
 }

@@ -5,7 +5,7 @@
  */
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
-import type { Dataflow } from '../dataflow/graph/dataflow.ts';
+import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { LogReader } from '../store/log/reader.ts';
 import { cutAt, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
 import type { UpstreamTable } from '../upstream/table.ts';

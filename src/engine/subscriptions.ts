@@ -7,8 +7,9 @@
 import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
-import type { ViewGraph } from '../dataflow/graph/view-graph.ts';
+import type { Listener } from '../dataflow/graph/view-graph.ts';
 import { RowEncoder, type Batch } from './encode.ts';
+import type { LiveView } from './live-view.ts';
 import type { RowFormat, SubscribeRequest } from './protocol.ts';
 
 /** A mark at least this often while nothing changes, so that a client knows how fresh "no change" is. */
@@ -21,8 +22,8 @@ export interface SubscriptionOutput {
 
 interface Subscription {
   readonly id: number;
-  readonly view: ViewGraph;
-  readonly listener: ReturnType<ViewGraph['listen']>;
+  readonly view: LiveView;
+  readonly listener: Listener;
   readonly encoder: RowEncoder;
   readonly progress: boolean;
   /** Drops the dataflow that was made for this subscription alone. */
@@ -46,14 +47,14 @@ export class Subscriptions {
   }
 
   /** Begins at the tick `timestamp`, at log offset `offset`: the snapshot goes out at once. */
-  open(request: SubscribeRequest, view: ViewGraph, release: () => void, timestamp: number, offset: number): void {
+  open(request: SubscribeRequest, view: LiveView, release: () => void, timestamp: number, offset: number): void {
     const format: RowFormat = request.format;
-    const all = view.columns.map((_, index) => index);
+    const all = Array.from({ length: view.columnCount }, (_, index) => index);
     const subscription: Subscription = {
       id: request.subscriptionId,
       view,
       listener: view.listen(),
-      encoder: new RowEncoder(view.layout, all, format, limits.subscriberBacklogBytesMax),
+      encoder: new RowEncoder(view.output.layout, all, format, limits.subscriberBacklogBytesMax),
       progress: request.progress,
       release,
       backlogBytes: 0,
@@ -74,14 +75,12 @@ export class Subscriptions {
   /** After a tick. */
   tick(timestamp: number, offset: number): void {
     for (const subscription of this.#open.values()) {
-      if (subscription.view.fault !== null) {
-        this.#end(
-          subscription,
-          millraceError('VIEW_FAULTY', { view: subscription.view.object, reason: subscription.view.fault }).toPlain(),
-        );
+      const fault = subscription.view.fault();
+      if (fault !== null) {
+        this.#end(subscription, millraceError('VIEW_FAULTY', { view: subscription.view.object, reason: fault }).toPlain());
         continue;
       }
-      const [error] = subscription.view.errors.list();
+      const [error] = subscription.view.errors();
       if (error !== undefined) {
         this.#end(subscription, { code: 'EVALUATION_ERROR', sqlstate: error.sqlstate, message: error.message });
         continue;

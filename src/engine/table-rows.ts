@@ -4,7 +4,7 @@
  */
 import { parseLsn, type Lsn } from '../base/lsn.ts';
 import { must } from '../base/assert.ts';
-import type { TupleBatch } from '../dataflow/table.ts';
+import type { TupleBatch } from '../dataflow/tuple-source.ts';
 import type { LogBounds } from '../store/log/bounds.ts';
 import type { LogReader } from '../store/log/reader.ts';
 import { cutAt, walk, type Cut } from '../store/log/transactions.ts';
@@ -50,16 +50,6 @@ export class TableRows {
       return this.#position;
     } finally {
       this.#fold.release();
-    }
-  }
-
-  /** Tables whose copy is complete at the beginning. */
-  async copiedTables(): Promise<Map<number, CopiedTable>> {
-    const rows = await this.open(this.#position);
-    try {
-      return rows.copiedTables();
-    } finally {
-      rows.close();
     }
   }
 
@@ -113,14 +103,16 @@ export class ReadableRows {
     this.#position = position;
   }
 
-  *read(oid: number): Generator<TupleBatch, void> {
+  *read(oid: number, interrupt: () => void): Generator<TupleBatch, void> {
     const reading = new TableReading(this.#snapshot, this.#log, oid, this.#position);
-    for (const { bytes, count, offsets, weights } of reading.batches())
+    for (const { bytes, count, offsets, weights } of reading.batches()) {
+      interrupt();
       yield {
         bytes,
         offsets: new Int32Array(offsets.buffer, offsets.byteOffset, count),
         weights: new Int32Array(weights.buffer, weights.byteOffset, count),
       };
+    }
   }
 
   copiedTables(): Map<number, CopiedTable> {

@@ -7,7 +7,7 @@ import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 import { createLogger } from '../base/logging.ts';
 import { serve, Transferred } from '../base/rpc.ts';
-import { Dataflow } from '../dataflow/graph/dataflow.ts';
+import { Dataflow } from '../dataflow/dataflow.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import { PgliteEvaluator } from '../pglite/evaluator.ts';
 import { preparedDirectory } from '../pglite/prepared.ts';
@@ -28,6 +28,9 @@ const logger = createLogger();
 const store = new CatalogStore(options.dataDirectory);
 let engine: Engine | undefined;
 
+/** What every session and view has, until a session may choose otherwise (settings.ts): the evaluator prints as the stream does. */
+const PINNED = { TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', extra_float_digits: '1', bytea_output: 'hex' };
+
 function attached(): Engine {
   if (engine === undefined) throw millraceError('NO_SOURCE', { what: 'this statement' });
   return engine;
@@ -46,12 +49,12 @@ serve<EngineMethods>(port, {
     const logDirectory = join(options.dataDirectory, 'log');
     const rowsDirectory = join(options.dataDirectory, 'rows');
     const fold = new FoldClient({ logDirectory, rowsDirectory, bounds: logBounds });
-    const dataflow = new Dataflow(evaluator, { validate: options.validate });
+    const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate });
     engine = new Engine({
       store,
       dataflow,
+      evaluator: evaluator.withSettings(PINNED),
       logger,
-      evaluators: { for: (settings) => evaluator.withSettings(settings) },
       rows: new TableRows({ rows: new RowStore(rowsDirectory), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
       progress: new IngestProgress(progress),
