@@ -4,7 +4,8 @@ import { defineErrors } from './define.ts';
 export const sqlErrors = defineErrors({
   SYNTAX_ERROR: {
     sqlstate: '42601',
-    says: ({ near }: { near: string; expected?: string }) => (near === '' ? 'syntax error at end of input' : `syntax error at or near "${near}"`),
+    says: ({ near }: { near: string; expected?: string }) =>
+      near === '' ? 'syntax error at end of input' : `syntax error at or near "${near}"`,
     because: "The statement is not one of Millrace's own, or not written as its grammar wants.",
     detail: ({ expected }: { near: string; expected?: string }) => (expected === undefined ? undefined : `Expected ${expected}.`),
   },
@@ -23,7 +24,8 @@ export const sqlErrors = defineErrors({
   },
   OPTION_UNKNOWN: {
     sqlstate: '42601',
-    says: ({ statement, option }: { statement: string; option: string; known: readonly string[] }) => `${statement} has no option ${option}`,
+    says: ({ statement, option }: { statement: string; option: string; known: readonly string[] }) =>
+      `${statement} has no option ${option}`,
     because: 'An option that is silently ignored would be a surprise later.',
     mend: ({ known }: { statement: string; option: string; known: readonly string[] }) => `Its options: ${known.join(', ')}.`,
   },
@@ -48,7 +50,8 @@ export const sqlErrors = defineErrors({
     sqlstate: '0A000',
     says: ({ feature }: { feature: string; instead?: string }) => `${feature} cannot be maintained incrementally yet`,
     because: 'Millrace refuses at CREATE what it cannot keep exact (I-1), by the name of the SQL feature.',
-    mend: ({ instead }: { feature: string; instead?: string }) => instead ?? 'Write the query without it, or run it on the upstream database.',
+    mend: ({ instead }: { feature: string; instead?: string }) =>
+      instead ?? 'Write the query without it, or run it on the upstream database.',
   },
   NOT_DETERMINISTIC: {
     sqlstate: '0A000',

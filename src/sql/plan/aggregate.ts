@@ -109,7 +109,8 @@ export class Grouping {
     const facts = this.#context.functionOf(node.number('aggfnoid'));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: 'an aggregate' });
     const fn = FUNCTIONS[facts.name];
-    if (node.text('aggkind') !== 'n') throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
+    if (node.text('aggkind') !== 'n')
+      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
     if (fn === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the aggregate ${facts.name}()` });
     // ORDER BY inside changes none of these: their answer does not depend on the order.
     const [target] = node.nodes('args').filter((arg) => !arg.flag('resjunk'));

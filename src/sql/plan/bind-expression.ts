@@ -52,7 +52,8 @@ export class ExpressionBinder {
     if (constant !== undefined) return { kind: 'constant', text: constant, type: this.typeOf(node) };
     const fallback = this.#loaded.fallbacks.get(node);
     if (fallback !== undefined) {
-      return { kind: 'fallback', sql: fallback.sql, args: fallback.args.map(bind), strict: false, type: this.typeOf(node) };
+      const { sql, exactness } = fallback;
+      return { kind: 'fallback', sql, args: fallback.args.map(bind), strict: false, type: this.typeOf(node), exactness };
     }
     switch (node.tag) {
       case 'VAR':

@@ -370,4 +370,3 @@ function named(relation: Relation, position: number): NamedExpression {
 function renumbered({ plan }: Relation, numbering: Numbering): Relation {
   return { plan, ids: numbering.ids(plan.columns.length) };
 }
-

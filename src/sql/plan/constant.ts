@@ -34,7 +34,13 @@ const DECODERS: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [1184, (view) => formatTimestamptz(micros(view))],
   [1186, (view) => formatInterval({ micros: micros(view), days: view.getInt32(8, true), months: view.getInt32(12, true) })],
   [1700, numericText],
-  [2950, (_view, bytes) => Buffer.from(bytes).toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')],
+  [
+    2950,
+    (_view, bytes) =>
+      Buffer.from(bytes)
+        .toString('hex')
+        .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+  ],
 ]);
 
 export function canDecode(typeOid: number): boolean {

@@ -8,7 +8,8 @@ import type { PgType } from '../../values/type.ts';
 
 /** Base types kept as text whose text form is one to one with the value. */
 const TEXT_IS_IDENTITY = new Set([
-  17, 18, 19, 25, 1042, 1043, 829, 774, 650, 869, 1560, 1562, 790, 1266, 3220, 3614, 3615, 5069, 27, 28, 29, 24, 2202, 2203, 2204, 2205, 2206, 4089, 4096, 3734, 3769,
+  17, 18, 19, 25, 1042, 1043, 829, 774, 650, 869, 1560, 1562, 790, 1266, 3220, 3614, 3615, 5069, 27, 28, 29, 24, 2202, 2203, 2204, 2205,
+  2206, 4089, 4096, 3734, 3769,
 ]);
 /** int4range, int8range, daterange, tsrange, tstzrange: canonical, or of one text form a bound. */
 const RANGES = new Set([3904, 3926, 3912, 3908, 3910]);
@@ -35,7 +36,8 @@ export function isKeyType(type: PgType): boolean {
 
 export function requireKeyType(type: PgType, what: string): void {
   if (isKeyType(type)) return;
-  const name = type.collation?.deterministic === false ? `${type.name} under the nondeterministic collation ${type.collation.name}` : type.name;
+  const name =
+    type.collation?.deterministic === false ? `${type.name} under the nondeterministic collation ${type.collation.name}` : type.name;
   throw millraceError('KEY_TYPE_UNSUPPORTED', { what, type: name });
 }
 

@@ -4,10 +4,12 @@
  * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by `plan-query.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
+import type { Exactness } from '../../dataflow/plan/plan.ts';
 import { formatFloat8 } from '../../values/float.ts';
 import { replaceParameters } from './parameters.ts';
 import { constantText } from './constant.ts';
 import type { PlanContext, RelationFacts } from './context.ts';
+import { exactnessOfFunction, rank } from './exactness.ts';
 import { Datum, parseQueryTree, type TreeNode } from './node-tree.ts';
 import { refusedCall, refusedSqlValue, type Purpose } from './volatility.ts';
 
@@ -29,6 +31,8 @@ export interface LoadedRelation {
 export interface LoadedFallback {
   readonly sql: string;
   readonly args: readonly TreeNode[];
+  /** The weakest of the functions inside. */
+  readonly exactness: Exactness;
 }
 
 export async function load(tree: string, context: PlanContext, purpose: Purpose, parameters: readonly (string | null)[]): Promise<Loaded> {
@@ -69,9 +73,21 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   const fallbacks = new Map<TreeNode, LoadedFallback>();
   toDeparse.forEach(({ node, args }, i) => {
     const types = args.map((arg) => parameterOf(arg).type);
-    fallbacks.set(node, { sql: replaceParameters(texts[i]!, (number) => `($${number}::${typeName(types[number - 1]!)})`), args });
+    const sql = replaceParameters(texts[i]!, (number) => `($${number}::${typeName(types[number - 1]!)})`);
+    fallbacks.set(node, { sql, args, exactness: exactnessInside(node) });
   });
   return { query, relations, constants, fallbacks };
+
+  function exactnessInside(node: TreeNode): Exactness {
+    const field = FUNCTION_FIELD[node.tag];
+    const own =
+      field !== undefined
+        ? exactnessOfFunction(node.number(field), context.collation(node.number('inputcollid')), undefined, context)
+        : 'exact';
+    const inside = [...node.children()].map(exactnessInside);
+    const printed = PRINTING.has(node.tag) ? 'settings' : 'exact';
+    return [own, printed, ...inside].reduce((a, b) => (rank(b as Exactness) > rank(a as Exactness) ? b : a)) as Exactness;
+  }
 
   function typeName({ oid, typmod }: { oid: number; typmod: number }): string {
     const type = context.typeOf(oid, typmod);
@@ -183,6 +199,9 @@ const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   NULLIFEXPR: 'opfuncid',
   SCALARARRAYOPEXPR: 'opfuncid',
 };
+
+/** Makes text of values of any type. */
+const PRINTING = new Set(['COERCEVIAIO', 'JSONCONSTRUCTOREXPR', 'XMLEXPR']);
 
 const LEAVES = new Set(['CONST', 'SQLVALUEFUNCTION']);
 
@@ -307,7 +326,9 @@ function withParameters(root: TreeNode, args: TreeNode[]): string {
       return;
     }
     if (node.tag === 'SUBLINK' || node.tag === 'WINDOWFUNC' || node.tag === 'GROUPINGFUNC') {
-      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: 'a subquery, window function or GROUPING() inside an array, row or JSON expression' });
+      throw millraceError('FEATURE_NOT_SUPPORTED', {
+        feature: 'a subquery, window function or GROUPING() inside an array, row or JSON expression',
+      });
     }
     if (node.tag === 'CASETESTEXPR' && !insideTest) {
       throw millraceError('FEATURE_NOT_SUPPORTED', {

@@ -23,8 +23,17 @@ export function refuseUnsupported(query: TreeNode): void {
 const WITH_TIES = 1;
 
 /** SubLinkType of primnodes.h. */
-const SUBQUERIES = ['EXISTS (subquery)', 'a comparison with ALL (subquery)', 'IN or ANY (subquery)', 'a row comparison with a subquery', 'a scalar subquery'];
+const SUBQUERIES = [
+  'EXISTS (subquery)',
+  'a comparison with ALL (subquery)',
+  'IN or ANY (subquery)',
+  'a row comparison with a subquery',
+  'a scalar subquery',
+];
 
 export function refuseSubquery(node: TreeNode): never {
-  throw unsupported(SUBQUERIES[node.number('subLinkType')] ?? 'ARRAY(subquery)', 'Write it as a join, with DISTINCT or GROUP BY where needed.');
+  throw unsupported(
+    SUBQUERIES[node.number('subLinkType')] ?? 'ARRAY(subquery)',
+    'Write it as a join, with DISTINCT or GROUP BY where needed.',
+  );
 }

@@ -66,7 +66,10 @@ export function project({ plan, ids }: Relation, outputs: readonly NamedExpressi
   const positions = expressions.map((expression) => (expression.kind === 'column' ? expression.index : -1));
   const inOrder = positions.length === plan.columns.length && positions.every((position, i) => position === i);
   // Only other names: the columns' own types stay, so that a cast to another length would not be lost.
-  if (inOrder && expressions.every(({ type }, i) => type.oid === plan.columns[i]!.type.oid && type.typmod === plan.columns[i]!.type.typmod)) {
+  if (
+    inOrder &&
+    expressions.every(({ type }, i) => type.oid === plan.columns[i]!.type.oid && type.typmod === plan.columns[i]!.type.typmod)
+  ) {
     return { plan: { ...plan, columns }, ids: outputIds };
   }
   if (plan.op === 'scan' && positions.every((position) => position >= 0)) {

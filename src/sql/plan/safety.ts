@@ -22,7 +22,8 @@ export function cannotFail(expression: Expression): boolean {
     case 'fallback':
       return false;
     case 'call':
-      if (!(COMPARISON.test(expression.procName) || WIDENING.has(expression.proc) || TOTAL.has(expression.proc) || isSafeLike(expression))) return false;
+      if (!(COMPARISON.test(expression.procName) || WIDENING.has(expression.proc) || TOTAL.has(expression.proc) || isSafeLike(expression)))
+        return false;
       break;
     case 'anyAll':
       if (!COMPARISON.test(expression.procName)) return false;

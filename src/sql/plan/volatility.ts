@@ -27,7 +27,10 @@ const DEPENDS_ON_SETTINGS = new Set(
 
 /** Aggregates and casts share names with functions of other arities; these forms read the clock. */
 function readsClock({ name, argumentTypes }: FunctionFacts): boolean {
-  return /^(now|transaction_timestamp|statement_timestamp|clock_timestamp|timeofday)$/.test(name) || (name === 'age' && argumentTypes.length === 1);
+  return (
+    /^(now|transaction_timestamp|statement_timestamp|clock_timestamp|timeofday)$/.test(name) ||
+    (name === 'age' && argumentTypes.length === 1)
+  );
 }
 
 /** The error, or undefined when it may be called over rows. `constant`: all its arguments are constants. */
@@ -68,6 +71,7 @@ const SQL_VALUES = [
 export function refusedSqlValue(op: number, purpose: Purpose): MillraceError | undefined {
   if (purpose === 'query') return undefined;
   const name = SQL_VALUES[op] ?? 'this value';
-  const why = op <= 8 ? 'It reads the clock, so rows would change although no table does.' : 'It depends on the session, and a view has none.';
+  const why =
+    op <= 8 ? 'It reads the clock, so rows would change although no table does.' : 'It depends on the session, and a view has none.';
   return millraceError('NOT_DETERMINISTIC', { function: name, why });
 }
