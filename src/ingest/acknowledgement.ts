@@ -120,6 +120,11 @@ export class Acknowledgement {
     this.#sendStatus();
   }
 
+  /** Asks the server how far it has sent: somebody waits for a position that no transaction of ours may reach. */
+  askPosition(): void {
+    this.#stream?.sendStatus(this.#committedLsn, this.#acknowledgedLsn, true);
+  }
+
   /** Writes the idle position into the log, so that it may be acknowledged. */
   writeProgress(): void {
     clearTimeout(this.#progressTimer);
@@ -213,6 +218,10 @@ export class Acknowledgement {
   }
 
   #sendStatus(): void {
-    this.#stream?.sendStatus(this.#committedLsn, this.#acknowledgedLsn);
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    // While we speak the server does not ask, and would stay silent on an idle database for ever.
+    const silent = !stream.held && performance.now() - stream.lastReceivedMs > STATUS_INTERVAL_MS_MAX;
+    stream.sendStatus(this.#committedLsn, this.#acknowledgedLsn, silent);
   }
 }

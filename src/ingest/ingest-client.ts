@@ -55,6 +55,11 @@ export class IngestClient {
     return this.#rpc.call('setConnection', { connection });
   }
 
+  /** The answer is told by the progress. */
+  askPosition(): Promise<void> {
+    return this.#rpc.call('askPosition', {});
+  }
+
   status(): Promise<IngestStatus> {
     return this.#rpc.call('status', {});
   }

@@ -17,6 +17,7 @@ serve<IngestMethods>(port, {
   addTables: async ({ tables }) => ({ snapshotLsn: await running().addTables(tables) }),
   removeTables: ({ oids }) => running().removeTables(oids),
   setConnection: ({ connection }) => running().setConnection(connection),
+  askPosition: () => running().askPosition(),
   status: () => running().status(),
   stop: ({ dropSlot }) => running().stop(dropSlot),
 });

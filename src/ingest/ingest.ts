@@ -5,43 +5,53 @@
  */
 import { AssertionError, must } from '../base/assert.ts';
 import { MillraceError, millraceError } from '../base/errors.ts';
-import { plainError } from '../base/rpc.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { LogWriter } from '../store/log/writer.ts';
 import { identifySystem, type SystemIdentity } from '../upstream/catalog/facts.ts';
 import { publicationMissing, requirePublication } from '../upstream/catalog/publication.ts';
-import { isTransient, upstreamError } from '../upstream/connection/classify.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
-import { connectForSlot, createSlot, dropSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
+import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
 import { connectForStream, type WalStream } from '../upstream/replication/stream.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import { Acknowledgement } from './acknowledgement.ts';
 import { copyTables } from './copy.ts';
 import { IngestProgress } from './progress.ts';
-import type { IngestStart, IngestStatus, IngestTableStatus } from './protocol.ts';
+import type { IngestStart, IngestStatus } from './protocol.ts';
 import { Receiver } from './receiver.ts';
-import { resume, type DurablePosition } from './resume.ts';
-import { beginSource, forgetEarlierSource, readSourceNote, writeSourceNote, type SourceNote } from './source-note.ts';
+import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
+import { resume } from './resume.ts';
+import { afterFailure, ingestError } from './retry.ts';
+import { watchSilence } from './silence.ts';
+import {
+  beginSource,
+  durablePosition,
+  forgetEarlierSource,
+  noSource,
+  readSourceNote,
+  writeSourceNote,
+  type SourceNote,
+} from './source-note.ts';
+import { IngestTables } from './tables.ts';
 import { watchUpstream } from './watch.ts';
 
-const RETRY_FIRST_MS = 250;
-const RETRY_MAX_MS = 30_000;
-const AUTHENTICATION_RETRY_MS = 5_000;
+/** Tables that could not be copied for a reason of the whole server (no free slot …) are tried again after this. */
+const COPY_RETRY_MS = 30_000;
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
-/** A silent server is given up after this share of its own patience; it speaks at half of it. */
-const SILENCE_FACTOR = 1.5;
-const SILENCE_CHECK_MS = 5_000;
-const DROP_SLOT_TRIES = 20;
+/** The stream rests while a table is added, so this is short: making the slot waits for transactions that are open upstream. */
+const ADD_SLOT_TIMEOUT_MS = 15_000;
 
-interface Addition {
-  readonly tables: readonly UpstreamTable[];
-  readonly resolve: (snapshotLsn: string) => void;
-  readonly reject: (error: Error) => void;
-}
+/** Reasons why a table cannot be added now that do not concern the stream. */
+const OF_ADDING = new Set([
+  'SLOTS_EXHAUSTED',
+  'WALSENDERS_EXHAUSTED',
+  'UPSTREAM_CONNECTIONS_EXHAUSTED',
+  'SLOT_CREATION_BLOCKED',
+  'UPSTREAM_QUERY_FAILED',
+]);
 
 export interface IngestOptions extends IngestStart {
   readonly disk?: Disk;
@@ -61,8 +71,7 @@ export class Ingest {
   readonly #onStatus: ((status: IngestStatus) => void) | undefined;
   #parameters: ConnectionParameters;
   #note: SourceNote | undefined;
-  readonly #tables = new Map<number, { readonly table: UpstreamTable; readonly status: IngestTableStatus }>();
-  #additions: Addition[] = [];
+  readonly #tables: IngestTables;
   #state: IngestStatus['state'] = 'connecting';
   #sinceMs = Date.now();
   #error: Error | undefined;
@@ -75,6 +84,7 @@ export class Ingest {
   #endSession: ((error: Error) => void) | undefined;
   #adding = false;
   #statusTimer: NodeJS.Timeout | undefined;
+  #copyTimer: NodeJS.Timeout | undefined;
   readonly #finished: Promise<void>;
 
   /** Opens the log (throws LOG_DAMAGED) and begins; everything after is told by status. */
@@ -92,7 +102,7 @@ export class Ingest {
       forgetEarlierSource(this.#writer, this.#disk, options.logDirectory, this.#note.since);
       this.#moveTo(this.#note);
     }
-    const durable = this.#durablePosition();
+    const durable = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
     this.#acknowledgement = new Acknowledgement(this.#writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
       this.#fail(error),
     );
@@ -101,6 +111,10 @@ export class Ingest {
       idle: (walEnd) => this.#acknowledgement.idle(walEnd),
       replyRequested: () => this.#acknowledgement.replyRequested(),
     });
+    this.#tables = new IngestTables(
+      () => this.#tell(),
+      (oid) => this.#leave(oid),
+    );
     this.#reconcile(options.tables);
     this.#finished = this.#run();
   }
@@ -113,12 +127,12 @@ export class Ingest {
     return {
       state: this.#state,
       sinceMs: this.#sinceMs,
-      error: this.#error === undefined ? null : asMillrace(this.#error, this.#parameters).toPlain(),
+      error: this.#error === undefined ? null : ingestError(this.#error).toPlain(),
       nextAttemptAtMs: this.#nextAttemptAtMs ?? null,
       slotName: this.#slotName,
       systemId: this.#note?.systemId ?? null,
       timeline: this.#note?.timeline ?? 0,
-      tables: [...this.#tables.values()].map(({ status }) => status),
+      tables: this.#tables.statuses(),
       transactions: this.#receiver.transactions,
       duplicates: this.#receiver.duplicates,
       bytes: this.#receiver.bytes,
@@ -128,23 +142,22 @@ export class Ingest {
     };
   }
 
-  addTables(tables: readonly UpstreamTable[]): Promise<string> {
-    for (const table of tables) this.#setTable(table, { state: 'waiting' });
-    return new Promise((resolve, reject) => {
-      if (this.#state === 'ended') return reject(new AssertionError('ingest has ended'));
-      this.#additions.push({ tables, resolve, reject });
-      this.#addWhileStreaming();
-    });
+  async addTables(tables: readonly UpstreamTable[]): Promise<string> {
+    if (this.#state === 'ended' || this.#stopping.signal.aborted) throw new AssertionError('ingest has ended');
+    if (this.#state === 'stopped') throw this.#error ?? new AssertionError('ingest has stopped');
+    const added = this.#tables.add(tables);
+    this.#addWhileStreaming();
+    return added;
   }
 
   async removeTables(oids: readonly number[]): Promise<void> {
-    for (const oid of oids) {
-      this.#tables.delete(oid);
-      this.#additions = this.#additions.map((addition) => ({ ...addition, tables: addition.tables.filter((table) => table.oid !== oid) }));
-      if (this.#writer.inForce.tables.has(oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
-    }
-    this.#tell();
+    this.#tables.remove(oids);
     await this.#acknowledgement.settled();
+  }
+
+  /** See `Acknowledgement.askPosition`; the answer is told by the progress. */
+  askPosition(): void {
+    this.#acknowledgement.askPosition();
   }
 
   setConnection(parameters: ConnectionParameters): void {
@@ -158,25 +171,18 @@ export class Ingest {
     this.#endSession?.(new AssertionError('stopping'));
     this.#wake();
     await this.#finished;
-    for (const addition of this.#additions.splice(0)) addition.reject(new AssertionError('ingest has ended'));
+    this.#tables.refuseAdditions(new AssertionError('ingest has ended'));
     try {
       if (dropSlotToo) for (const oid of this.#writer.inForce.tables.keys()) this.#writer.appendRemoved(oid);
       await this.#acknowledgement.close();
       this.#writer.sync();
       if (dropSlotToo) {
-        await this.#dropOwnSlot();
-        // What a later source of this directory must not take for its own.
-        writeSourceNote(this.#disk, this.#logDirectory, {
-          systemId: '',
-          timeline: 0,
-          slotName: '',
-          database: '',
-          publication: '',
-          since: this.#writer.end,
-          memberships: {},
-        });
+        // First what a later source of this directory must not take for its own: the slot may be out of reach.
+        writeSourceNote(this.#disk, this.#logDirectory, noSource(this.#writer.end));
+        await leaveNoSlot(this.#parameters, this.#slotName);
       }
     } finally {
+      clearTimeout(this.#copyTimer);
       this.#writer.close();
       this.#setState('ended', undefined);
     }
@@ -185,7 +191,7 @@ export class Ingest {
   // The loop
 
   async #run(): Promise<void> {
-    let pauseMs = RETRY_FIRST_MS;
+    let pauseMs = 0;
     while (!this.#stopping.signal.aborted) {
       const before = performance.now();
       let failure: Error;
@@ -197,21 +203,13 @@ export class Ingest {
       }
       if (this.#stopping.signal.aborted) break;
       this.#reconnects++;
-      if (performance.now() - before > STEADY_MS && this.#state === 'streaming') pauseMs = RETRY_FIRST_MS;
-      if (failure instanceof MillraceError && isTransient(failure)) {
-        // A wrong password is not tried often: some hosts lock the role out.
-        const leastMs = failure.code === 'UPSTREAM_AUTHENTICATION_FAILED' ? AUTHENTICATION_RETRY_MS : 0;
-        const waitMs = Math.max(leastMs, pauseMs * (0.75 + Math.random() / 2));
-        this.#nextAttemptAtMs = Date.now() + waitMs;
-        this.#setState('retrying', failure);
-        await this.#sleep(waitMs);
-        pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS);
-      } else {
-        for (const addition of this.#additions.splice(0)) addition.reject(failure);
-        this.#setState('stopped', failure);
-        await this.#sleep(undefined);
-        pauseMs = RETRY_FIRST_MS;
-      }
+      if (this.#state === 'streaming' && performance.now() - before > STEADY_MS) pauseMs = 0;
+      const retry = afterFailure(failure, pauseMs, Math.random());
+      pauseMs = retry.pauseMs;
+      if (retry.state === 'stopped') this.#tables.refuseAdditions(failure);
+      this.#nextAttemptAtMs = retry.waitMs === undefined ? undefined : Date.now() + retry.waitMs;
+      this.#setState(retry.state, failure);
+      await this.#sleep(retry.waitMs);
       this.#nextAttemptAtMs = undefined;
     }
   }
@@ -230,7 +228,7 @@ export class Ingest {
   /** One connection's life. Ends by an error, always. */
   async #session(): Promise<never> {
     const { signal } = this.#stopping;
-    this.#setState('connecting', this.#error);
+    if (this.#state !== 'stopped') this.#setState('connecting', this.#error);
     const parameters = this.#parameters;
     const control = await connectUpstream(parameters, { purpose: 'control', signal });
     try {
@@ -238,7 +236,7 @@ export class Ingest {
       try {
         const identity = await this.#identify(streamConnection.connection);
         this.#acknowledgement.heard(identity.walEnd);
-        const ours = this.#durablePosition();
+        const ours = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
         const decision = resume(ours, {
           systemId: identity.systemId,
           timeline: identity.timeline,
@@ -252,7 +250,7 @@ export class Ingest {
         if (decision.kind === 'refuse') throw decision.error;
         if (decision.kind === 'bootstrap') await this.#bootstrap(control, identity, decision.drop);
         else if (identity.timeline !== ours.timeline) this.#take({ ...must(this.#note, 'a note'), timeline: identity.timeline });
-        await requirePublication(control, this.#publication, this.#names());
+        await requirePublication(control, this.#publication, this.#tables.all());
         await this.#addWaiting();
         const from = decision.kind === 'continue' ? decision.from : this.#acknowledgement.durableLsn;
         return await this.#follow(control, streamConnection, from);
@@ -260,9 +258,10 @@ export class Ingest {
         streamConnection.connection.destroy();
       }
     } catch (error) {
+      if (error instanceof AssertionError) throw error;
       const failure = control.failure(error, { doing: 'following the upstream', slot: this.#slotName, publication: this.#publication });
       // Whoever noticed it first, the remedy names the tables.
-      if (failure.code === 'PUBLICATION_MISSING') throw publicationMissing(this.#publication, parameters.database, this.#names());
+      if (failure.code === 'PUBLICATION_MISSING') throw publicationMissing(this.#publication, parameters.database, this.#tables.all());
       throw failure;
     } finally {
       control.destroy();
@@ -308,12 +307,12 @@ export class Ingest {
       {
         publication: this.#publication,
         slotName: this.#slotName,
-        tables: () => [...this.#tables.values()].filter(({ status }) => status.state === 'live').map(({ table }) => table),
+        tables: () => this.#tables.live(),
         membership: (oid) => this.#note?.memberships[oid],
       },
       {
         failed: endSession,
-        tableFaulty: (oid, error) => this.#setTableState(oid, { state: 'faulty', error: error.toPlain() }),
+        tableFaulty: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
         slotSize: (size) => {
           this.#slotSize = size;
           this.#tell();
@@ -321,18 +320,12 @@ export class Ingest {
       },
       this.#watchIntervalMs,
     );
-    const silence = setInterval(() => {
-      const patienceMs = stream.walSenderTimeoutMs * SILENCE_FACTOR;
-      if (patienceMs > 0 && !stream.held && performance.now() - stream.lastReceivedMs > patienceMs) {
-        const server = connection.connection.host;
-        endSession(millraceError('UPSTREAM_DISCONNECTED', { ...server, said: `nothing was heard for ${Math.round(patienceMs / 1000)} s` }));
-      }
-    }, SILENCE_CHECK_MS);
+    const silence = watchSilence(stream, connection.connection.host, endSession);
     try {
       this.#addWhileStreaming();
       return await ended;
     } finally {
-      clearInterval(silence);
+      silence.stop();
       watch.stop();
       this.#endSession = undefined;
       this.#stream = undefined;
@@ -353,8 +346,8 @@ export class Ingest {
     );
     if (row?.['level'] !== 'logical' && control.versionNum < 190_000)
       throw millraceError('WAL_LEVEL_TOO_LOW', { walLevel: row?.['level'] ?? 'unknown' });
-    await requirePublication(control, this.#publication, this.#names());
-    if (drop !== undefined) await this.#dropSlotPatiently(control, drop);
+    await requirePublication(control, this.#publication, this.#tables.all());
+    if (drop !== undefined) await dropOwnSlot(control, drop);
     const known = this.#note;
     const note: SourceNote = {
       systemId: identity.systemId,
@@ -365,10 +358,10 @@ export class Ingest {
       since: known === undefined || known.systemId === '' ? this.#writer.end : known.since,
       memberships: {},
     };
-    for (const oid of this.#writer.inForce.tables.keys()) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    for (const oid of this.#writer.inForce.tables.keys()) this.#leave(oid);
     if (known === undefined || known.systemId === '') beginSource(this.#writer, note);
     this.#take(note);
-    const tables = [...this.#tables.values()].map(({ table }) => table);
+    const tables = this.#tables.all();
     for (const table of tables) this.#acknowledgement.appended(this.#writer.appendTable(table));
     if (tables.length === 0) this.#acknowledgement.appended(this.#writer.appendProgress(0n));
     await this.#acknowledgement.settled();
@@ -382,13 +375,11 @@ export class Ingest {
     } catch (error) {
       // Not a slot may be left to hold the server's log while we wait for another attempt (I-4).
       making.destroy();
-      if (control.lost === undefined) await this.#dropSlotPatiently(control, this.#slotName).catch(() => undefined);
+      if (control.lost === undefined) await dropOwnSlot(control, this.#slotName).catch(() => undefined);
       throw error;
     } finally {
       await making.end();
     }
-    // Additions that came meanwhile are in the copy.
-    this.#settleAdditions();
   }
 
   async #copy(tables: readonly UpstreamTable[], slot: Awaited<ReturnType<typeof createSlot>>): Promise<void> {
@@ -397,22 +388,24 @@ export class Ingest {
       { parameters: this.#parameters, publication: this.#publication, tables, slot, signal: this.#stopping.signal },
       {
         appended: (offset) => this.#acknowledgement.appended(offset),
-        copying: (oid, rowsCopied) => this.#setTableState(oid, { state: 'copying', rowsCopied }),
+        copying: (oid, rowsCopied) => this.#tables.set(oid, { state: 'copying', rowsCopied }),
         copied: (oid, rowsCopied, snapshotLsn, membership) => {
           const note = must(this.#note, 'a note');
           this.#take({ ...note, memberships: { ...note.memberships, [oid]: membership } });
-          this.#setTableState(oid, { state: 'live', rowsCopied, snapshotLsn, error: null });
+          this.#tables.set(oid, { state: 'live', rowsCopied, snapshotLsn, error: null });
         },
-        refused: (oid, error) => this.#setTableState(oid, { state: 'faulty', error: error.toPlain() }),
+        refused: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
       },
     );
+    // Removed while it was being copied.
+    for (const { oid } of tables) if (!this.#tables.has(oid)) this.#leave(oid);
     await this.#acknowledgement.settled();
   }
 
   /** While a stream is on: it is held first, at a place between transactions, so that nothing the snapshot lacks is in the log already. */
   #addWhileStreaming(): void {
     const stream = this.#stream;
-    if (stream === undefined || this.#adding || !this.#waiting()) return;
+    if (stream === undefined || this.#adding || this.#tables.waiting().length === 0) return;
     this.#adding = true;
     const begin = (): void => {
       if (this.#stream !== stream) {
@@ -426,56 +419,44 @@ export class Ingest {
         .finally(() => {
           this.#adding = false;
           if (this.#stream === stream) stream.release();
-          this.#addWhileStreaming();
         });
     };
     begin();
   }
 
-  #waiting(): boolean {
-    return [...this.#tables.values()].some(({ status }) => status.state === 'waiting');
+  /**
+   * Copies every waiting table at a temporary slot's snapshot. The stream must not be appending meanwhile. When that cannot be done for a reason of the server's, the
+   * stream goes on without them.
+   */
+  async #addWaiting(): Promise<void> {
+    const tables = this.#tables.waiting();
+    if (tables.length > 0) {
+      try {
+        await this.#addAtTemporarySlot(tables);
+      } catch (error) {
+        if (!(error instanceof MillraceError) || !OF_ADDING.has(error.code)) throw error;
+        this.#tables.refuseAdditions(error);
+        clearTimeout(this.#copyTimer);
+        this.#copyTimer = setTimeout(() => this.#addWhileStreaming(), COPY_RETRY_MS);
+        this.#copyTimer.unref();
+      }
+    }
+    this.#tables.settle();
   }
 
-  /** Copies every waiting table at a temporary slot's snapshot. The stream must not be appending meanwhile. */
-  async #addWaiting(): Promise<void> {
-    const tables = [...this.#tables.values()]
-      .filter(({ status }) => status.state === 'waiting' || status.state === 'copying')
-      .map(({ table }) => table);
-    if (tables.length === 0) return this.#settleAdditions();
-    const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal);
+  async #addAtTemporarySlot(tables: readonly UpstreamTable[]): Promise<void> {
+    const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal, ADD_SLOT_TIMEOUT_MS);
     try {
       const slot = await createSlot(making, `${this.#slotName}_copy`, 'temporary');
       failpoint('slot-creation');
       for (const table of tables) {
-        if (this.#writer.inForce.tables.has(table.oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(table.oid));
+        this.#leave(table.oid);
         this.#acknowledgement.appended(this.#writer.appendTable(table));
       }
       await this.#copy(tables, slot);
     } finally {
       await making.end();
     }
-    this.#settleAdditions();
-  }
-
-  /** Answers those whose tables are all decided. */
-  #settleAdditions(): void {
-    this.#additions = this.#additions.filter((addition) => {
-      const states = addition.tables.map((table) => this.#tables.get(table.oid)?.status);
-      const faulty = states.find((status) => status?.state === 'faulty');
-      if (faulty !== undefined) {
-        // The statement fails, so its tables go.
-        for (const table of addition.tables) {
-          this.#tables.delete(table.oid);
-          if (this.#writer.inForce.tables.has(table.oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(table.oid));
-        }
-        addition.reject(MillraceError.fromPlain(must(faulty.error, 'a reason')));
-        return false;
-      }
-      if (!states.every((status) => status === undefined || status.state === 'live')) return true;
-      addition.resolve(states.find((status) => status !== undefined)?.snapshotLsn ?? '0/0');
-      return false;
-    });
-    this.#tell();
   }
 
   /** What is wanted against what is in the log: others leave, half-copied ones begin anew. */
@@ -485,51 +466,16 @@ export class Ingest {
     for (const table of wanted) {
       const known = inForce.get(table.oid);
       const live = complete && known?.snapshotLsn !== undefined;
-      this.#setTable(table, live ? { state: 'live', snapshotLsn: known.snapshotLsn } : { state: 'waiting' });
+      this.#tables.want(table, live ? { state: 'live', snapshotLsn: known.snapshotLsn } : { state: 'waiting' });
     }
-    for (const [oid, known] of inForce)
-      if (!this.#tables.has(oid) || known.snapshotLsn === undefined) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    for (const [oid, known] of inForce) if (!this.#tables.has(oid) || known.snapshotLsn === undefined) this.#leave(oid);
   }
 
-  // Slots
-
-  async #dropSlotPatiently(control: UpstreamConnection, name: string): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await dropSlot(control, name);
-      } catch (error) {
-        // The walsender of a connection that is gone lets go of it within a moment.
-        if (!(error instanceof MillraceError) || error.code !== 'SLOT_IN_USE' || attempt >= DROP_SLOT_TRIES) throw error;
-        await new Promise((resolve) => void setTimeout(resolve, 100));
-      }
-    }
-  }
-
-  async #dropOwnSlot(): Promise<void> {
-    const control = await connectUpstream(this.#parameters, { purpose: 'control' });
-    try {
-      await this.#dropSlotPatiently(control, this.#slotName);
-    } finally {
-      await control.end();
-    }
+  #leave(oid: number): void {
+    if (this.#writer.inForce.tables.has(oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
   }
 
   // State
-
-  #durablePosition(): DurablePosition {
-    const { position, progressLsn } = this.#writer.inForce;
-    const receivedLsn = position.lsn > progressLsn ? position.lsn : progressLsn;
-    const note = this.#note;
-    return {
-      systemId: note === undefined || note.systemId === '' ? undefined : note.systemId,
-      timeline: note?.timeline ?? 0,
-      slotName: this.#slotName,
-      database: this.#parameters.database,
-      snapshotComplete: progressLsn > 0n,
-      acknowledgedLsn: receivedLsn,
-      receivedLsn,
-    };
-  }
 
   #take(note: SourceNote): void {
     writeSourceNote(this.#disk, this.#logDirectory, note);
@@ -542,29 +488,10 @@ export class Ingest {
     this.#writer.moveTo({ ...position, systemId: note.systemId, timeline: note.timeline, slotName: note.slotName });
   }
 
-  #names(): { schema: string; name: string }[] {
-    return [...this.#tables.values()].map(({ table }) => table);
-  }
-
   #fail(error: unknown): void {
     const failure = error instanceof Error ? error : new AssertionError(String(error));
     if (this.#endSession !== undefined) this.#endSession(failure);
     else if (!this.#stopping.signal.aborted) this.#setState('stopped', failure);
-  }
-
-  #setTable(table: UpstreamTable, status: Partial<IngestTableStatus>): void {
-    const { oid, schema, name } = table;
-    this.#tables.set(oid, {
-      table,
-      status: { oid, schema, name, state: 'waiting', rowsCopied: 0, snapshotLsn: null, error: null, ...status },
-    });
-  }
-
-  #setTableState(oid: number, status: Partial<IngestTableStatus>): void {
-    const known = this.#tables.get(oid);
-    if (known === undefined) return;
-    this.#tables.set(oid, { table: known.table, status: { ...known.status, ...status } });
-    this.#tell();
   }
 
   #setState(state: IngestStatus['state'], error: Error | undefined): void {
@@ -584,11 +511,4 @@ export class Ingest {
       this.#onStatus?.(this.status());
     }, 50);
   }
-}
-
-function asMillrace(error: Error, parameters: ConnectionParameters): MillraceError {
-  if (error instanceof MillraceError) return error;
-  const plain = plainError(error);
-  if ('internal' in plain) return millraceError('INGEST_FAILED', { said: plain.stack ?? plain.internal }, error);
-  return upstreamError(error, { parameters, doing: 'following the upstream' });
 }

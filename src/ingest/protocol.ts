@@ -26,6 +26,8 @@ export interface IngestMethods {
   removeTables(params: { oids: number[] }): void;
   /** ALTER CONNECTION or ALTER SECRET: for the next attempt, which comes at once when nothing streams. */
   setConnection(params: { connection: ConnectionParameters }): void;
+  /** Has the server say how far it has sent, for a reader that waits for a position which no published transaction may reach. */
+  askPosition(params: Record<string, never>): void;
   status(params: Record<string, never>): IngestStatus;
   /** Ends the stream with a last acknowledgement and closes the log. `dropSlot`: the source is dropped, leave nothing behind upstream. */
   stop(params: { dropSlot: boolean }): void;

@@ -8,6 +8,7 @@ import { replaceFile, type Disk } from '../store/disk.ts';
 import { InForce } from '../store/log/in-force.ts';
 import { LogReader } from '../store/log/reader.ts';
 import type { LogWriter } from '../store/log/writer.ts';
+import type { DurablePosition } from './resume.ts';
 
 const NAME = 'source.json';
 
@@ -21,6 +22,11 @@ export interface SourceNote {
   readonly since: number;
   /** By table OID: by which entry of the publication it was published when it was copied (`PublishedTable.membership`). */
   readonly memberships: Readonly<Record<number, string>>;
+}
+
+/** The source was dropped: whatever comes next begins at `since`. */
+export function noSource(since: number): SourceNote {
+  return { systemId: '', timeline: 0, slotName: '', database: '', publication: '', since, memberships: {} };
 }
 
 export function readSourceNote(logDirectory: string): SourceNote | undefined {
@@ -67,4 +73,20 @@ export function beginSource(writer: LogWriter, note: SourceNote): void {
 function replace(target: Map<number, Buffer>, source: Map<number, Buffer>): void {
   target.clear();
   for (const [key, value] of source) target.set(key, value);
+}
+
+/** Where we are: what `resume` compares with the server. */
+export function durablePosition(inForce: InForce, note: SourceNote | undefined, slotName: string, database: string): DurablePosition {
+  const { position, progressLsn } = inForce;
+  const receivedLsn = position.lsn > progressLsn ? position.lsn : progressLsn;
+  return {
+    systemId: note === undefined || note.systemId === '' ? undefined : note.systemId,
+    timeline: note?.timeline ?? 0,
+    slotName,
+    database,
+    // The record that `Acknowledgement.snapshotComplete` writes.
+    snapshotComplete: progressLsn > 0n,
+    acknowledgedLsn: receivedLsn,
+    receivedLsn,
+  };
 }

@@ -200,9 +200,11 @@ export const upstreamErrors = defineErrors({
   },
   TABLE_REPUBLISHED: {
     sqlstate: '55000',
-    says: ({ publication, schema, table }: TableName & { publication: string }) => `table ${qualified(schema, table)} was taken out of publication "${publication}" and put back`,
+    says: ({ publication, schema, table }: TableName & { publication: string }) =>
+      `table ${qualified(schema, table)} was taken out of publication "${publication}" and put back`,
     because: 'Its changes in between were not streamed, so the rows here may differ from the upstream.',
-    mend: ({ schema, table }: TableName & { publication: string }) => `drop the table from the source and add it again: ${qualified(schema, table)} is copied afresh`,
+    mend: ({ schema, table }: TableName & { publication: string }) =>
+      `drop the table from the source and add it again: ${qualified(schema, table)} is copied afresh`,
   },
   UPSTREAM_TABLE_MISSING: {
     sqlstate: '42P01',
@@ -276,6 +278,13 @@ export const upstreamErrors = defineErrors({
     says: ({ slot, plugin, database }: { slot: string; plugin: string; database: string }) =>
       `replication slot "${slot}" was made by someone else (plugin ${plugin}, database ${database})`,
     because: 'Millrace uses pgoutput in the database of the source, and takes over nobody else’s slot.',
+  },
+  SLOT_LEFT_BEHIND: {
+    sqlstate: '58000',
+    says: ({ slot }: { slot: string } & Said) => `replication slot "${slot}" could not be dropped upstream`,
+    because: 'The source is dropped here, but while the slot exists the upstream keeps its WAL for it, until its disk is full.',
+    detail: said,
+    mend: ({ slot }: { slot: string } & Said) => `SELECT pg_drop_replication_slot(${literal(slot)});`,
   },
   SLOT_DROPPED: {
     sqlstate: '42704',

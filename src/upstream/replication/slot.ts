@@ -20,12 +20,17 @@ export interface CreatedSlot {
 }
 
 /** A connection for making slots: `lock_timeout` bounds the wait. */
-export function connectForSlot(parameters: ConnectionParameters, purpose: string, signal?: AbortSignal): Promise<UpstreamConnection> {
+export function connectForSlot(
+  parameters: ConnectionParameters,
+  purpose: string,
+  signal?: AbortSignal,
+  timeoutMs: number = SLOT_CREATION_TIMEOUT_MS,
+): Promise<UpstreamConnection> {
   return connectUpstream(parameters, {
     purpose,
     replication: true,
     statementTimeoutMs: 0,
-    lockTimeoutMs: SLOT_CREATION_TIMEOUT_MS,
+    lockTimeoutMs: timeoutMs,
     ...(signal === undefined ? {} : { signal }),
   });
 }

@@ -143,8 +143,8 @@ export class WalStream {
     this.#write();
   }
 
-  /** Standby status update. `flushed` is the acknowledgement (I-3): its caller vouches that it is durable. */
-  sendStatus(received: Lsn, flushed: Lsn): void {
+  /** Standby status update. `flushed` is the acknowledgement (I-3): its caller vouches that it is durable. `replyNow` asks for a sign of life. */
+  sendStatus(received: Lsn, flushed: Lsn, replyNow = false): void {
     if (this.#ended) return;
     const out = this.#out;
     out.reset();
@@ -154,7 +154,7 @@ export class WalStream {
     out.int64(flushed);
     out.int64(flushed);
     out.int64(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n);
-    out.int8(0);
+    out.int8(replyNow ? 1 : 0);
     out.end();
     this.#write();
   }

@@ -1,0 +1,34 @@
+/**
+ * What follows a failed session: another attempt after a growing pause, a slow one after a refusal, or none. Pure. Keeps I-6: no error is tried again without a pause.
+ */
+import { MillraceError, millraceError } from '../base/errors.ts';
+import { isTransient } from '../upstream/connection/classify.ts';
+
+const FIRST_MS = 250;
+const MAX_MS = 30_000;
+/** A wrong password is not tried often: some hosts lock the role out. */
+const AUTHENTICATION_MS = 5_000;
+/** Somebody may put a refusal right upstream (point back to the right server, raise wal_level). */
+const REFUSED_MS = 60_000;
+
+export interface Retry {
+  readonly state: 'retrying' | 'stopped';
+  /** Undefined: only a restart, or a new connection, goes on. */
+  readonly waitMs: number | undefined;
+  /** To be handed in the next time. */
+  readonly pauseMs: number;
+}
+
+/** `pauseMs`: of the attempt before, 0 after a stream that was steady. `random`: in [0, 1). */
+export function afterFailure(failure: Error, pauseMs: number, random: number): Retry {
+  if (!(failure instanceof MillraceError)) return { state: 'stopped', waitMs: undefined, pauseMs: 0 };
+  if (!isTransient(failure)) return { state: 'stopped', waitMs: failure.code.startsWith('LOG_') ? undefined : REFUSED_MS, pauseMs: 0 };
+  const pause = pauseMs === 0 ? FIRST_MS : Math.min(2 * pauseMs, MAX_MS);
+  const least = failure.code === 'UPSTREAM_AUTHENTICATION_FAILED' ? AUTHENTICATION_MS : 0;
+  return { state: 'retrying', waitMs: Math.max(least, pause * (0.75 + random / 2)), pauseMs: pause };
+}
+
+/** As users see it: what is no upstream's and no log's error is a fault of our own. */
+export function ingestError(failure: Error): MillraceError {
+  return failure instanceof MillraceError ? failure : millraceError('INGEST_FAILED', { said: failure.stack ?? failure.message }, failure);
+}
