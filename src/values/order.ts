@@ -2,7 +2,9 @@
  * The btree order of each type, over slots and over JavaScript values. Text follows its collation: C and the builtin provider by bytes, ICU through
  * `Intl.Collator` with a byte tie-break; libc is stood in for by ICU (exactness `text_order`, DESIGN 3.1). NULLs and direction are the caller's.
  */
-import { baseOid, codecOf, type Value } from './codec.ts';
+import { arrayOrder } from './array.ts';
+import { lowerFor } from './case-mapping.ts';
+import { codecOf, type Value } from './codec.ts';
 import { compareInterval, type Interval } from './interval.ts';
 import { compareNumeric, type Numeric } from './numeric.ts';
 import type { RowSpace } from './space.ts';
@@ -91,22 +93,49 @@ export function valueOrder(type: PgType, collation: Collation | undefined = type
   }
 }
 
+function isCitext(type: PgType): boolean {
+  return type.name === 'citext' || type.name.endsWith('.citext');
+}
+
+/** Types in text form whose btree order is not the order of that text: jsonb, json, inet, cidr, money, timetz, xid8, pg_lsn, tsvector, tsquery, tid, ranges. */
+const UNORDERED: ReadonlySet<number> = new Set([3802, 114, 869, 650, 790, 1266, 5069, 3220, 3614, 3615, 27]);
+
+/** Is the order of this type known here? Where not, the planner refuses to sort by it. Its equality is known all the same. */
+export function ordersNatively(type: PgType): boolean {
+  const standing = type.base ?? type;
+  if (standing.storage !== 'text') return true;
+  if (standing.kind === 'array') return standing.element !== undefined && ordersNatively(standing.element);
+  return standing.kind !== 'range' && standing.kind !== 'multirange' && standing.kind !== 'composite' && !UNORDERED.has(standing.oid);
+}
+
 function textValueOrder(type: PgType, collation: Collation | undefined): (a: string, b: string) => number {
   const standing = type.base ?? type;
   if (standing.labels !== undefined) {
     const place = new Map(standing.labels.map((label, index) => [label, index]));
     return (a, b) => (place.get(a) ?? -1) - (place.get(b) ?? -1);
   }
+  if (standing.kind === 'array' && standing.element !== undefined) {
+    const codec = codecOf(standing.element);
+    const order = valueOrder(standing.element, collation);
+    return arrayOrder((a, b) => order(codec.parse(a), codec.parse(b)));
+  }
   const order = textOrder(collation);
+  if (isCitext(standing)) {
+    const lower = lowerFor(collation);
+    return (a, b) => order(lower(a), lower(b));
+  }
   if (standing.oid !== BPCHAR) return order;
   return (a, b) => order(a.replace(/ +$/, ''), b.replace(/ +$/, ''));
 }
 
+function isPlainText(type: PgType): boolean {
+  return type.labels === undefined && type.kind !== 'array' && type.oid !== BPCHAR && !isCitext(type);
+}
+
 /** Slots of one type; neither is NULL. */
 export function slotOrder(type: PgType, collation: Collation | undefined = type.collation): SlotOrder {
-  const oid = baseOid(type);
   if (type.storage === 'uuid') return (a, atA, b, atB) => compareUuid(a.words, atA, b.words, atB);
-  if (type.storage === 'text' && type.kind !== 'enum' && (type.base ?? type).labels === undefined && oid !== BPCHAR) {
+  if (type.storage === 'text' && isPlainText(type.base ?? type)) {
     if (ordersByBytes(collation)) return (a, atA, b, atB) => compareText(a.words, a.heap, atA, b.words, b.heap, atB);
     const order = textOrder(collation);
     return (a, atA, b, atB) => order(readText(a.words, a.heap, atA), readText(b.words, b.heap, atB));

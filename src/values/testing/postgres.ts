@@ -95,13 +95,20 @@ const OIDS: Readonly<Record<string, number>> = {
   uuid: 2950,
   json: 114,
   jsonb: 3802,
+  numrange: 3906,
 };
+
+const ARRAYS: Readonly<Record<number, number>> = { 23: 1007, 25: 1009, 1700: 1231, 701: 1022, 1186: 1187 };
 
 export function pgType(name: string): PgType {
   if (name === 'anyenum')
     return { oid: 90_000, name: 'mood', kind: 'enum', storage: 'text', typmod: -1, labels: ['furious', 'sad', 'ok', 'happy'] };
+  if (name.endsWith('[]')) {
+    const element = pgType(name.slice(0, -2));
+    return { oid: ARRAYS[element.oid] ?? 2277, name, kind: 'array', storage: 'text', typmod: -1, element };
+  }
   const oid = OIDS[name];
   if (oid === undefined) throw new TypeError(`no type ${name} in the fixture`);
   const collatable = oid === 25 || oid === 1043 || oid === 1042;
-  return { oid, name, kind: 'base', storage: storageOf(oid), typmod: -1, ...(collatable ? { collation: C_COLLATION } : {}) };
+  return { oid, name, kind: name.endsWith('range') ? 'range' : 'base', storage: storageOf(oid), typmod: -1, ...(collatable ? { collation: C_COLLATION } : {}) };
 }

@@ -7,7 +7,7 @@ import type { Generator, Operand } from '../generator.ts';
 import { printer } from '../io-cast.ts';
 import { UTC_SESSION } from '../session.ts';
 import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
-import { initcapFor, lowerFor, mapsCaseExactly, upperFor } from './case-mapping.ts';
+import { initcapFor, lowerFor, mapsCaseExactly, upperFor } from '../../../values/case-mapping.ts';
 import { compareNatives } from './compare.ts';
 import { like, likeMatcher } from './like.ts';
 import * as f from './text-functions.ts';

@@ -2,7 +2,7 @@
  * upper, lower and initcap. ASCII is alike everywhere; beyond it the provider decides: C maps nothing, the builtin provider one character to one
  * (PG_UNICODE_FAST and ICU in full), libc is stood in for by one to one (exactness `last_digit`, DESIGN 3.1).
  */
-import type { Collation } from '../../../values/type.ts';
+import type { Collation } from './type.ts';
 
 type Mapping = (text: string) => string;
 
