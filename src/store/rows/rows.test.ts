@@ -189,7 +189,7 @@ describe('a fold that is interrupted', () => {
     copied(orders, ['1', 'a', 'long'], ['2', 'b', 'longer'], ['3', 'c', 'longest']);
     bench.fold();
     transaction(insert(2, ['a', '1']), insert(2, ['b', '1']), insert(2, ['b', '1']), insert(2, ['d', '1']), insert(2, ['e', '1']));
-    transaction(update(1, ['K', ['3', null, null]], ['0', 'c', undefined]), update(1, undefined, ['1', 'A', undefined]));
+    transaction(update(1, ['K', ['3', null, null]], ['0', 'c', undefined]), update(1, ['K', ['1', null, null]], ['5', 'A', undefined]));
     const disarm = armFailpoint('fold-commit', nth, () => {
       throw new Error('killed');
     });
@@ -202,6 +202,6 @@ describe('a fold that is interrupted', () => {
     await bench.reopen();
     bench.fold();
     expectRows(2, ['a', '1'], ['a', '1'], ['b', '1'], ['b', '1'], ['b', '1'], ['c', '1'], ['d', '1'], ['e', '1']);
-    expectRows(1, ['0', 'c', 'longest'], ['1', 'A', 'long'], ['2', 'b', 'longer']);
+    expectRows(1, ['0', 'c', 'longest'], ['5', 'A', 'long'], ['2', 'b', 'longer']);
   });
 });
