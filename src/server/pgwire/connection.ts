@@ -64,6 +64,8 @@ export class Connection {
   #session: Session | undefined;
   #extended: ExtendedProtocol | undefined;
   #running = false;
+  /** A CancelRequest came while something ran: what runs next before the client waits again is cancelled, too. */
+  #cancelled = false;
   #skipping = false;
   #closing = false;
 
@@ -140,10 +142,12 @@ export class Connection {
     clearTimeout(deadline);
     const session = await sessions.open(startup.parameters);
     this.#session = session;
-    const extended = new ExtendedProtocol(session, this.#output, limits);
+    const extended = new ExtendedProtocol(session, this.#output, limits, this.#interrupt);
     this.#extended = extended;
     const key: CancelKey = cancels.register(startup.version >= PROTOCOL_3_2 ? 32 : 4, () => {
-      if (this.#running) session.cancel();
+      if (!this.#running) return;
+      this.#cancelled = true;
+      session.cancel();
     });
     try {
       this.#output.push(authenticationOk);
@@ -235,7 +239,8 @@ export class Connection {
     const prepared = await session.prepare(text, []);
     if (prepared.parameterTypes.length > 0) throw millraceError('SIMPLE_QUERY_PARAMETER', {});
     await extended.dropUnnamedPortal();
-    const running = new RunningResult(await session.execute(prepared, [], [], []));
+    this.#interrupt();
+    const running = new RunningResult(await session.execute(prepared, [], [], []), this.#interrupt);
     try {
       if (running.deallocates !== undefined) extended.deallocate(running.deallocates.name);
       running.announce(this.#output);
@@ -249,6 +254,7 @@ export class Connection {
   /** Portals end with their transaction; then the client may speak. */
   async #ready(session: Session, extended: ExtendedProtocol): Promise<void> {
     if (session.transactionStatus === 'I') await extended.closePortals();
+    this.#cancelled = false;
     this.#output.push(readyForQuery(session.transactionStatus));
     await this.#output.flush();
   }
@@ -257,6 +263,7 @@ export class Connection {
   async #answerFailure(error: unknown, session: Session, extended: ExtendedProtocol): Promise<void> {
     if (error instanceof ConnectionGone || this.#ended) throw new ConnectionGone();
     if (this.#stopping !== undefined) throw this.#stopping;
+    this.#cancelled = false;
     const failure = this.#asFailure(error);
     if (failure.code === 'PROTOCOL_VIOLATION') throw failure;
     // An error that the session has not seen fails its block all the same.
@@ -280,6 +287,7 @@ export class Connection {
       const message = this.#reader.next(limits);
       if (message !== undefined) return message;
       if (this.#ended) throw new ConnectionGone();
+      this.#cancelled = false;
       this.#output.send();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -287,6 +295,13 @@ export class Connection {
       });
     }
   }
+
+  /** Throws when what runs is to end. Asked before anything is begun: whoever interrupts tells the session once, which may then be between two things. */
+  readonly #interrupt = (): void => {
+    if (this.#ended) throw new ConnectionGone();
+    if (this.#stopping !== undefined) throw this.#stopping;
+    if (this.#cancelled) throw millraceError('QUERY_CANCELLED', {});
+  };
 
   #wakeUp(): void {
     const wake = this.#wake;
@@ -325,7 +340,7 @@ export class Connection {
     this.#session = undefined;
     try {
       await Promise.race([this.#extended?.closePortals(), elapsed(UNWIND_TIMEOUT_MS)]);
-      await session.close();
+      await Promise.race([session.close(), elapsed(UNWIND_TIMEOUT_MS)]);
     } catch (error) {
       this.#context.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'a session did not close');
     }

@@ -36,13 +36,16 @@ export class ExtendedProtocol {
   readonly #session: Session;
   readonly #output: Output;
   readonly #limits: ExtendedLimits;
+  readonly #interrupt: () => void;
   readonly #statements = new Map<string, Statement>();
   readonly #portals = new Map<string, Portal>();
 
-  constructor(session: Session, output: Output, limits: ExtendedLimits) {
+  /** `interrupt` throws when what runs is to end. */
+  constructor(session: Session, output: Output, limits: ExtendedLimits, interrupt: () => void) {
     this.#session = session;
     this.#output = output;
     this.#limits = limits;
+    this.#interrupt = interrupt;
   }
 
   async parse(body: BodyReader): Promise<void> {
@@ -121,10 +124,14 @@ export class ExtendedProtocol {
     // A portal that was open when the block failed is still there, and cannot be run.
     if (portal.running !== undefined || prepared.columns !== null) this.#refuseInFailedBlock();
     if (portal.running?.finished === true && portal.running.kind !== 'rows') throw millraceError('PORTAL_FINISHED', { name });
+    this.#interrupt();
     portal.running ??= await withPositionOffset(
       positionOffset,
       async () =>
-        new RunningResult(await this.#session.execute(prepared, portal.parameters, portal.parameterFormats, portal.resultFormats)),
+        new RunningResult(
+          await this.#session.execute(prepared, portal.parameters, portal.parameterFormats, portal.resultFormats),
+          this.#interrupt,
+        ),
     );
     const { running } = portal;
     if (running.deallocates !== undefined) this.deallocate(running.deallocates.name);

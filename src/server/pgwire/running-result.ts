@@ -8,14 +8,17 @@ import type { Output } from './output.ts';
 
 export class RunningResult {
   readonly #result: Result;
+  readonly #interrupt: () => void;
   readonly #batches: AsyncIterator<RowBatch> | undefined;
   /** The rest of a batch that a row limit has cut. */
   #rest: RowBatch | undefined;
   #finished = false;
   #started = false;
 
-  constructor(result: Result) {
+  /** `interrupt` throws when the statement is to end: asked before each batch, because a cancelled session may have its next batch ready. */
+  constructor(result: Result, interrupt: () => void) {
     this.#result = result;
+    this.#interrupt = interrupt;
     this.#batches = result.body.kind === 'none' ? undefined : result.body.batches[Symbol.asyncIterator]();
   }
 
@@ -64,6 +67,7 @@ export class RunningResult {
   async #sendRows(output: Output, rowsMax: number): Promise<{ rows: number; suspended: boolean }> {
     let rows = 0;
     while (!this.#finished) {
+      this.#interrupt();
       const batch = this.#rest ?? (await this.#next());
       this.#rest = undefined;
       if (batch === undefined) break;

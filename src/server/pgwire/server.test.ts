@@ -386,6 +386,16 @@ suite('leaving', () => {
     expect(sessions.opened[0]!.cancelled).toBe(1);
   });
 
+  test('while a statement is still being prepared keeps it from running', async () => {
+    await start();
+    const { client: raw } = await RawClient.session(server!.port);
+    raw.send(query('PONDER'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    raw.close();
+    await until(() => sessions.opened[0]!.closed);
+    expect(sessions.opened[0]!.executed).toBe(0);
+  });
+
   test('politely closes the session', async () => {
     await start();
     const { client: raw } = await RawClient.session(server!.port);
@@ -424,6 +434,20 @@ suite('cancelling', () => {
     const second = await RawClient.connect(server!.port);
     second.send(bare(80877102, key));
     expect(errorFields((await raw.until('Z'))[0]!)['C']).toBe('57014');
+    raw.close();
+  });
+
+  test('while it is still being prepared', async () => {
+    await start();
+    const { client: raw, greeting } = await RawClient.session(server!.port);
+    raw.send(parse('', 'PONDER'), bind('', ''), execute(''), sync, query('SELECT generate_series(1, 1)'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    (await RawClient.connect(server!.port)).send(bare(80877102, greeting.find((m) => m.type === 'K')!.body));
+    const answer = await raw.until('Z');
+    expect(types(answer)).toBe('12EZ');
+    expect(errorFields(answer[2]!)['C']).toBe('57014');
+    expect(types(await raw.until('Z'))).toBe('TDCZ');
+    expect(sessions.opened[0]!.executed).toBe(1);
     raw.close();
   });
 

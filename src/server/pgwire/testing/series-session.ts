@@ -2,7 +2,7 @@
  * A session for the protocol server's own tests: it speaks the contract of `server/session.ts` for a handful of statements that produce real rows at any size
  * (`SELECT generate_series(a, b)`), so that the protocol is tested without an engine. Never part of the product.
  *
- *     SELECT generate_series(1, 3) · SELECT $1, $2 … · COPY generate_series(1, 3) TO STDOUT · SUBSCRIBE (rows for ever) · SLEEP (until cancelled)
+ *     SELECT generate_series(1, 3) · SELECT $1, $2 … · COPY generate_series(1, 3) TO STDOUT · SUBSCRIBE (rows for ever) · SLEEP (until cancelled) · PONDER (slow to prepare, runs for ever once begun)
  *     BEGIN · COMMIT · ROLLBACK · SET name = value · NOTICE text · DEALLOCATE name · FAIL AT n (an error at character n) · FAIL AFTER n (an error after n rows) · CRASH (a fault of the engine)
  */
 import { MillraceError } from '../../../base/errors.ts';
@@ -35,6 +35,7 @@ export class SeriesSession implements Session {
   transactionStatus: 'I' | 'T' | 'E' = 'I';
   closed = false;
   cancelled = 0;
+  executed = 0;
   batchesMade = 0;
   iteratorsEnded = 0;
   #cancel: (() => void) | undefined;
@@ -52,7 +53,12 @@ export class SeriesSession implements Session {
     return found;
   }
 
-  prepare(text: string, parameterTypes: readonly number[]): Promise<Prepared> {
+  async prepare(text: string, parameterTypes: readonly number[]): Promise<Prepared> {
+    if (text.startsWith('PONDER')) await new Promise((resolve) => setTimeout(resolve, 100));
+    return this.#prepare(text, parameterTypes);
+  }
+
+  #prepare(text: string, parameterTypes: readonly number[]): Promise<Prepared> {
     if (text.startsWith('NONSENSE'))
       return Promise.reject(this.#failed(new MillraceError('TEST', '42601', 'syntax error', { position: 1 })));
     const failAt = /^FAIL AT (\d+)/.exec(text);
@@ -76,6 +82,7 @@ export class SeriesSession implements Session {
     const { text } = prepared;
     if (this.transactionStatus === 'E' && !/^(?:COMMIT|ROLLBACK)$/.test(text))
       throw new MillraceError('TEST', '25P02', 'current transaction is aborted');
+    this.executed += 1;
     const word = /^\w+/.exec(text)?.[0] ?? '';
     const series = /generate_series\((\$?\d+), (\$?\d+)\)/.exec(text);
     const number = (written: string): number =>
@@ -106,7 +113,7 @@ export class SeriesSession implements Session {
       const rows = Number(text.split(' ')[2]);
       return { notices: [], body: { kind: 'rows', batches: this.#failAfter(rows) }, tag: (sent) => `SELECT ${sent}` };
     }
-    if (word === 'SLEEP') await this.#sleep();
+    if (word === 'SLEEP' || word === 'PONDER') await this.#sleep();
     if (word === 'CRASH') throw new TypeError('a fault of the engine');
     const failed = this.transactionStatus === 'E';
     if (word === 'BEGIN') this.transactionStatus = 'T';
