@@ -61,6 +61,52 @@ describe('a keyed arrangement', () => {
     expect(sorted(bagOf(rows))).toEqual([['["1","new"]', 1]]);
   });
 
+  test('replaces a row that the caller has found in its place: same id, and new chains only where their columns changed', () => {
+    const rows = Arrangement.keyed(pair, [0]);
+    const index = rows.addIndex([1]);
+    rows.apply(
+      blockOf(pair, [
+        [['1', 'a'], 1],
+        [['2', 'a'], 1],
+      ]),
+    );
+    const [one, two] = [...rows.ids];
+    rows.applyKnown(
+      blockOf(pair, [
+        [['1', 'a'], -1],
+        [['1', long], 1],
+        [['2', 'a'], -1],
+        [['3', 'a'], 1],
+      ]),
+      Int32Array.of(one!, one!, two!, 0),
+    );
+    expect(rows.ids[1]).toBe(one);
+    expect(sorted(bagOf(rows))).toEqual([
+      [`["1","${long}"]`, 1],
+      ['["3","a"]', 1],
+    ]);
+    expect(
+      pairs(
+        rows,
+        index,
+        [
+          [['9', long], 1],
+          [['9', 'a'], 1],
+        ],
+        [1],
+      ),
+    ).toHaveLength(2);
+    rows.applyKnown(
+      blockOf(pair, [
+        [['1', long], -1],
+        [['1', 'b'], 1],
+      ]),
+      Int32Array.of(one!, one!),
+    );
+    expect(rows.memory.heapUsedBytes).toBe(0);
+    expect(index.table.count).toBe(2);
+  });
+
   test('refuses a second row under one key, and another row than the one it holds', () => {
     const rows = Arrangement.keyed(pair, [0]);
     rows.apply(blockOf(pair, [[['1', 'a'], 1]]));
@@ -116,9 +162,14 @@ test('a probe pairs equal keys; NULL matches nothing', () => {
   );
 });
 
-function pairs(rows: Arrangement, index: ReturnType<Arrangement['addIndex']>, delta: [Row, number][]): [string, number][] {
+function pairs(
+  rows: Arrangement,
+  index: ReturnType<Arrangement['addIndex']>,
+  delta: [Row, number][],
+  key: number[] = [0],
+): [string, number][] {
   const block = blockOf(pair, delta);
-  const probe = new Probe(rows, index, pair, [0]);
+  const probe = new Probe(rows, index, pair, key);
   const found: Bag = new Map();
   const one = (space: typeof block | typeof rows.memory, row: number): Row => {
     const copy = blockOf(pair, []);
