@@ -2,7 +2,7 @@
  * float4 and float8 as Postgres prints and reads them: shortest digits that read back the same, exponent form below 1e-4 and from 1e15 (float8) or 1e6 (float4).
  * A float4 lies widened exactly; there is one NaN; -0 stays (identity), and equals 0 (canonical).
  */
-import { fail, invalidInput } from './failure.ts';
+import { fail } from './failure.ts';
 
 export function formatFloat8(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0' : '0';
@@ -157,10 +157,10 @@ function compareDecimal(text: string, double: number): number {
 
 const FLOAT_INPUT = /^[ \t\n\r\f\v]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?))[ \t\n\r\f\v]*$/i;
 
-/** The input function: what `text::float8` does. */
-export function inputFloat(text: string, typeName: 'real' | 'double precision'): number {
+/** The input function, for its decimal forms; undefined where Postgres itself must look (0x1F, errors). */
+export function inputFloat(text: string, typeName: 'real' | 'double precision'): number | undefined {
   const match = FLOAT_INPUT.exec(text);
-  if (match === null) return invalidInput(typeName, text);
+  if (match === null) return undefined;
   const body = match[1]!.toLowerCase();
   if (body.endsWith('nan')) return NaN;
   if (body.includes('inf')) return body.startsWith('-') ? -Infinity : Infinity;

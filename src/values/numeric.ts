@@ -149,7 +149,7 @@ export function numericHeapBytes(words: Int32Array, at: number): number {
 export function sameNumeric(wordsA: Int32Array, heapA: Uint8Array, a: number, wordsB: Int32Array, heapB: Uint8Array, b: number): boolean {
   if (wordsA[a + 1]! !== wordsB[b + 1]!) return false;
   const bytes = numericHeapBytes(wordsA, a);
-  if (bytes === 0) return wordsA[a]! === wordsB[b]!;
+  if (bytes === 0) return wordsA[a] === wordsB[b];
   const offsetA = wordsA[a]! >>> 0;
   const offsetB = wordsB[b]! >>> 0;
   for (let i = 0; i < bytes; i++) if (heapA[offsetA + i] !== heapB[offsetB + i]) return false;

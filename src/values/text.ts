@@ -15,7 +15,7 @@ let scratch = new Uint8Array(1 << 12);
 export function sameText(wordsA: Int32Array, heapA: Uint8Array, a: number, wordsB: Int32Array, heapB: Uint8Array, b: number): boolean {
   const length = wordsA[a]!;
   if (length !== wordsB[b]! || wordsA[a + 1]! !== wordsB[b + 1]! || wordsA[a + 3]! !== wordsB[b + 3]!) return false;
-  if (length <= INLINE_BYTES_MAX) return wordsA[a + 2]! === wordsB[b + 2]!;
+  if (length <= INLINE_BYTES_MAX) return wordsA[a + 2] === wordsB[b + 2];
   return sameBytes(heapA, wordsA[a + 2]! >>> 0, heapB, wordsB[b + 2]! >>> 0, length);
 }
 

@@ -108,6 +108,7 @@ test('AND and CASE stop before an argument that would fail', () => {
     inputs: [input.block.layout],
     where: [],
     outputs: [
+      // oxlint-disable-next-line unicorn/no-thenable -- the plan's word for a branch
       { kind: 'case', whens: [{ when: nonzero, then: inverse }], otherwise: constant('-1', INT4), type: INT4 },
       { kind: 'and', args: [nonzero, call(65, BOOL, inverse, constant('5', INT4))], type: BOOL },
     ],
@@ -169,14 +170,14 @@ test('what only Postgres can do is asked in one batch a block, each distinct arg
   };
   const spec: BlockSpec = { inputs: [input.block.layout], where: [], outputs: [unknown], output: rowLayout([TEXT]) };
   const result = run(spec, input, evaluator);
-  expect(result.rows.toSorted()).toEqual(
-    [
+  expect(new Set(result.rows)).toEqual(
+    new Set([
       [null, 5],
       [null, 6],
       ['<a>', 1],
       ['<a>', 3],
       ['<b>', 2],
-    ].toSorted(),
+    ]),
   );
   expect(result.errors).toEqual(['22023 no such thing ×4']);
   expect(asked).toEqual([['pg_catalog.soundex($1::text)', ['text'], [['a'], ['b'], ['bad'], ['null']]]]);

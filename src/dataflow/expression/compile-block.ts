@@ -59,6 +59,7 @@ function writeWhere(spec: Pick<BlockSpec, 'where'>, scope: Scope): void {
 
 type Run = (...args: [...Parameters<BlockFunction>, order: Int32Array | null, aside: Int32Array]) => number;
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- decided by `target`
 function finishLoop<F extends BlockFunction | PredicateFunction>(target: 'out' | 'pass', body: string, { generator, fallback }: Scope): F {
   const failure = generator.use(ValueFailure, 'ValueFailure');
   const guarded = generator.fails

@@ -67,7 +67,7 @@ export class Memo {
   /** The value, null for NULL, undefined when it must be asked first. Throws the failure that Postgres gave. */
   answer(args: readonly (Value | null)[]): Value | null | undefined {
     const texts = args.map((value, i) => (value === null ? null : this.#format[i]!(value)));
-    const key = texts.length === 1 ? `${texts[0] === null ? 'n' : `v${texts[0]}`}` : JSON.stringify(texts);
+    const key = texts.length === 1 ? (texts[0] === null ? 'n' : `v${texts[0]!}`) : JSON.stringify(texts);
     const answer = this.#answers.get(key);
     if (answer instanceof ValueFailure) throw answer;
     if (answer === undefined) this.#open.set(key, texts);

@@ -75,6 +75,7 @@ export class Generator {
   }
 
   /** `source` must be one function expression. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its source makes
   finish<F>(source: string): F {
     const make = new Function(...this.#closure.map(({ name }) => name), `"use strict";\nreturn ${source};`);
     return make(...this.#closure.map(({ value }) => value)) as F;

@@ -48,15 +48,12 @@ export function nativeIoCast(from: PgType, to: PgType, session: SessionSettings)
 }
 
 const INTEGER = /^[ \t\n\r\f\v]*([+-]?\d+)[ \t\n\r\f\v]*$/;
-/** 0x1F, 0o17, 0b11 and 1_000 (Postgres 16). */
-const INTEGER_EXTENDED = /^[ \t\n\r\f\v]*([+-]?)(0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+|\d+(?:_\d+)*)[ \t\n\r\f\v]*$/;
 
-function integer(text: string, typeName: string, min: bigint, max: bigint): Int {
+/** Plain digits; 0x1F, 1_000 and errors (which differ between versions) are Postgres's. */
+function integer(text: string, typeName: string, min: bigint, max: bigint): Int | undefined {
   const plain = INTEGER.exec(text);
-  const extended = plain === null ? INTEGER_EXTENDED.exec(text) : null;
-  if (plain === null && extended === null) return invalidInput(typeName, text);
-  const value =
-    plain !== null ? BigInt(plain[1]!.replace('+', '')) : BigInt(extended![2]!.replaceAll('_', '')) * (extended![1] === '-' ? -1n : 1n);
+  if (plain === null) return undefined;
+  const value = BigInt(plain[1]!.replace('+', ''));
   if (value < min || value > max) return fail('22003', `value "${text}" is out of range for type ${typeName}`);
   return normalInt(value);
 }

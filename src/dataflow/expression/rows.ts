@@ -15,6 +15,7 @@ import { STORAGE_WORDS, type Collation } from '../../values/type.ts';
 import { decodeUuid } from '../../values/uuid.ts';
 import type { CompareFunction, CopyFunction, HashFunction, SameFunction, TupleDecoder } from './contract.ts';
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its source makes
 function build<F>(names: Record<string, unknown>, source: string): F {
   return new Function(...Object.keys(names), `"use strict"; return ${source};`)(...Object.values(names)) as F;
 }
@@ -173,7 +174,13 @@ export function compileTupleDecoder(layout: RowLayout, wirePositions: readonly n
       const column = layout.columns[index]!;
       if (column.storage === 'float64' || column.storage === 'interval') {
         const codec = codecOf(column.type);
-        names[`decode_${column.storage}_${column.type.base?.oid ?? column.type.oid}`] = codec.decode;
+        names[`decode_${column.storage}_${column.type.base?.oid ?? column.type.oid}`] = (
+          bytes: Uint8Array,
+          start: number,
+          end: number,
+          space: RowSpace,
+          slot: number,
+        ) => codec.decode(bytes, start, end, space, slot);
       }
       onNull += `into.words[row + ${column.nullWord}] |= ${column.nullBit};`;
       onUnchanged += `unchanged[${index}] = 1;`;

@@ -110,5 +110,12 @@ export function pgType(name: string): PgType {
   const oid = OIDS[name];
   if (oid === undefined) throw new TypeError(`no type ${name} in the fixture`);
   const collatable = oid === 25 || oid === 1043 || oid === 1042;
-  return { oid, name, kind: name.endsWith('range') ? 'range' : 'base', storage: storageOf(oid), typmod: -1, ...(collatable ? { collation: C_COLLATION } : {}) };
+  return {
+    oid,
+    name,
+    kind: name.endsWith('range') ? 'range' : 'base',
+    storage: storageOf(oid),
+    typmod: -1,
+    ...(collatable ? { collation: C_COLLATION } : {}),
+  };
 }

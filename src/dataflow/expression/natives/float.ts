@@ -20,20 +20,20 @@ const isInf = (x: number): boolean => x === Infinity || x === -Infinity;
 /** The four operations, after which `narrow` rounds to the width of the result. */
 function arithmetic(narrow: (x: number) => number) {
   return {
-    add(a: number, b: number): number {
+    add: (a: number, b: number): number => {
       const sum = narrow(a + b);
       return isInf(sum) && !isInf(a) && !isInf(b) ? overflow() : sum;
     },
-    subtract(a: number, b: number): number {
+    subtract: (a: number, b: number): number => {
       const difference = narrow(a - b);
       return isInf(difference) && !isInf(a) && !isInf(b) ? overflow() : difference;
     },
-    multiply(a: number, b: number): number {
+    multiply: (a: number, b: number): number => {
       const product = narrow(a * b);
       if (isInf(product) && !isInf(a) && !isInf(b)) return overflow();
       return product === 0 && a !== 0 && b !== 0 ? underflow() : product;
     },
-    divide(a: number, b: number): number {
+    divide: (a: number, b: number): number => {
       if (b === 0 && !Number.isNaN(a)) return divisionByZero();
       const quotient = narrow(a / b);
       if (isInf(quotient) && !isInf(a)) return overflow();
