@@ -10,7 +10,6 @@ import { postgresError } from './postgres-error.ts';
 import { joined, request } from './protocol.ts';
 import { localSettings } from './settings.ts';
 
-const REPLY_BYTES_MAX = 64 << 20;
 const TEXT_OID = 25;
 const UNKNOWN_OID = 705;
 
@@ -20,7 +19,7 @@ export function describe(pg: PostgresInstance, query: QueryToAnalyse): Descripti
 }
 
 function describeHere(pg: PostgresInstance, { sql, parameterTypes = [] }: QueryToAnalyse): Description {
-  const reply = pg.exchange(joined(request.parse(sql, parameterTypes), request.describeStatement(), request.sync()), REPLY_BYTES_MAX);
+  const reply = pg.exchange(joined(request.parse(sql, parameterTypes), request.describeStatement(), request.sync()));
   if (reply.error !== undefined) throw postgresError(reply.error);
   return { parameterTypes: reply.parameterTypes.map((oid) => (oid === UNKNOWN_OID ? TEXT_OID : oid)), columns: reply.columns };
 }
@@ -30,7 +29,7 @@ export function analyseView(pg: PostgresInstance, view: ViewToAnalyse): Analysis
   const prefix = `CREATE TEMPORARY VIEW millrace_analysed${names} AS `;
   return pg.inTransaction(`BEGIN${localSettings(view)}`, 'ROLLBACK', () => {
     // Parse takes one statement only, so nothing can follow the view's query.
-    const reply = pg.exchange(joined(request.parse(prefix + view.sql), request.bind(), request.execute(), request.sync()), REPLY_BYTES_MAX);
+    const reply = pg.exchange(joined(request.parse(prefix + view.sql), request.bind(), request.execute(), request.sync()));
     if (reply.error !== undefined) throw postgresError(reply.error, prefix);
     const [row] = pg.query(`SELECT oid, ev_class, ev_action FROM pg_rewrite WHERE ev_class = 'pg_temp.millrace_analysed'::regclass`).rows;
     const [rule, relation, tree] = row! as [string, string, string];
@@ -44,7 +43,7 @@ export function analyseQuery(pg: PostgresInstance, query: QueryToAnalyse): Analy
     const types = parameterTypes.length === 0 ? [] : typeNames(pg, parameterTypes);
     const prefix = `CREATE FUNCTION pg_temp.millrace_analysed(${types.join(', ')}) RETURNS SETOF record BEGIN ATOMIC `;
     // A new line, because the text may end in a comment.
-    const reply = pg.exchange(request.query(`${prefix}${query.sql}\n; END`), REPLY_BYTES_MAX);
+    const reply = pg.exchange(request.query(`${prefix}${query.sql}\n; END`));
     if (reply.error !== undefined) throw postgresError(reply.error, prefix);
     const [row] = pg.query(
       `SELECT oid, prosqlbody FROM pg_proc WHERE pronamespace = pg_my_temp_schema() AND proname = 'millrace_analysed'`,

@@ -19,7 +19,8 @@ import { decodeTextArray, encodeTextArray, sliceTextArray } from './text-array.t
 
 /** Below this many rows, one handler a row is cheaper than further halving. */
 const ROWS_ONE_BY_ONE_MAX = 256;
-const RESULT_BYTES_MAX = 256 << 20;
+/** What is done between two signs of life. */
+const ROWS_AT_ONCE_MAX = 2_500;
 const BINARY = 1;
 
 type Batch = Extract<EvaluatorRequest, { kind: 'evaluate' }>;
@@ -35,8 +36,12 @@ export class Batches {
   readonly #prepared = new Map<string, Prepared>();
   #settings = '{}';
 
-  constructor(pg: PostgresInstance) {
+  readonly #onProgress: () => void;
+
+  /** `onProgress`: after every part of a batch, so that a deadline can tell a slow machine from an endless call. */
+  constructor(pg: PostgresInstance, onProgress: () => void) {
     this.#pg = pg;
+    this.#onProgress = onProgress;
   }
 
   /** DDL of the enums, domains and other types that expressions name. */
@@ -56,7 +61,9 @@ export class Batches {
     }
     const values: Uint8Array[] = [];
     const failures: RowFailure[] = [];
-    this.#range(prepared, batch, 0, batch.length, values, failures);
+    for (let from = 0; from < batch.length; from += ROWS_AT_ONCE_MAX) {
+      this.#range(prepared, batch, from, Math.min(from + ROWS_AT_ONCE_MAX, batch.length), values, failures);
+    }
     return { values, failures };
   }
 
@@ -79,7 +86,6 @@ export class Batches {
         request.describeStatement(),
         request.sync(),
       ),
-      RESULT_BYTES_MAX,
     );
     if (described.error !== undefined) throw postgresError(described.error, 'SELECT (');
     const output = this.#outputFunction(must(described.columns?.[0], 'the value of an expression').typeOid);
@@ -103,7 +109,7 @@ export class Batches {
       safe: `SELECT array_agg(pg_temp.s${n}(${names.join(', ')})) FROM ${from}`,
     };
     for (const [kind, statement] of Object.entries(statements)) {
-      const reply = this.#pg.exchange(joined(request.parse(statement, [], `${kind}${n}`), request.sync()), RESULT_BYTES_MAX);
+      const reply = this.#pg.exchange(joined(request.parse(statement, [], `${kind}${n}`), request.sync()));
       if (reply.error !== undefined) throw postgresError(reply.error);
     }
     return { fast: `fast${n}`, safe: `safe${n}` };
@@ -131,6 +137,7 @@ export class Batches {
 
   #range(prepared: Prepared, batch: Batch, from: number, to: number, values: Uint8Array[], failures: RowFailure[]): void {
     const result = this.#run(prepared.fast, batch, from, to);
+    this.#onProgress();
     if (result instanceof Uint8Array) {
       values.push(result);
     } else if (to - from > ROWS_ONE_BY_ONE_MAX) {
@@ -158,10 +165,7 @@ export class Batches {
         ? [String(to - from)]
         : batch.arguments.map((argument) => (whole ? argument : sliceTextArray(argument, from, to)));
     const formats = batch.arguments.length === 0 ? [] : [BINARY];
-    const reply = this.#pg.exchange(
-      joined(request.bind(parameters, formats, [BINARY], statement), request.execute(), request.sync()),
-      RESULT_BYTES_MAX,
-    );
+    const reply = this.#pg.exchange(joined(request.bind(parameters, formats, [BINARY], statement), request.execute(), request.sync()));
     if (reply.error !== undefined) return reply.error;
     // One DataRow of one column: 'D', length, Int16 columns, Int32 length, the array.
     return reply.rows.slice(11);

@@ -199,6 +199,23 @@ describe('when a statement costs the worker', () => {
     expect(catalog.generation).toBe(generation);
   });
 
+  test('when Postgres dies without an answer, only the statement that ran has an error', async () => {
+    const { generation } = catalog;
+    const dying = catalog.exec([{ privileged: "COPY (SELECT 1) TO PROGRAM 'true'" }]);
+    const neighbour = raw("SELECT 'orders'::regclass::text");
+    await expect(dying).rejects.toMatchObject({ code: 'STATEMENT_TOO_COMPLEX', sqlstate: '54001' });
+    expect(textRows((await neighbour).rows)).toEqual([['orders']]);
+    expect(catalog.generation).toBe(generation + 1);
+  });
+
+  test('a result that is too large is an error, and the worker lives', async () => {
+    await expect(raw("SELECT repeat('x', 1000) FROM generate_series(1, 100000)")).rejects.toMatchObject({
+      code: 'QUERY_TOO_LARGE',
+      sqlstate: '54000',
+    });
+    expect(textRows((await raw('SELECT 1')).rows)).toEqual([['1']]);
+  });
+
   test('a step of the mirror that Postgres refuses is reported, and the others are there', async () => {
     const reported: unknown[] = [];
     const other = new CatalogClient({

@@ -5,8 +5,8 @@ import type { PlainError } from '../base/errors.ts';
 export interface EvaluatorWorkerData {
   readonly preparedTgz: Uint8Array;
   readonly port: MessagePort;
-  /** One Int32: rises by one with every answer. */
-  readonly answered: SharedArrayBuffer;
+  /** Two Int32: [0] rises by one with every answer, [1] with every part of a batch that is done. */
+  readonly counters: SharedArrayBuffer;
 }
 
 export type EvaluatorRequest =

@@ -9,15 +9,15 @@ import { Batches } from './batches.ts';
 import type { EvaluatorAnswer, EvaluatorRequest, EvaluatorWorkerData } from './evaluator-contract.ts';
 import { PostgresInstance } from './instance.ts';
 
-const { preparedTgz, port, answered } = workerData as EvaluatorWorkerData;
-const counter = new Int32Array(answered);
+const { preparedTgz, port, counters } = workerData as EvaluatorWorkerData;
+const counter = new Int32Array(counters);
 let batches: Batches | undefined;
 
 async function answer(request: EvaluatorRequest): Promise<EvaluatorAnswer> {
   if (request.kind === 'boot') {
     const pg = await PostgresInstance.boot(preparedTgz);
     pg.run('SET SESSION AUTHORIZATION millrace');
-    batches = new Batches(pg);
+    batches = new Batches(pg, () => Atomics.add(counter, 1, 1));
     batches.defineTypes(request.types);
     return { kind: 'done' };
   }

@@ -5,7 +5,8 @@ import { preparedDirectory } from './prepared.ts';
 
 let evaluator: PgliteEvaluator;
 beforeAll(async () => {
-  evaluator = new PgliteEvaluator(await preparedDirectory());
+  // Tests run on busy machines; the deadline has its own test.
+  evaluator = new PgliteEvaluator(await preparedDirectory(), { batchTimeoutMs: 30_000 });
 });
 afterAll(() => evaluator.close());
 

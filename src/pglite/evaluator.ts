@@ -12,7 +12,7 @@ import { STACK_MB } from './stack.ts';
 import type { EvaluatorAnswer, EvaluatorRequest, EvaluatorWorkerData } from './evaluator-contract.ts';
 import { decodeTextArray, encodeTextArray } from './text-array.ts';
 
-/** Larger batches gain nothing and make the deadline coarse. */
+/** Larger batches gain nothing. The deadline is for a part of one (batches.ts), so that a busy machine is not taken for an endless call. */
 const BATCH_ROWS_MAX = 10_000;
 const BATCH_CHARACTERS_MAX = 4 << 20;
 /** Booting on a machine that is busy with hydration. */
@@ -21,13 +21,14 @@ const OPEN_TIMEOUT_MS = 30_000;
 const EXPRESSIONS_MAX = 2_000;
 
 export interface EvaluatorOptions {
+  /** Without a sign of life. */
   readonly batchTimeoutMs?: number;
 }
 
 interface Opened {
   readonly worker: Worker;
   readonly port: MessagePort;
-  readonly answered: Int32Array;
+  readonly counters: Int32Array;
   readonly expressions: Set<string>;
 }
 
@@ -120,9 +121,9 @@ export class PgliteEvaluator implements Evaluator {
     if (this.#opened !== undefined && this.#opened.expressions.size >= EXPRESSIONS_MAX) this.#drop();
     if (this.#opened !== undefined) return this.#opened;
     const { port1, port2 } = new MessageChannel();
-    const answered = new SharedArrayBuffer(4);
+    const counters = new SharedArrayBuffer(8);
     const worker = new Worker(new URL(`./evaluator-worker${extname(import.meta.filename)}`, import.meta.url), {
-      workerData: { preparedTgz: this.#preparedTgz, port: port2, answered } satisfies EvaluatorWorkerData,
+      workerData: { preparedTgz: this.#preparedTgz, port: port2, counters } satisfies EvaluatorWorkerData,
       transferList: [port2],
       resourceLimits: { stackSizeMb: STACK_MB },
     });
@@ -130,18 +131,23 @@ export class PgliteEvaluator implements Evaluator {
     worker.on('error', () => this.#forget(worker));
     worker.on('exit', () => this.#forget(worker));
     worker.unref();
-    const opened: Opened = { worker, port: port1, answered: new Int32Array(answered), expressions: new Set() };
+    const opened: Opened = { worker, port: port1, counters: new Int32Array(counters), expressions: new Set() };
     this.#opened = opened;
     this.#ask(opened, { kind: 'boot', types: this.#types }, OPEN_TIMEOUT_MS, 'the start of the evaluator');
     return opened;
   }
 
   #ask(opened: Opened, request: EvaluatorRequest, timeoutMs: number, what: string): EvaluatorAnswer {
-    const before = Atomics.load(opened.answered, 0);
+    const before = Atomics.load(opened.counters, 0);
+    let progress = Atomics.load(opened.counters, 1);
     opened.port.postMessage(request);
-    if (Atomics.wait(opened.answered, 0, before, timeoutMs) === 'timed-out') {
-      this.#drop();
-      throw millraceError('EVALUATION_TIMED_OUT', { timeoutMs, sql: what });
+    while (Atomics.wait(opened.counters, 0, before, timeoutMs) === 'timed-out') {
+      const seen = Atomics.load(opened.counters, 1);
+      if (seen === progress) {
+        this.#drop();
+        throw millraceError('EVALUATION_TIMED_OUT', { timeoutMs, sql: what });
+      }
+      progress = seen;
     }
     const answer = receiveMessageOnPort(opened.port)?.message as EvaluatorAnswer | undefined;
     if (answer === undefined) throw this.#died('no answer');

@@ -1,14 +1,14 @@
 /**
  * One Postgres in this thread: booted from the prepared directory into memory, spoken to in whole protocol exchanges.
- * Invariant: a reply that does not end in ReadyForQuery means that Postgres is dead; it is thrown as `InstanceDead` and never used again, because after a
- * stack overflow PGlite answers with empty results and no error. Blocks its thread; the workers around it are terminated from outside.
+ * Invariant: a reply that does not end in ReadyForQuery, or has neither an error nor what was asked for, means that Postgres is dead; it is thrown as
+ * `InstanceDead` and never used again, because after a stack overflow PGlite answers with empty results and no error. Blocks its thread; the workers around it are terminated from outside.
  * Called by `catalog-worker.ts`, `evaluator-worker.ts` and `make-prepared.ts`.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { gunzipSync } from 'node:zlib';
 import { millraceError } from '../base/errors.ts';
 import { postgresError } from './postgres-error.ts';
-import { joined, readReply, request, textRows, type FieldDescription, type Reply } from './protocol.ts';
+import { isIncomplete, joined, readReply, request, textRows, type FieldDescription, type Reply } from './protocol.ts';
 
 /** Small buffers: there are no user rows. 2 MB of shared buffers hold the hot catalog pages; everything else is in memory anyway. */
 const SETTINGS = [
@@ -50,7 +50,7 @@ export class PostgresInstance {
   }
 
   /** Sends messages, returns the whole reply. `bytesMax`: what is kept of it; a longer one is an error, its rest is dropped as it comes. */
-  exchange(messages: Uint8Array, bytesMax: number): Reply {
+  exchange(messages: Uint8Array, bytesMax: number = INTERNAL_REPLY_BYTES_MAX): Reply {
     if (this.#dead) throw new InstanceDead('Postgres is dead');
     const chunks: Uint8Array[] = [];
     let length = 0;
@@ -73,13 +73,13 @@ export class PostgresInstance {
       throw millraceError('QUERY_TOO_LARGE', { bytesMax });
     }
     const reply = readReply(chunks.length === 1 ? chunks[0]! : joined(...chunks));
-    if (reply.status === undefined) this.#die();
+    if (isIncomplete(messages, reply)) this.#die();
     return reply;
   }
 
   /** One or several statements, without rows of interest. Throws Postgres's error. */
   run(sql: string): Reply {
-    const reply = this.exchange(request.query(sql), INTERNAL_REPLY_BYTES_MAX);
+    const reply = this.exchange(request.query(sql));
     if (reply.error !== undefined) throw postgresError(reply.error);
     return reply;
   }
@@ -88,7 +88,6 @@ export class PostgresInstance {
   query(sql: string, parameters: readonly (string | null)[] = []): TextResult {
     const reply = this.exchange(
       joined(request.parse(sql), request.bind(parameters), request.describePortal(), request.execute(), request.sync()),
-      INTERNAL_REPLY_BYTES_MAX,
     );
     if (reply.error !== undefined) throw postgresError(reply.error);
     return { columns: reply.columns ?? [], rows: textRows(reply.rows) };
@@ -104,7 +103,7 @@ export class PostgresInstance {
       done = end === 'COMMIT';
       return result;
     } finally {
-      if (!done && !this.#dead) this.exchange(request.query('ROLLBACK'), INTERNAL_REPLY_BYTES_MAX);
+      if (!done && !this.#dead) this.exchange(request.query('ROLLBACK'));
     }
   }
 
@@ -114,7 +113,7 @@ export class PostgresInstance {
   }
 }
 
-/** Replies to Millrace's own statements. The largest is a rebuilt mirror's catalog. */
+/** Replies to Millrace's own statements: query trees, a catalog's types, a batch's values. */
 const INTERNAL_REPLY_BYTES_MAX = 256 << 20;
 
 function isReady(tail: Uint8Array): boolean {

@@ -27,6 +27,13 @@ export interface Complaint {
   readonly where: string | undefined;
 }
 
+export interface Answers {
+  parse: number;
+  bind: number;
+  describe: number;
+  execute: number;
+}
+
 export interface Reply {
   /** null: NoData, or no description was asked for. */
   readonly columns: readonly FieldDescription[] | null;
@@ -39,6 +46,8 @@ export interface Reply {
   readonly error: Complaint | undefined;
   /** Of the last ReadyForQuery; undefined: there was none at the end, Postgres is dead. */
   readonly status: 'I' | 'T' | 'E' | undefined;
+  /** Messages answered without an error, by the kind of request. */
+  readonly answered: Answers;
 }
 
 function message(type: string, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -129,15 +138,31 @@ export function readReply(bytes: Uint8Array): Reply {
   const notices: Complaint[] = [];
   let error: Complaint | undefined;
   let status: Reply['status'];
+  const answered: Answers = { parse: 0, bind: 0, describe: 0, execute: 0 };
   let at = 0;
   while (at + 5 <= bytes.length) {
     const type = bytes[at]!;
     const end = at + 1 + view.getInt32(at + 1);
-    if (end > bytes.length) return { columns, parameterTypes, rows: new Uint8Array(), rowCount: 0, tag, notices, error, status: undefined };
+    if (end > bytes.length)
+      return { columns, parameterTypes, rows: new Uint8Array(), rowCount: 0, tag, notices, error, status: undefined, answered };
     const body = at + 5;
     status = undefined;
     switch (type) {
+      case 0x31: // 1 ParseComplete
+        answered.parse++;
+        break;
+      case 0x32: // 2 BindComplete
+        answered.bind++;
+        break;
+      case 0x6e: // n NoData
+        answered.describe++;
+        break;
+      case 0x49: // I EmptyQueryResponse
+      case 0x73: // s PortalSuspended
+        answered.execute++;
+        break;
       case 0x54: // T RowDescription
+        answered.describe++;
         columns = readRowDescription(bytes, view, body);
         break;
       case 0x74: // t ParameterDescription
@@ -147,6 +172,7 @@ export function readReply(bytes: Uint8Array): Reply {
         rows.push(bytes.subarray(at, end));
         break;
       case 0x43: // C CommandComplete
+        answered.execute++;
         tag = decoder.decode(bytes.subarray(body, end - 1));
         break;
       case 0x45: // E ErrorResponse
@@ -171,6 +197,7 @@ export function readReply(bytes: Uint8Array): Reply {
     notices,
     error,
     status: at === bytes.length ? status : undefined,
+    answered,
   };
 }
 
@@ -212,6 +239,34 @@ function readComplaint(bytes: Uint8Array, body: number, end: number): Complaint 
     where: fields.get('W'),
   };
 }
+
+/**
+ * Does the reply lack what the requests ask for? Then something inside Postgres was thrown away: after a stack overflow in Bind, PGlite goes on with Execute,
+ * which finds no portal and answers that there are no rows.
+ */
+export function isIncomplete(requests: Uint8Array, { error, answered, status }: Reply): boolean {
+  if (status === undefined) return true;
+  // After an error Postgres skips what follows.
+  if (error !== undefined) return false;
+  const asked: Answers = { parse: 0, bind: 0, describe: 0, execute: 0 };
+  const view = new DataView(requests.buffer, requests.byteOffset, requests.byteLength);
+  for (let at = 0; at < requests.length; at += 1 + view.getInt32(at + 1)) {
+    const kind = REQUESTS[requests[at]!];
+    if (kind !== undefined) asked[kind]++;
+  }
+  return (
+    answered.parse < asked.parse || answered.bind < asked.bind || answered.describe < asked.describe || answered.execute < asked.execute
+  );
+}
+
+/** Q, of one or more statements, is answered by one CommandComplete at least. */
+const REQUESTS: Readonly<Record<number, keyof Answers>> = {
+  0x50: 'parse',
+  0x42: 'bind',
+  0x44: 'describe',
+  0x45: 'execute',
+  0x51: 'execute',
+};
 
 /** DataRow messages in text format as rows of text. */
 export function textRows(rows: Uint8Array): (string | null)[][] {
