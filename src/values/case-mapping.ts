@@ -8,8 +8,10 @@ type Mapping = (text: string) => string;
 
 const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
 
-const asciiUpper = (text: string): string => text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
-const asciiLower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+const asciiUpper = (text: string): string =>
+  isAscii(text) ? text.toUpperCase() : text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+const asciiLower = (text: string): string =>
+  isAscii(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 /** One character to one: what maps to several stays. */
 function simply(text: string, map: Mapping): string {

@@ -14,7 +14,7 @@ import {
   parseTime,
   parseTimestamp,
 } from './datetime.ts';
-import { formatFloat4, formatFloat8, parseFloat4, parseFloat8 } from './float.ts';
+import { decodeFloat8, formatFloat4, formatFloat8, parseFloat4, parseFloat8 } from './float.ts';
 import { decodeInt64, parseInt64, readInt64, writeInt64, type Int } from './int64.ts';
 import { formatInterval, parseInterval, readInterval, writeInterval, type Interval } from './interval.ts';
 import { decodeNumeric, formatNumeric, parseNumeric, readNumeric, writeNumeric, type Numeric } from './numeric.ts';
@@ -104,7 +104,7 @@ const time: Codec<Int> = {
 };
 
 const float8: Codec<number> = {
-  decode: (bytes, start, end, into, at) => void (into.doubles[at >> 1] = parseFloat8(ascii(bytes, start, end))),
+  decode: (bytes, start, end, into, at) => void (into.doubles[at >> 1] = decodeFloat8(bytes, start, end)),
   read: (space, at) => space.doubles[at >> 1]!,
   write: (value, into, at) => void (into.doubles[at >> 1] = value),
   parse: parseFloat8,

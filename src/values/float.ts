@@ -113,6 +113,33 @@ function pgStyle(exponential: string, plainBelow: number): string {
   return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ''}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
 }
 
+/** 10^n for n ≤ 22 is an exact double. */
+const POWERS = Array.from({ length: 23 }, (_, n) => 10 ** n);
+
+/** Up to 15 digits without an exponent are an integer over a power of ten, both exact, so one division rounds once: right to the last bit. */
+export function decodeFloat8(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start <= 16) {
+    let at = start;
+    const negative = bytes[at] === 45;
+    if (negative) at++;
+    let value = 0;
+    let point = -1;
+    for (; at < end; at++) {
+      const digit = bytes[at]! - 48;
+      if (digit >= 0 && digit <= 9) value = value * 10 + digit;
+      else if (digit === -2 && point < 0) point = at;
+      else break;
+    }
+    if (at === end && value <= 999_999_999_999_999) {
+      const magnitude = point < 0 ? value : value / POWERS[end - point - 1]!;
+      return negative ? -magnitude : magnitude;
+    }
+  }
+  let text = '';
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return Number(text);
+}
+
 /** Output text of Postgres; also the digits of an input. */
 export function parseFloat8(text: string): number {
   return Number(text);

@@ -67,7 +67,11 @@ function readInlineUtf8(words: Int32Array, at: number, length: number): string {
   return decodeUtf8(scratch, 0, length);
 }
 
+/** Node's own decoder over any bytes: it saves making a Buffer a value (half the cost of a short one). Not in the typings. */
+const { utf8Slice } = Buffer.prototype as unknown as { readonly utf8Slice?: (this: Uint8Array, start: number, end: number) => string };
+
 function decodeUtf8(bytes: Uint8Array, offset: number, length: number): string {
+  if (utf8Slice !== undefined) return utf8Slice.call(bytes, offset, offset + length);
   return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('utf8');
 }
 
@@ -108,6 +112,15 @@ export function writeTextBytes(bytes: Uint8Array, start: number, end: number, in
 }
 
 export function writeText(text: string, into: RowSpace, at: number): void {
+  if (text.length <= SHORT_CHARACTERS_MAX) {
+    let count = 0;
+    for (; count < text.length; count++) {
+      const unit = text.charCodeAt(count);
+      if (unit > 127) break;
+      scratch[count] = unit;
+    }
+    if (count === text.length) return writeTextBytes(scratch, 0, count, into, at);
+  }
   if (text.length * 3 > scratch.length) scratch = new Uint8Array(text.length * 4);
   const { written } = encoder.encodeInto(text, scratch);
   writeTextBytes(scratch, 0, written, into, at);
@@ -115,6 +128,8 @@ export function writeText(text: string, into: RowSpace, at: number): void {
 }
 
 const SCRATCH_KEPT_BYTES_MAX = 1 << 20;
+/** Up to here a loop beats the encoder. */
+const SHORT_CHARACTERS_MAX = 48;
 
 /** Slot to slot between spaces: words as they are, heap bytes copied. */
 export function copyText(fromWords: Int32Array, fromHeap: Uint8Array, from: number, into: RowSpace, at: number): void {
