@@ -3,6 +3,7 @@
  * A view's text becomes a temporary view, an ad hoc statement a temporary SQL-standard function, each in a transaction that is rolled back; nothing stays.
  * Error positions are those of the caller's own text. Called by `catalog-worker.ts`.
  */
+import { MillraceError } from '../base/errors.ts';
 import { ident } from '../base/ident.ts';
 import type { Analysis, AnalysedColumn, Dependency, Description, QueryToAnalyse, ViewToAnalyse } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
@@ -33,7 +34,11 @@ export function analyseView(pg: PostgresInstance, view: ViewToAnalyse): Analysis
     if (reply.error !== undefined) throw postgresError(reply.error, prefix);
     const [row] = pg.query(`SELECT oid, ev_class, ev_action FROM pg_rewrite WHERE ev_class = 'pg_temp.millrace_analysed'::regclass`).rows;
     const [rule, relation, tree] = row! as [string, string, string];
-    return { tree, columns: columnsOf(pg, relation), parameterTypes: [], dependsOn: dependenciesOf(pg, 'pg_rewrite', rule, relation) };
+    const columns = columnsOf(pg, relation);
+    const dependsOn = dependenciesOf(pg, 'pg_rewrite', rule, relation);
+    // Last, because it may fail: what nests too deeply to be printed can be analysed all the same.
+    const definition = definitionOf(pg, relation);
+    return { tree, columns, parameterTypes: [], dependsOn, ...(definition === undefined ? {} : { definition }) };
   });
 }
 
@@ -56,6 +61,16 @@ export function analyseQuery(pg: PostgresInstance, query: QueryToAnalyse): Analy
       dependsOn: dependenciesOf(pg, 'pg_proc', proc, '0'),
     };
   });
+}
+
+function definitionOf(pg: PostgresInstance, view: string): string | undefined {
+  try {
+    pg.run('SET LOCAL search_path = pg_temp');
+    return pg.query('SELECT pg_get_viewdef($1::oid)', [view]).rows[0]?.[0]?.replace(/;\s*$/, '').trim();
+  } catch (error) {
+    if (error instanceof MillraceError) return undefined;
+    throw error;
+  }
 }
 
 function typeNames(pg: PostgresInstance, oids: readonly number[]): string[] {

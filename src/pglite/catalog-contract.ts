@@ -76,6 +76,11 @@ export interface AnalysedColumn {
 export interface Analysis {
   /** `pg_rewrite.ev_action` or `pg_proc.prosqlbody`: the query tree as text. */
   readonly tree: string;
+  /**
+   * Of a view: its SELECT as Postgres prints it, every name qualified and `*` written out. What a view is kept as: it means the same for ever, as in
+   * Postgres, when the search path is another or a table gets a further column. Undefined where it nests too deeply to be printed.
+   */
+  readonly definition?: string;
   readonly columns: readonly AnalysedColumn[];
   readonly parameterTypes: readonly number[];
   readonly dependsOn: readonly Dependency[];

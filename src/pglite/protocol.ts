@@ -1,6 +1,6 @@
 /**
  * The few messages of the Postgres protocol that are exchanged with PGlite, as bytes: requests built, replies read. There is no socket and no stream: a
- * reply is one array of bytes, and one that does not end in ReadyForQuery means that Postgres is dead (docs/internals/pglite.md).
+ * reply is one array of bytes, and one that does not end in ReadyForQuery means that Postgres is dead.
  * Called by `instance.ts` and the two workers only.
  */
 const encoder = new TextEncoder();

@@ -322,11 +322,35 @@ describe('change', () => {
     const change = await mirror.changeTable('u2', { ...orders, columns });
     expect(change.broken).toEqual([]);
     expect(change.rewritten).toEqual([
-      { id: 'u3', sql: expect.stringMatching(/max\(email::numeric\) AS dearest|max\(\(email\)::numeric\) AS dearest/) },
+      { id: 'u3', sql: expect.stringMatching(/max\(\(email\)::numeric\) AS dearest\s+FROM public.orders/) },
+      { id: 'u4', sql: expect.stringMatching(/SELECT mood AS "Mood now"\s+FROM public.by_mood/) },
     ]);
+    expect((await mirror.changeTable('u2', { ...orders, columns })).rewritten).toEqual([]);
     expect(mirror.get('u6')).toMatchObject({ columnNames: ['email'] });
     expect(await ask(`SELECT count(*) FROM pg_class WHERE relname IN ('by_mood', 'moods', 'by_mood_idx', 'price_idx')`)).toEqual([['4']]);
     await mirror.changeTable('u2', orders);
+  });
+
+  test('a view does not grow when its table does', async () => {
+    const { definition, columns } = await mirror.analyseView({ sql: 'SELECT * FROM orders', searchPath: ['public'] });
+    expect(definition).toMatch(/^SELECT id,\s+mood,[^*]*FROM public.orders$/);
+    await mirror.add({
+      kind: 'view',
+      id: 'u91',
+      schema: 'public',
+      name: 'everything',
+      sql: 'SELECT * FROM orders',
+      settings,
+      dependsOn: ['u2'],
+    });
+    const change = await mirror.changeTable('u2', { ...orders, columns: [column(20, 'newest', 'text'), ...orders.columns] });
+    expect(change.broken).toEqual([]);
+    expect(change.rewritten).toContainEqual({ id: 'u91', sql: definition });
+    expect(await ask(`SELECT attname FROM pg_attribute WHERE attrelid = 'everything'::regclass AND attnum > 0 ORDER BY attnum`)).toEqual(
+      columns.map(({ name }) => [name]),
+    );
+    await mirror.changeTable('u2', orders);
+    await mirror.remove(['u91']);
   });
 
   test('a dropped column takes only what reads it, with the reason', async () => {

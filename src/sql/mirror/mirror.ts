@@ -18,6 +18,7 @@ import { readTypes, type TypeTable } from './types.ts';
 
 /** An analysis is made again when the worker was reopened in the midst of it: its OIDs would be of two generations. */
 const ANALYSIS_TRIES_MAX = 3;
+const STACK_DEPTH = '54001';
 
 export interface MirrorOptions {
   readonly version: string;
@@ -35,7 +36,7 @@ export interface Analysed extends Analysis {
 
 /** What a changed table did to what stands on it. */
 export interface TableChange {
-  /** Views whose text follows a renamed column or table: the new text. */
+  /** Views whose text is another now, because a column was renamed, or because it was not kept as its definition (see `Analysis.definition`). */
   readonly rewritten: readonly { readonly id: string; readonly sql: string }[];
   /** Views and indexes that no longer analyse (or stand on one that does not), with Postgres's reason. They are not in the mirror any more. */
   readonly broken: readonly { readonly id: string; readonly error: MillraceError }[];
@@ -149,7 +150,14 @@ export class Mirror {
     const old = must(this.#objects.get(id), `table ${id}`);
     assert(old.kind === 'table', `${id} is a table`);
     const dependents = this.#dependents(id);
-    const rewritten = await this.#renameColumns(old, upstream, dependents, options);
+    const views = dependents.filter((dependent) => dependent.kind !== 'index');
+    await this.#renameColumns(old, upstream, options);
+    // Also without a renamed column: what `*` meant is in here, and must not grow.
+    const definitions = await this.#definitions(views, options);
+    const rewritten = new Map<string, string>();
+    views.forEach((view, i) => {
+      if (definitions[i] !== view.sql) rewritten.set(view.id, definitions[i]!);
+    });
     const changed: MirrorTable = { ...old, upstream };
     await this.catalog.exec([...dependents.map(dropDdl).reverse(), dropDdl(old), ...this.#ddlOf(changed)], options);
     this.#changed(() => {
@@ -174,17 +182,9 @@ export class Mirror {
     return { rewritten: [...rewritten].map(([view, sql]) => ({ id: view, sql })), broken };
   }
 
-  async #renameColumns(
-    old: MirrorTable,
-    upstream: UpstreamTable,
-    dependents: readonly (MirrorView | MirrorIndex)[],
-    options: CallOptions | undefined,
-  ): Promise<Map<string, string>> {
-    const rewritten = new Map<string, string>();
+  async #renameColumns(old: MirrorTable, upstream: UpstreamTable, options: CallOptions | undefined): Promise<void> {
     const renamed = renamedColumns(old.upstream, upstream);
-    const views = dependents.filter((dependent) => dependent.kind !== 'index');
-    if (renamed.length === 0 || views.length === 0) return rewritten;
-    const before = await this.#definitions(views, options);
+    if (renamed.length === 0) return;
     const table = qualified(old.schema, old.name);
     // By way of other names, because two columns may have exchanged theirs.
     await this.catalog.exec(
@@ -194,21 +194,24 @@ export class Mirror {
       ],
       options,
     );
-    const after = await this.#definitions(views, options);
-    views.forEach((view, i) => {
-      if (after[i] !== before[i]) rewritten.set(view.id, after[i]!);
-    });
-    return rewritten;
   }
 
-  /** Printed with all names qualified, so that they mean the same under any search_path. */
-  async #definitions(views: readonly MirrorView[], options: CallOptions | undefined): Promise<string[]> {
-    const { rows } = await this.catalog.query(
-      'SELECT pg_get_viewdef(name::regclass) FROM unnest($1::text[]) WITH ORDINALITY AS u(name, i) ORDER BY i',
-      [`{${views.map((view) => `"${qualified(view.schema, view.name).replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`],
-      { ...options, searchPath: [] },
+  /** Printed with all names qualified, so that they mean the same under any search_path. One that nests too deeply to be printed keeps its text. */
+  #definitions(views: readonly MirrorView[], options: CallOptions | undefined): Promise<string[]> {
+    return Promise.all(
+      views.map(async (view) => {
+        try {
+          const { rows } = await this.catalog.query('SELECT pg_get_viewdef($1::regclass)', [qualified(view.schema, view.name)], {
+            ...options,
+            searchPath: [],
+          });
+          return rows[0]![0]!.replace(/;\s*$/, '').trim();
+        } catch (error) {
+          if (error instanceof MillraceError && error.sqlstate === STACK_DEPTH) return view.sql;
+          throw error;
+        }
+      }),
     );
-    return rows.map(([definition]) => definition!.replace(/;\s*$/, ''));
   }
 
   async #analysed(analyse: () => Promise<Analysis>): Promise<Analysed> {
