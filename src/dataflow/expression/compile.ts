@@ -38,7 +38,9 @@ export function compile(expression: Expression, scope: Scope): Operand {
     case 'call': {
       const native = nativeOf(expression, scope.session);
       const operands = expression.args.map((arg) => compile(arg, scope));
-      return native === undefined ? compileFallback(expression, operands, scope) : applyStrict(native, operands, expression, scope);
+      return native === undefined
+        ? compileFallback(expression, operands, scope)
+        : applyStrict(native, operands, expression, scope, expression);
     }
     case 'fallback':
       return compileFallback(

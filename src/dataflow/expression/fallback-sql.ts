@@ -31,6 +31,14 @@ function plainFallbackOf(expression: Expression): FallbackSql {
         assert(expression.operator !== undefined && parameters.length === 2, `no name for function ${expression.proc}`);
         return { sql: `${parameters[0]} ${expression.operator} ${parameters[1]}`, strict: true };
       }
+      if (expression.operator !== undefined && expression.procName.startsWith('pg_catalog.')) {
+        // As it was written: the function behind an operator may be variadic (#>), or have a name that SQL does not take.
+        const operator = `OPERATOR(pg_catalog.${expression.operator})`;
+        return {
+          sql: parameters.length === 1 ? `(${operator} ${parameters[0]})` : `(${parameters.join(` ${operator} `)})`,
+          strict: expression.strict,
+        };
+      }
       return { sql: `${expression.procName}(${parameters.join(', ')})`, strict: expression.strict };
     }
     default:

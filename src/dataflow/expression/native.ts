@@ -40,6 +40,7 @@ export type NativeTable = readonly (readonly [oid: number, native: Native])[];
 export interface NativeOptions {
   fails?: boolean;
   nullable?: boolean;
+  partial?: boolean;
   slots?: NonNullable<Native['slots']>;
   covers?: NonNullable<Native['covers']>;
   exactness?: NonNullable<Native['exactness']>;

@@ -6,6 +6,7 @@ import { sample, seeded, type Random } from '../../values/testing/samples.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Call, Expression } from '../plan/expression.ts';
 import { compileBlock } from './compile-block.ts';
+import type { Evaluator } from './contract.ts';
 import { nativeTable } from './natives/table.ts';
 import { compileFormat, compileParse } from './rows.ts';
 
@@ -13,12 +14,12 @@ const CASES_EACH = Number(process.env['MILLRACE_CASES'] ?? 40);
 const SEED = Number(process.env['MILLRACE_SEED'] ?? 18);
 
 let postgres: Postgres;
-let procs: Map<number, { name: string; args: string[]; returns: string }>;
+let procs: Map<number, { name: string; args: string[]; returns: string; variadic: boolean }>;
 
 beforeAll(async () => {
   postgres = await Postgres.start();
-  const rows = await postgres.rows<{ oid: number; name: string; args: string[]; returns: string }>(
-    `SELECT oid::int4 AS oid, proname AS name, ARRAY(SELECT format_type(t, NULL) FROM unnest(proargtypes) AS t) AS args, format_type(prorettype, NULL) AS returns FROM pg_proc`,
+  const rows = await postgres.rows<{ oid: number; name: string; args: string[]; returns: string; variadic: boolean }>(
+    `SELECT oid::int4 AS oid, proname AS name, ARRAY(SELECT format_type(t, NULL) FROM unnest(proargtypes) AS t) AS args, format_type(prorettype, NULL) AS returns, provariadic <> 0 AS variadic FROM pg_proc`,
   );
   // What takes any type is tried with an integer; concat is in compile.test.ts.
   procs = new Map(rows.map((row) => [row.oid, { ...row, args: row.args.map((type) => (type === 'anynonarray' ? 'integer' : type)) }]));
@@ -106,6 +107,10 @@ function draw(name: string, index: number, type: string, random: Random): string
   }
   if (name === 'make_date') return some('2024', '1', '2', '29', '30', '12', '0', '-44', '2023', '13', '-4713', '5874898');
   if (type === 'text' && (name === 'timezone' || (name === 'date_trunc' && index === 2))) return some('UTC', 'GMT', 'Europe/Berlin');
+  if (type === 'text[]' && name.startsWith('json'))
+    return some('{a}', '{a,b}', '{a,b,1}', '{1}', '{-1}', '{2,three}', '{}', '{a,NULL}', '{k}');
+  if (type === 'text' && name.startsWith('json')) return some('a', 'b', 'k', 'x', '', 'long key with spaces', 'two', 'q"');
+  if (type === 'integer' && name.startsWith('json')) return some('0', '1', '2', '-1', '-4', '5', '2147483647', '-2147483648');
   return sample(type, random);
 }
 
@@ -125,16 +130,17 @@ function evaluate(
   };
   const parse = compileParse(input.layout);
   tuples.forEach((tuple) => parse(tuple, input, input.push(1)));
+  // What a native leaves to Postgres is not this test's: such rows get no answer here.
   const spec = (expression: Expression) => ({ inputs: [input.layout] as const, where: [], outputs: [expression], output });
   if (constants !== undefined) {
     tuples.forEach((tuple, i) => {
       if (!constants(tuple)) return;
       const folded: Call = { ...call, args: tuple.map((text, n) => ({ kind: 'constant', text, type: types[n]! })) };
-      compileBlock(spec(folded))(input, Int32Array.of(0), input, Int32Array.of(0), Int32Array.of(i + 1), 1, out, errors);
+      compileBlock(spec(folded), LEFT_TO_POSTGRES)(input, Int32Array.of(0), input, Int32Array.of(0), Int32Array.of(i + 1), 1, out, errors);
     });
   } else {
     const addresses = Int32Array.from(tuples, (_, i) => input.rowAddress(i));
-    compileBlock(spec(call))(
+    compileBlock(spec(call), LEFT_TO_POSTGRES)(
       input,
       addresses,
       input,
@@ -148,6 +154,11 @@ function evaluate(
   for (let i = 0; i < out.length; i++) answers[out.weights[i]! - 1] = { text: format(out, out.rowAddress(i))[0]! };
   return answers;
 }
+
+const LEFT = '55000 left to Postgres';
+const LEFT_TO_POSTGRES: Evaluator = {
+  evaluate: (_sql, _types, rows) => rows.map(() => ({ sqlstate: LEFT.slice(0, 5), message: LEFT.slice(6) })),
+};
 
 const show = (answer: Answer): string => ('error' in answer ? answer.error : answer.text === null ? 'NULL' : JSON.stringify(answer.text));
 
@@ -166,7 +177,10 @@ test('every native equals Postgres', async () => {
     );
     const typeNames = proc.args.map((type) => (type === 'anyenum' ? 'mood' : type === 'character' ? 'bpchar' : type));
     const expected = await postgres.answers(
-      tuples.map((tuple) => `pg_catalog."${proc.name}"(${tuple.map((text, i) => sqlLiteral(text, typeNames[i]!)).join(', ')})`),
+      tuples.map(
+        (tuple) =>
+          `pg_catalog."${proc.name}"(${tuple.map((text, i) => (proc.variadic && i === tuple.length - 1 ? 'VARIADIC ' : '') + sqlLiteral(text, typeNames[i]!)).join(', ')})`,
+      ),
     );
     const call: Call = {
       kind: 'call',
@@ -188,7 +202,7 @@ test('every native equals Postgres', async () => {
     for (const constants of modes) {
       const actual = evaluate(call, tuples, constants ? covered : undefined);
       tuples.forEach((tuple, i) => {
-        if (constants && !covered(tuple)) return;
+        if ((constants && !covered(tuple)) || (native.partial === true && show(actual[i]!) === LEFT)) return;
         if (show(actual[i]!) !== show(expected[i]!)) {
           failures.push(
             `${oid} ${proc.name}(${tuple.map((text) => (text === null ? 'NULL' : `'${text}'`)).join(', ')})${constants ? ' constant' : ''}: ${show(actual[i]!)}, Postgres ${show(expected[i]!)}`,

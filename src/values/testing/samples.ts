@@ -238,6 +238,10 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   ],
   anyenum: ['furious', 'sad', 'ok', 'happy'],
   jsonb: [
+    '{"a": [1, 2.50, "x,y]"], "q\\"": {"b": "}\\""}}',
+    '{"a": {"b": [true, false]}, "k": "tab\\tnew\\nline"}',
+    '["a", "two", [], {}, -1.0]',
+    '"two"',
     'null',
     '1',
     '1.0',
@@ -270,7 +274,17 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   'double precision[]': ['{0}', '{-0}', '{NaN}', '{1e+20,-0}', '{1e+20,0}'],
   'text[]': ['{}', '{a}', '{"a b"}', '{"",NULL}', '{"NULL"}', '{NULL}', '{"a\\\\b","q\\"q"}', '{é,"x,y"}', '{"{a}"}'],
   'interval[]': ['{"1 mon"}', '{"30 days"}', '{"1 day",24:00:00}', '{24:00:00,"1 day"}'],
-  json: ['null', '1', '"a"', '{}', '{"a": 1}', '{"a" : 1, "a": "second"}', '[1, "two", {"three": 3}]', ' {"b":[1 ,2]} '],
+  json: [
+    '{"a": "\\u00e9\\ud83d\\ude00", "k":\n1.50 , "k": {"b" :  [ ] } }',
+    'null',
+    '1',
+    '"a"',
+    '{}',
+    '{"a": 1}',
+    '{"a" : 1, "a": "second"}',
+    '[1, "two", {"three": 3}]',
+    ' {"b":[1 ,2]} ',
+  ],
 };
 
 /** One value of the type: an edge, or a random one in between. */

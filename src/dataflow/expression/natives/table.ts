@@ -7,6 +7,7 @@ import { compareNatives } from './compare.ts';
 import { datetimeNatives } from './datetime.ts';
 import { floatNatives } from './float.ts';
 import { intNatives } from './int.ts';
+import { jsonNatives } from './json.ts';
 import { numericNatives } from './numeric.ts';
 import { textNatives } from './text.ts';
 
@@ -18,6 +19,7 @@ const TABLE: ReadonlyMap<number, Native> = new Map([
   ...castNatives,
   ...textNatives,
   ...datetimeNatives,
+  ...jsonNatives,
 ]);
 
 export function nativeOf(call: Call, session: SessionSettings): Native | undefined {
