@@ -129,6 +129,13 @@ test('a sequence of many entries empties down to nothing, in any order', () => {
   expect([sequence.first(), sequence.pool.usedWords()]).toEqual([undefined, 0]);
 });
 
+test('what few entries remain of many take little', () => {
+  const sequence = numbers();
+  for (let value = 0; value < 50_000; value++) sequence.change(value, 1);
+  for (let value = 0; value < 50_000; value++) if (value % 100 !== 0) sequence.change(value, -1);
+  expect(sequence.pool.usedWords() / 500).toBeLessThan(14);
+});
+
 test('rank and range over three levels, while entries come and go', () => {
   const sequence = rowsOf();
   const random = generator(7);

@@ -231,7 +231,8 @@ export class Ordered {
         return node;
       }
       this.#describe(node, index, child, this.#pool.doubles[(at + 4) >> 1]! + this.#weight);
-      if (this.#pool.words[child]! < SPARSE) this.#merge(node, index);
+      // The left one first: where entries go in ascending order, it is the one that has become sparse before.
+      if (this.#pool.words[child]! < SPARSE && !(index > 0 && this.#merge(node, index - 1))) this.#merge(node, index);
       return node;
     }
     this.#describe(node, index, child, this.#weightOf(child));
@@ -314,17 +315,16 @@ export class Ordered {
     words[node] = count;
   }
 
-  /** Merges the child at `index` with a neighbour where both fit into one with room to spare. */
-  #merge(node: number, index: number): void {
+  /** Merges the child at `left` with its right neighbour where both fit into one with room to spare. */
+  #merge(node: number, left: number): boolean {
     const { words } = this.#pool;
-    if (words[node] === 1) return;
-    const left = index + 1 < words[node]! ? index : index - 1;
+    if (left + 1 >= words[node]!) return false;
     const atLeft = node + HEADER + left * CHILD;
     const into = words[atLeft + 3]!;
     const from = words[atLeft + CHILD + 3]!;
     const kept = words[into]!;
     const moved = words[from]!;
-    if (kept + moved > MERGED_MAX) return;
+    if (kept + moved > MERGED_MAX) return false;
     const inner = words[into + 1] === INNER;
     const size = inner ? CHILD : ENTRY;
     const target = inner || words[into + 1]! >= kept + moved ? into : this.#resizedLeaf(into, LEAF_ENTRIES_MAX);
@@ -335,6 +335,7 @@ export class Ordered {
     this.#freeNode(from);
     this.#removeChild(node, left + 1);
     this.#describe(node, left, target, weight);
+    return true;
   }
 
   /** Writes what a parent knows of its child. */

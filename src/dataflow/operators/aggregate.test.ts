@@ -161,6 +161,33 @@ test('a sum out of range is an error in place of the row, until it recovers', ()
   expect(groups.step([[-7, ['a', '2147483645']]])).toEqual(['+1 a 9223372026117357571', '-1 error 22003 bigint out of range']);
 });
 
+test('groups that went leave no memory behind', () => {
+  const groups = aggregate(['text', 'numeric', 'text', 'double precision'], 1, [
+    call('count', 2, 'text', { distinct: true }),
+    call('sum', 1, 'numeric'),
+    call('sum', 1, 'numeric', { distinct: true }),
+    call('min', 1, 'numeric'),
+    call('max', 2, 'text'),
+    call('avg', 3, 'double precision'),
+  ]);
+  const numbers = ['1', '1.0', '1.00', '123456789012345678901234567890.5', 'NaN', '0.5'];
+  const come = (step: number): [number, Row][] =>
+    Array.from({ length: 30 }, (_, i) => [
+      1,
+      [`a key of more than twelve bytes ${step * 5 + (i % 5)}`, numbers[i % 6]!, `another long enough text ${i}`, String(10 ** i)],
+    ]);
+  const pass = (from: number, to: number): void => {
+    for (let step = from; step < to; step++) {
+      groups.step(come(step));
+      groups.step(come(step).map(([, row]) => [-1, row]));
+    }
+  };
+  pass(0, 20);
+  const bytes = groups.stateBytes();
+  pass(20, 120);
+  expect(groups.stateBytes()).toBe(bytes);
+});
+
 const divide: Expression = {
   kind: 'call',
   proc: 154,

@@ -65,6 +65,22 @@ test('ties are broken by all columns, ascending, NULLs last, text by bytes', () 
   expect(first.step([[1, ['1', 'B']]])).toEqual(['+1 1 B', '-1 1 a']);
 });
 
+test('partitions and rows that went leave no memory behind', () => {
+  const first = topk(['integer', 'text'], { partition: [0], order: [ascending(1)], limit: 1 });
+  const come = (step: number): [number, Row][] =>
+    Array.from({ length: 20 }, (_, i) => [1, [String(step * 20 + i), `a text of more than twelve bytes ${i}`]]);
+  const pass = (from: number, to: number): void => {
+    for (let step = from; step < to; step++) {
+      first.step(come(step));
+      first.step(come(step).map(([, row]) => [-1, row]));
+    }
+  };
+  pass(0, 20);
+  const bytes = first.stateBytes();
+  pass(20, 120);
+  expect(first.stateBytes()).toBe(bytes);
+});
+
 function compare(a: string | null, b: string | null, numeric: boolean, key: { descending: boolean; nullsFirst: boolean }): number {
   if (a === null || b === null) return a === b ? 0 : (a === null) === key.nullsFirst ? -1 : 1;
   const order = numeric ? Number(a) - Number(b) : Buffer.compare(Buffer.from(a), Buffer.from(b));
