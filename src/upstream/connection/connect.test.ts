@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeCertificates } from '../../../test/postgres/certificates.ts';
 import { startPostgres, type TestPostgres } from '../../../test/postgres/postgres.ts';
 import { connectUpstream } from './connect.ts';
 import { parseConnectionString } from './parameters.ts';
@@ -12,7 +10,7 @@ const certificates = makeCertificates();
 let pg: TestPostgres;
 beforeAll(async () => {
   pg = await startPostgres({
-    ...(certificates === undefined ? {} : { settings: { ssl: true, ssl_cert_file: certificates.cert, ssl_key_file: certificates.key } }),
+    ...(certificates === undefined ? {} : { settings: certificates.settings }),
     hba: [
       'hostssl all tls_only 127.0.0.1/32 scram-sha-256',
       'hostnossl all plain_only 127.0.0.1/32 scram-sha-256',
@@ -119,10 +117,10 @@ describe.runIf(certificates !== undefined)('TLS', () => {
   });
 
   test('verify-ca wants the authority, verify-full also the name', async () => {
-    const ca = `&sslrootcert=${encodeURIComponent(certificates!.ca)}`;
+    const ca = `&sslrootcert=${encodeURIComponent(certificates!.cert)}`;
     expect(await mode('reader', 'verify-ca')).toBe('UPSTREAM_TLS_CERTIFICATE_REFUSED');
     expect(await mode('reader', 'verify-ca', ca)).toBe('tls');
-    expect(await mode('reader', 'verify_ca', `&sslrootcert=${encodeURIComponent(readFileSync(certificates!.ca, 'utf8'))}`)).toBe('tls');
+    expect(await mode('reader', 'verify_ca', `&sslrootcert=${encodeURIComponent(readFileSync(certificates!.cert, 'utf8'))}`)).toBe('tls');
     expect(await mode('reader', 'verify-full', ca)).toBe('UPSTREAM_TLS_CERTIFICATE_REFUSED');
     expect(await outcome(`postgres://reader:reader@localhost:${pg.port}/postgres?sslmode=verify-full${ca}`)).toBe('tls');
   });
@@ -141,41 +139,3 @@ test('shutting down and starting up are told apart from being wrong', async () =
   await pg.start();
   expect(await outcome(pg.url('reader'))).toMatch(/plain|tls/);
 });
-
-/** A certificate for the name `localhost` (not for 127.0.0.1) that is its own authority. */
-function makeCertificates(): { cert: string; key: string; ca: string; remove(): void } | undefined {
-  const directory = mkdtempSync(path.join(tmpdir(), 'millrace-tls-'));
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  const [cert, key] = [path.join(directory, 'server.crt'), path.join(directory, 'server.key')];
-  try {
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-        '-subj',
-        '/CN=localhost',
-        '-addext',
-        'subjectAltName=DNS:localhost',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-      ],
-      { stdio: 'pipe' },
-    );
-  } catch {
-    remove();
-    process.stderr.write('no openssl on this machine: the TLS tests are skipped\n');
-    return undefined;
-  }
-  if (process.getuid?.() === 0) for (const file of [directory, cert, key]) chownSync(file, 65534, 65534);
-  return { cert, key, ca: cert, remove };
-}

@@ -19,9 +19,12 @@ import type { ConnectionParameters } from '../connection/parameters.ts';
 
 const READ_BYTES = 2 << 20;
 const PAUSE_MS = 25;
-/** So much in one look at the socket means that the stream is behind or heavy. */
-const BUSY_BYTES = 64 << 10;
+/** So much within so short a time means that the stream is behind or heavy. */
 const BUSY_WINDOW_MS = 10;
+const BUSY_BYTES_PLAIN = 64 << 10;
+/** TLS records come one by one, each an event of its own: a rest pays only after many of them. */
+const BUSY_WINDOW_MS_TLS = 100;
+const BUSY_BYTES_TLS = 1 << 20;
 /** A buffer that one huge row made larger than this is given back. */
 const KEEP_BYTES_MAX = 16 << 20;
 /** Postgres sends nothing larger than its 1 GB allocation limit; a length beyond is a protocol error. */
@@ -102,6 +105,7 @@ export class WalStream {
   #ended = false;
   #held = false;
   #resting: NodeJS.Timeout | undefined;
+  #delivery: NodeJS.Immediate | undefined;
   #windowStart = 0;
   #windowBytes = 0;
   readonly #out = new ByteWriter(64);
@@ -123,7 +127,11 @@ export class WalStream {
     this.#sink = sink;
     this.#started = started;
     reader.redirect(connection.socket, (bytes, length) => this.#received(bytes, length));
-    connection.onLost((error) => this.#finish(this.#failure(error)));
+    connection.onLost((error) => {
+      // The server's last words may lie in what was not shown yet.
+      if (this.#delivery !== undefined && !this.#held && !this.#ended) this.#deliver();
+      this.#finish(this.#failure(error));
+    });
   }
 
   get walSenderTimeoutMs(): number {
@@ -207,18 +215,28 @@ export class WalStream {
     this.#makeRoom(length);
     bytes.copy(this.#buffer, this.#length, 0, length);
     this.#length += length;
-    if (!this.#held) this.#deliver();
+    if (this.#connection.tls) this.#deliverSoon();
+    else if (!this.#held) this.#deliver();
     return !this.#held && !this.#rest(now, length);
+  }
+
+  /** All records that one look at the socket brings are shown together. */
+  #deliverSoon(): void {
+    if (this.#delivery !== undefined) return;
+    this.#delivery = setImmediate(() => {
+      this.#delivery = undefined;
+      if (!this.#held && !this.#ended) this.#deliver();
+    });
   }
 
   /** The coalescing: whether the socket is left alone for a while. */
   #rest(now: number, length: number): boolean {
-    if (now - this.#windowStart > BUSY_WINDOW_MS) {
+    if (now - this.#windowStart > (this.#connection.tls ? BUSY_WINDOW_MS_TLS : BUSY_WINDOW_MS)) {
       this.#windowStart = now;
       this.#windowBytes = 0;
     }
     this.#windowBytes += length;
-    if (this.#windowBytes < BUSY_BYTES) return false;
+    if (this.#windowBytes < (this.#connection.tls ? BUSY_BYTES_TLS : BUSY_BYTES_PLAIN)) return false;
     this.#resting = setTimeout(() => {
       this.#resting = undefined;
       this.#windowStart = performance.now();
@@ -316,6 +334,7 @@ export class WalStream {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#resting);
+    clearImmediate(this.#delivery);
     const started = this.#started;
     this.#started = undefined;
     if (error !== undefined) this.#connection.destroy();
