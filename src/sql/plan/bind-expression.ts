@@ -49,7 +49,11 @@ export class ExpressionBinder {
     const bind = (inner: TreeNode): Expression => this.bind(inner, scope, test);
     const bindAll = (field: string): Expression[] => node.nodes(field).map(bind);
     const constant = this.#loaded.constants.get(node);
-    if (constant !== undefined) return { kind: 'constant', text: constant, type: this.typeOf(node) };
+    if (constant !== undefined) {
+      // An argument of "any" may still be an untyped literal; it is text, as it would be in a select list.
+      const type = this.typeOf(node);
+      return { kind: 'constant', text: constant, type: type.oid === UNKNOWN_OID ? this.#context.typeOf(TEXT_OID) : type };
+    }
     const fallback = this.#loaded.fallbacks.get(node);
     if (fallback !== undefined) {
       const { sql, exactness } = fallback;
@@ -104,6 +108,7 @@ export class ExpressionBinder {
           whens: node.nodes('args').map((when) => ({
             // The tested value stands in the WHEN alone: a result may have a CASE of its own around.
             when: this.bind(when.node('expr'), scope, value),
+            // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
             then: bind(when.node('result')),
           })),
           otherwise: otherwise === null ? { kind: 'constant', text: null, type } : bind(otherwise),
@@ -280,6 +285,8 @@ export class ExpressionBinder {
 
 const BOOL_OID = 16;
 const INT4_OID = 23;
+const TEXT_OID = 25;
+const UNKNOWN_OID = 705;
 
 function agreed(typmods: readonly number[]): number {
   const [first] = typmods;

@@ -249,14 +249,18 @@ export class QueryBinder {
 
   #commonTable(entry: TreeNode): Relation {
     const name = entry.text('ctename');
-    let home: QueryBinder = this;
-    for (let up = entry.number('ctelevelsup'); up > 0; up--) home = must(home.#parent, 'the query of a CTE');
+    const home = this.#outer(entry.number('ctelevelsup'));
     const table = must(
       home.#query.nodes('cteList').find((cte) => cte.text('ctename') === name),
       `CTE ${name}`,
     );
     if (table.flag('cterecursive')) throw unsupported('WITH RECURSIVE');
     return renumbered(new QueryBinder(this.#binding, table.node('ctequery'), home).bind(), this.#binding.numbering);
+  }
+
+  /** The query so many levels up. */
+  #outer(levels: number): QueryBinder {
+    return levels === 0 ? this : must(this.#parent, 'an outer query').#outer(levels - 1);
   }
 
   /** A Var: of a relation its column, of a join what the join says. */

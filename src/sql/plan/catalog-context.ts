@@ -74,8 +74,9 @@ export function catalogContext(options: CatalogContextOptions): PlanContext {
     return must(rows[0], 'printed expressions').map((text) => must(text, 'a printed expression'));
   }
 
+  /** As the output functions print them: a cast to text would drop the blanks of bpchar. */
   async function evaluateAll(sqls: readonly string[]): Promise<(string | null)[]> {
-    const { rows } = await catalog.query(`SELECT ${sqls.map((sql) => `(${sql})::text`).join(', ')}`, [], under);
+    const { rows } = await catalog.query(`SELECT ${sqls.join(', ')}`, [], under);
     return must(rows[0], 'a row of constants');
   }
 

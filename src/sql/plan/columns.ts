@@ -34,6 +34,7 @@ export function mapColumns(expression: Expression, replace: (ref: ColumnRef) => 
     case 'case':
       return {
         ...expression,
+        // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
         whens: expression.whens.map(({ when, then }) => ({ when: go(when), then: go(then) })),
         otherwise: go(expression.otherwise),
       };
