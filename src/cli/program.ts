@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { DemoFlags } from './demo.ts';
+import type { ServeFlags } from './serve.ts';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -22,10 +23,20 @@ program
   .command('demo')
   .description('a live shop on an embedded Postgres, views on it, a crash, an audit: exit 0 when everything is equal')
   .option('--for <time>', 'how long: 20s, 2m (without a terminal: 20s)')
-  .option('--rate <n>', 'transactions a second', '50')
+  .option('--rate <n>', 'transactions a second', '200')
   .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
   .option('--json', 'the last line is one object')
   .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
+
+program
+  .command('serve')
+  .description('serve live views to Postgres clients, until told to stop')
+  .option('--data <directory>', 'where everything is kept', 'millrace-data')
+  .option('--listen <address>', 'for Postgres clients', '127.0.0.1:6875')
+  .option('--http <address>', 'for the web console: off until it is built in', 'off')
+  .option('--init <file>', 'SQL statements to run at the start')
+  .option('--auth <kind>', 'password (made at the first start), or trust (loopback only)', 'password')
+  .action(async (options: ServeFlags) => exit((await import('./serve.ts')).serve(options, version)));
 
 program
   .command('subscribe')

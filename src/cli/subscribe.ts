@@ -16,8 +16,12 @@ export async function subscribe(url: string, query: string, options: { readonly 
   const lines = createInterface({ input: stream, crlfDelay: Infinity });
   for await (const line of lines) {
     const [timestamp, diff, ...values] = line.split('\t').map((field) => (field === '\\N' ? null : unescaped(field)));
-    if (options.json === true) process.stdout.write(`${JSON.stringify({ timestamp: Number(timestamp), diff: Number(diff), row: values })}\n`);
-    else process.stdout.write(`${timestamp ?? ''}  ${Number(diff) > 0 ? '+' : ''}${diff ?? ''}  ${values.map((value) => value ?? 'NULL').join(' | ')}\n`);
+    if (options.json === true)
+      process.stdout.write(`${JSON.stringify({ timestamp: Number(timestamp), diff: Number(diff), row: values })}\n`);
+    else
+      process.stdout.write(
+        `${timestamp ?? ''}  ${Number(diff) > 0 ? '+' : ''}${diff ?? ''}  ${values.map((value) => value ?? 'NULL').join(' | ')}\n`,
+      );
   }
   process.off('SIGINT', stop);
   await client.end();

@@ -204,10 +204,10 @@ async function createSource(engine: pg.Client, upstreamUrl: string): Promise<voi
 async function watchCopy(engine: pg.Client, screen: Screen): Promise<void> {
   const total = SHOP_SIZE.customers + SHOP_SIZE.products + SHOP_SIZE.orders + SHOP_SIZE.lines;
   for (;;) {
-    const { rows } = await engine.query<{ name: string; state: string; rows_copied: string }>('SELECT name, state, rows_copied FROM millrace.tables');
-    const copied = rows.reduce((sum, row) => sum + Number(row.rows_copied), 0);
+    const { rows } = await engine.query<{ name: string; status: string; rows: string }>('SELECT name, status, rows FROM millrace.tables');
+    const copied = rows.reduce((sum, row) => sum + Number(row.rows), 0);
     screen.show([`Copying at the slot's snapshot  ${progressBar(copied, total)}  ${grouped(copied)} rows`]);
-    if (rows.length === SHOP_TABLES.length && rows.every((row) => row.state === 'live')) {
+    if (rows.length === SHOP_TABLES.length && rows.every((row) => row.status === 'running')) {
       screen.say(`Copied ${grouped(copied)} rows at one snapshot. Creating views:`);
       return;
     }

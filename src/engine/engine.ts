@@ -476,15 +476,20 @@ export class Engine {
     const { memory } = this.#dataflow.output(object);
     for (let id = 1; id < memory.idEnd; id++) {
       if (memory.weight(id) <= 0) continue;
-      memory.setWeight(id, memory.weight(id) + 1);
+      memory.words[memory.header(id)] = memory.weight(id) + 1;
       return;
     }
   }
 
-  async close(): Promise<void> {
+  /** The source is gone: log and rows are closed, the catalog stays. */
+  async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
     await this.#rows.close();
+  }
+
+  async close(): Promise<void> {
+    await this.detach();
     await this.#store.close();
   }
 }

@@ -40,7 +40,6 @@ export interface PeekRequest {
   readonly atLeastLsn?: bigint;
   /** Answer at the tick of this open snapshot. */
   readonly snapshotId?: number;
-  readonly settings: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
@@ -57,7 +56,6 @@ export interface SubscribeRequest {
   readonly snapshot: boolean;
   readonly progress: boolean;
   readonly format: RowFormat;
-  readonly settings: Readonly<Record<string, string>>;
 }
 
 export interface EngineMethods {
@@ -65,6 +63,8 @@ export interface EngineMethods {
   open(params: Record<string, never>): { objects: CatalogObject[] };
   /** Joins the log that ingest has opened: finishes an interrupted fold, hydrates every view, then ticks. `types`: DDL of the upstream's types, for the evaluator. */
   attach(params: { progress: SharedArrayBuffer; bounds: SharedArrayBuffer; types: readonly string[] }): void;
+  /** The source is gone: log, rows and dataflow are closed. */
+  detach(params: Record<string, never>): void;
   /** Objects without dataflow: secrets, connections, sources, views. */
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;

@@ -66,6 +66,11 @@ serve<EngineMethods>(port, {
     });
     await engine.attach(store.objects());
   },
+  async detach() {
+    const old = engine;
+    engine = undefined;
+    await old?.detach();
+  },
   commit({ put, remove }) {
     store.commit({ put, remove });
   },

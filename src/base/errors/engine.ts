@@ -146,6 +146,35 @@ export const engineErrors = defineErrors({
     detail: ({ output }: { output: string }) => output,
     mend: () => 'read what it said above; a port or directory that it cannot have is the usual cause',
   },
+  COLUMN_MISSING: {
+    sqlstate: '42703',
+    says: ({ column, relation }: { column: string; relation: string }) => `column "${column}" of relation "${relation}" does not exist`,
+    because: 'An index is on columns of the view, by the names that the view gives them.',
+    mend: ({ relation }: { column: string; relation: string }) => `SHOW COLUMNS FROM ${relation};`,
+  },
+  PUBLICATION_EMPTY: {
+    sqlstate: '42704',
+    says: ({ publication }: { publication: string }) => `publication "${publication}" has none of the wanted tables`,
+    because: 'A source without tables would stream nothing, and look healthy.',
+    mend: ({ publication }: { publication: string }) => `ALTER PUBLICATION ${publication} ADD TABLE …; on the upstream database`,
+  },
+  REFERENCE_MISSING: {
+    sqlstate: '42P01',
+    says: ({ table, publication }: { table: string; publication: string; database: string }) => `table ${table} is not in publication "${publication}"`,
+    because: 'Only published tables are in the stream.',
+    mend: ({ table, publication }: { table: string; publication: string; database: string }) => `ALTER PUBLICATION ${publication} ADD TABLE ${table}; on the upstream database`,
+  },
+  PREPARED_STATEMENT_MISSING: {
+    sqlstate: '26000',
+    says: ({ name }: { name: string }) => `prepared statement "${name}" does not exist`,
+    because: 'Prepared statements live as long as their session.',
+  },
+  PREPARED_STATEMENT_EXISTS: {
+    sqlstate: '42P05',
+    says: ({ name }: { name: string }) => `prepared statement "${name}" already exists`,
+    because: 'A name stands for one statement.',
+    mend: ({ name }: { name: string }) => `DEALLOCATE ${name};`,
+  },
   ENGINE_FAULT: {
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `internal error: ${reason}`,

@@ -2,6 +2,12 @@ import { defineErrors } from './define.ts';
 
 /** Errors of the room: server. */
 export const serverErrors = defineErrors({
+  LISTEN_ADDRESS_INVALID: {
+    sqlstate: '22023',
+    says: ({ address }: { address: string }) => `"${address}" is not an address to listen on`,
+    because: 'An address is a host, a colon and a port; an IPv6 address stands in brackets.',
+    mend: () => 'millrace serve --listen 127.0.0.1:6875',
+  },
   PROTOCOL_VIOLATION: {
     sqlstate: '08P01',
     says: ({ reason }: { reason: string }) => `protocol violation: ${reason}`,

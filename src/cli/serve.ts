@@ -1,0 +1,94 @@
+/**
+ * `millrace serve [--data DIR] [--listen 127.0.0.1:6875] [--init FILE.sql] [--auth password|trust]`: opens the data directory, serves Postgres clients, runs
+ * until it is told to stop. The composition root of the engine: the one place where the protocol server meets the coordinator.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { millraceError, MillraceError } from '../base/errors.ts';
+import { createLogger, type Logger } from '../base/logging.ts';
+import { Coordinator } from '../engine/coordinator.ts';
+import type { Authentication } from '../server/pgwire/authentication.ts';
+import { scramVerifier } from '../server/pgwire/scram.ts';
+import { listenPgwire } from '../server/pgwire/server.ts';
+
+export interface ServeFlags {
+  readonly data: string;
+  readonly listen: string;
+  readonly init?: string;
+  readonly auth: string;
+}
+
+const USER = 'millrace';
+/** In the secrets file, beside the secrets of CREATE SECRET. */
+const PASSWORD_SECRET = 'millrace password';
+
+export async function serve(flags: ServeFlags, version: string): Promise<number> {
+  const logger = createLogger();
+  const ended = Promise.withResolvers<number>();
+  const startedMs = performance.now();
+  const coordinator = await Coordinator.start({
+    dataDirectory: flags.data,
+    version: `Millrace ${version}`,
+    logger,
+    validate: process.env['MILLRACE_VALIDATE'] === '1',
+    onFailure: (error) => {
+      logger.error({ error: error.message }, 'stopping');
+      process.stderr.write(`millrace: ${error.message}\n`);
+      ended.resolve(1);
+    },
+  });
+  const { host, port } = address(flags.listen);
+  const { authentication, password, fresh } = authenticationOf(flags.auth, coordinator);
+  const server = await listenPgwire({ host, port, authentication, sessions: coordinator, logger });
+  if (flags.init !== undefined) await initialise(coordinator, flags.init, logger);
+  process.stdout.write(`Millrace ${version} is ready after ${Math.round(performance.now() - startedMs)} ms, data in ${flags.data}\n`);
+  if (fresh && password !== undefined)
+    process.stdout.write(`The password of user ${USER} is ${password} (kept in the data directory; set another with MILLRACE_PASSWORD)\n`);
+  const credentials = password === undefined ? '' : `PGPASSWORD=${fresh ? password : '…'} `;
+  process.stdout.write(`  ${credentials}psql -h ${server.host} -p ${server.port} -U ${USER} ${USER}\n`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.resolve(0));
+  const code = await ended.promise;
+  await server.close();
+  await coordinator.close();
+  return code;
+}
+
+function address(listen: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(listen);
+  if (match === null || Number(match[3]) > 65_535) throw millraceError('LISTEN_ADDRESS_INVALID', { address: listen });
+  return { host: match[1] ?? (match[2] === '' ? '127.0.0.1' : match[2]!), port: Number(match[3]) };
+}
+
+/** A password is made at the first start and kept; MILLRACE_PASSWORD replaces it. */
+function authenticationOf(
+  kind: string,
+  coordinator: Coordinator,
+): { authentication: Authentication; password: string | undefined; fresh: boolean } {
+  if (kind === 'trust') return { authentication: { kind: 'trust' }, password: undefined, fresh: false };
+  if (kind !== 'password') throw millraceError('OPTION_REFUSED', { option: '--auth', value: kind, accepted: 'password or trust' });
+  const secrets = coordinator.directory.readSecrets();
+  const given = process.env['MILLRACE_PASSWORD'];
+  const known = given ?? secrets[PASSWORD_SECRET];
+  const password = known ?? randomBytes(12).toString('base64url');
+  if (secrets[PASSWORD_SECRET] !== password) coordinator.directory.writeSecrets({ ...secrets, [PASSWORD_SECRET]: password });
+  return { authentication: { kind: 'scram', users: new Map([[USER, scramVerifier(password)]]) }, password, fresh: known === undefined };
+}
+
+/** Runs a file of statements through a session of its own; what exists already is left (write IF NOT EXISTS, or start on a new directory). */
+async function initialise(coordinator: Coordinator, file: string, logger: Logger): Promise<void> {
+  const session = await coordinator.open(new Map([['application_name', 'millrace --init']]));
+  try {
+    for (const { text } of session.split(readFileSync(file, 'utf8'))) {
+      try {
+        const result = await session.execute(await session.prepare(text, []), [], [], []);
+        if (result.body.kind !== 'none') for await (const batch of result.body.batches) void batch;
+        logger.info({ statement: text.slice(0, 80) }, result.tag(0));
+      } catch (error) {
+        if (!(error instanceof MillraceError) || error.code !== 'OBJECT_EXISTS') throw error;
+        process.stdout.write(`${error.message}, left as it is\n`);
+      }
+    }
+  } finally {
+    await session.close();
+  }
+}

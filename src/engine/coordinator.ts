@@ -1,0 +1,214 @@
+/**
+ * The main thread's side of the engine: owns the workers' lives (engine, ingest, catalog), the catalog in memory and the one queue of definitions; hands sessions
+ * what they need. Knows SQL's meaning and nothing of the protocol. Made by `serve`; promises: I-3 (through ingest), I-8.
+ */
+import { randomUUID } from 'node:crypto';
+import { must } from '../base/assert.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
+import type { Logger } from '../base/logging.ts';
+import { IngestClient } from '../ingest/ingest-client.ts';
+import { IngestProgress } from '../ingest/progress.ts';
+import type { IngestStatus } from '../ingest/protocol.ts';
+import type { Session, SessionFactory } from '../server/session.ts';
+import { Mirror } from '../sql/mirror/mirror.ts';
+import type { MirrorObject } from '../sql/mirror/objects.ts';
+import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
+import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
+import { LogBounds } from '../store/log/bounds.ts';
+import { connectionParameters, parseConnectionString, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { Catalog, type CatalogObject, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
+import { EngineClient } from './engine-client.ts';
+import { Planner } from './planner.ts';
+import { EngineSession } from './session.ts';
+
+export interface CoordinatorOptions {
+  readonly dataDirectory: string;
+  readonly version: string;
+  readonly logger: Logger;
+  /** Assert weights in every operator (tests, soak). */
+  readonly validate: boolean;
+  /** The engine or ingest is gone for good: the process should end, and be started again. */
+  readonly onFailure: (error: MillraceError) => void;
+}
+
+/** Everything of one running source. */
+export interface RunningSource {
+  readonly ingest: IngestClient;
+  readonly progress: IngestProgress;
+  status: IngestStatus | undefined;
+}
+
+export interface AuditOutcome {
+  readonly view: string;
+  readonly lsn: string;
+  readonly state: string;
+  readonly rows: number;
+  readonly differences: number;
+  readonly finishedAt: string;
+}
+
+export class Coordinator implements SessionFactory {
+  readonly directory: DataDirectory;
+  readonly engine: EngineClient;
+  readonly mirror: Mirror;
+  readonly planner: Planner;
+  readonly logger: Logger;
+  catalog: Catalog = new Catalog();
+  source: RunningSource | undefined;
+  readonly sessions = new Set<EngineSession>();
+  readonly audits = new Map<string, AuditOutcome>();
+  readonly #onFailure: (error: MillraceError) => void;
+  #definitions: Promise<unknown> = Promise.resolve();
+  #numbers = 0;
+
+  private constructor(options: CoordinatorOptions, directory: DataDirectory) {
+    this.directory = directory;
+    this.logger = options.logger;
+    this.#onFailure = options.onFailure;
+    this.engine = new EngineClient({ dataDirectory: directory.path, validate: options.validate }, options.onFailure);
+    this.mirror = new Mirror({ version: options.version, environmentId: randomUUID(), prelude: PLANNING_PRELUDE });
+    this.planner = new Planner(this.mirror, () => this.catalog);
+  }
+
+  /** Opens the data directory and everything in it; resolves when clients can be served. */
+  static async start(options: CoordinatorOptions): Promise<Coordinator> {
+    const directory = openDataDirectory(options.dataDirectory);
+    const coordinator = new Coordinator(options, directory);
+    try {
+      const { objects } = await coordinator.engine.rpc.call('open', {});
+      coordinator.catalog = new Catalog(objects);
+      const refused = coordinator.mirror.open(objects.flatMap((object) => mirrored(coordinator.catalog, object)));
+      const [source] = coordinator.catalog.all('source');
+      if (source !== undefined) await coordinator.startSource(source);
+      for (const { id, error } of await refused) coordinator.logger.error({ id, error }, 'an object is not in the mirror');
+      return coordinator;
+    } catch (error) {
+      await coordinator.close();
+      throw error;
+    }
+  }
+
+  /** `SessionFactory.open`. */
+  async open(startup: ReadonlyMap<string, string>): Promise<Session> {
+    return new EngineSession(this, startup);
+  }
+
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+
+  /** Definitions run one after another. */
+  define<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#definitions.then(work, work);
+    this.#definitions = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Ingest opens the log and connects by itself; the engine joins it. Tables are those of the catalog. */
+  async startSource(source: Source): Promise<void> {
+    const progress = new IngestProgress();
+    const bounds = new LogBounds();
+    const running: RunningSource = {
+      progress,
+      status: undefined,
+      ingest: new IngestClient({
+        status: (status) => {
+          running.status = status;
+        },
+        died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
+      }),
+    };
+    await running.ingest.start({
+      logDirectory: this.directory.logDirectory,
+      directoryId: this.directory.id,
+      progress: progress.buffer,
+      bounds: bounds.buffer,
+      connection: this.connectionOf(source),
+      publication: source.publication,
+      tables: this.catalog.all('table').map((table) => table.upstream),
+    });
+    this.source = running;
+    await this.engine.rpc.call('attach', { progress: progress.buffer, bounds: bounds.buffer, types: this.mirror.evaluatorTypes() });
+  }
+
+  /** The source is dropped: its slot goes with it (I-4, fault 88), and its log is forgotten when the next source begins. */
+  async stopSource(): Promise<void> {
+    const running = this.source;
+    this.source = undefined;
+    await running?.ingest.stop({ dropSlot: true });
+    await this.engine.rpc.call('detach', {});
+  }
+
+  connectionOf(source: Source): ConnectionParameters {
+    const connection = must(this.catalog.get(source.connectionId), 'connection') as Connection;
+    return this.parametersOf(connection.options);
+  }
+
+  /** With the secrets' values filled in, read afresh each time (fault 83: a rotated password is used at the next connect). */
+  parametersOf(options: ConnectionOptions): ConnectionParameters {
+    const secrets = this.directory.readSecrets();
+    const given: Record<string, string> = {};
+    for (const [name, value] of Object.entries(options)) {
+      given[name] = typeof value === 'string' ? value : must(secrets[value.secret], `secret ${value.secret}`);
+    }
+    const { url, ...rest } = given;
+    return url === undefined ? connectionParameters(rest) : parseConnectionString(url);
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.sessions) session.cancel();
+    await this.source?.ingest.stop().catch(() => undefined);
+    await this.engine.close();
+    await this.mirror.close();
+    this.directory.close();
+  }
+}
+
+/** As the mirror has it. Secrets and connections are not relations. */
+export function mirrored(catalog: Catalog, object: CatalogObject): MirrorObject[] {
+  switch (object.kind) {
+    case 'secret':
+    case 'connection':
+      return [];
+    case 'source':
+      return [
+        {
+          kind: 'source',
+          id: object.id,
+          types: object.types,
+          collations: object.collations,
+          databaseCollation: object.facts.databaseCollation,
+        },
+      ];
+    case 'table':
+      return [{ kind: 'table', id: object.id, schema: object.schema, name: object.name, upstream: object.upstream }];
+    case 'view':
+    case 'materializedView':
+      return [
+        {
+          kind: object.kind,
+          id: object.id,
+          schema: object.schema,
+          name: object.name,
+          sql: object.sql,
+          columnNames: object.columns.map((column) => column.name),
+          settings: object.settings,
+          dependsOn: object.dependsOn,
+        },
+      ];
+    case 'index': {
+      const on = must(catalog.get(object.onId), 'indexed object');
+      const columns = 'columns' in on && on.kind !== 'index' ? on.columns : [];
+      return [
+        {
+          kind: 'index',
+          id: object.id,
+          schema: object.schema,
+          name: object.name,
+          onId: object.onId,
+          columnNames: object.columns.map((position) => must(columns[position], 'indexed column').name),
+        },
+      ];
+    }
+  }
+}

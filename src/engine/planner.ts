@@ -1,0 +1,83 @@
+/**
+ * From a statement's text to what runs: Postgres (the mirror) analyses, `sql/plan` binds. Also finds out whether a statement is the catalog's own business:
+ * it then reads no table or view of ours and is run by Postgres as it is. Called by sessions and definitions.
+ */
+import { must } from '../base/assert.ts';
+import type { CallOptions } from '../pglite/catalog-client.ts';
+import type { Analysed, Mirror } from '../sql/mirror/mirror.ts';
+import type { Builtins } from '../sql/plan/builtins.ts';
+import { builtinsOf, catalogContext, type PlanRelation } from '../sql/plan/catalog-context.ts';
+import type { PlanContext } from '../sql/plan/context.ts';
+import { planQuery, planView, type PlannedQuery, type PlannedView } from '../sql/plan/plan-query.ts';
+import { upstreamSql, type UpstreamObject } from '../sql/plan/upstream-sql.ts';
+import type { Catalog, ObjectId } from './catalog.ts';
+
+export interface NameSettings {
+  readonly searchPath: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export class Planner {
+  readonly #mirror: Mirror;
+  readonly #catalog: () => Catalog;
+  #builtins: Builtins | undefined;
+
+  constructor(mirror: Mirror, catalog: () => Catalog) {
+    this.#mirror = mirror;
+    this.#catalog = catalog;
+  }
+
+  analyse(sql: string, parameterTypes: readonly number[], names: NameSettings, call: CallOptions): Promise<Analysed> {
+    return this.#mirror.analyseQuery({ sql, parameterTypes, ...names }, call);
+  }
+
+  /** Reads nothing of ours: system catalogs, status relations, or no relation at all. */
+  isCatalogStatement(analysis: Analysed): boolean {
+    return analysis.relations.size === 0;
+  }
+
+  async query(analysis: Analysed, parameters: readonly (string | null)[], names: NameSettings, call: CallOptions): Promise<PlannedQuery> {
+    return planQuery(analysis.tree, await this.#context(analysis, names, call), parameters);
+  }
+
+  async view(
+    sql: string,
+    columnNames: readonly string[] | undefined,
+    names: NameSettings,
+    call: CallOptions,
+  ): Promise<PlannedView & { dependsOn: ObjectId[] }> {
+    const analysis = await this.#mirror.analyseView({ sql, ...(columnNames === undefined ? {} : { columnNames }), ...names }, call);
+    const planned = await planView(analysis.tree, await this.#context(analysis, names, call));
+    return { ...planned, dependsOn: [...analysis.relations.values()].map((relation) => relation.id) };
+  }
+
+  /** What an audit asks the upstream for a view that is in the mirror. */
+  async upstreamSql(schema: string, name: string, names: NameSettings, call: CallOptions): Promise<string> {
+    const context = await this.#context({ types: await this.#mirror.types(), parameterTypes: [] }, names, call);
+    const objectNamed = (inSchema: string, object: string): UpstreamObject | undefined => {
+      const found = this.#catalog().find(['table', 'view', 'materializedView'], object, [inSchema]);
+      if (found === undefined) return undefined;
+      return found.kind === 'table' ? { kind: 'table', schema: found.upstream.schema, name: found.upstream.name } : { kind: 'view' };
+    };
+    return upstreamSql(this.#mirror.catalog, context, { schema, name }, objectNamed, call);
+  }
+
+  async #context(analysis: Pick<Analysed, 'types' | 'parameterTypes'>, names: NameSettings, call: CallOptions): Promise<PlanContext> {
+    this.#builtins ??= await builtinsOf(this.#mirror.catalog);
+    return catalogContext({
+      catalog: this.#mirror.catalog,
+      types: analysis.types,
+      builtins: must(this.#builtins, 'builtins'),
+      relationNamed: (schema, name) => this.#relation(schema, name),
+      parameterTypes: analysis.parameterTypes,
+      searchPath: names.searchPath,
+      settings: names.settings,
+      call,
+    });
+  }
+
+  #relation(schema: string, name: string): PlanRelation | undefined {
+    const object = this.#catalog().find(['table', 'view', 'materializedView'], name, [schema]);
+    return object === undefined ? undefined : { kind: object.kind, objectId: object.id, name: object.name, columns: object.columns };
+  }
+}

@@ -1,0 +1,30 @@
+/** A statement's columns as RowDescription tells them. */
+import type { AnalysedColumn } from '../pglite/catalog-contract.ts';
+import type { ResultColumn } from '../server/session.ts';
+
+/** pg_type.typlen of the fixed-length types; −1 for all others. */
+const TYPE_SIZES: ReadonlyMap<number, number> = new Map([
+  [16, 1],
+  [18, 1],
+  [19, 64],
+  [20, 8],
+  [21, 2],
+  [23, 4],
+  [26, 4],
+  [28, 4],
+  [700, 4],
+  [701, 8],
+  [790, 8],
+  [1082, 4],
+  [1083, 8],
+  [1114, 8],
+  [1184, 8],
+  [1186, 16],
+  [1266, 12],
+  [2950, 16],
+  [3220, 8],
+]);
+
+export function resultColumns(columns: readonly AnalysedColumn[]): ResultColumn[] {
+  return columns.map(({ name, typeOid, typmod }) => ({ name, typeOid, typeSize: TYPE_SIZES.get(typeOid) ?? -1, typmod }));
+}
