@@ -239,6 +239,7 @@ describe('Postgres is the oracle', () => {
   let postgres: PGlite;
   beforeAll(async () => {
     postgres = await PGlite.create();
+    await postgres.exec("CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')");
   });
   afterAll(() => postgres.close());
 
@@ -371,6 +372,17 @@ describe('Postgres is the oracle', () => {
       values: orNull(fc.constantFrom('2024-02-29 12:00:00', '1999-12-31 23:59:59.999999', '2000-01-01 00:00:00', 'infinity', '-infinity')),
       calls: ordered('timestamp without time zone'),
     },
+    'integer[]': {
+      type: 'integer[]',
+      values: orNull(fc.constantFrom('{}', '{1}', '{9}', '{10}', '{1,2}', '{1,NULL}', '{-1,5}')),
+      calls: ordered('integer[]'),
+    },
+    'numeric[]': {
+      type: 'numeric[]',
+      values: orNull(fc.constantFrom('{}', '{1}', '{1.0}', '{1.00,2}', '{1,2.0}', '{10}', '{9}')),
+      calls: [['count(DISTINCT x)', call('count', 1, 'numeric[]', { distinct: true })]],
+    },
+    enum: { type: 'mood', values: orNull(fc.constantFrom('sad', 'ok', 'happy')), calls: ordered('mood') },
     boolean: {
       type: 'boolean',
       values: orNull(fc.constantFrom('t', 'f')),

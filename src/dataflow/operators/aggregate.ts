@@ -108,7 +108,6 @@ export class AggregateOperator implements Operator {
       groups: new Int32Array(STAGE_ROWS),
       ids: new Int32Array(STAGE_ROWS),
     };
-    for (let i = 0; i < STAGE_ROWS; i++) this.#inputRows[i] = i * input.words;
   }
 
   start(output: DeltaBlock, errors: ErrorSink): void {

@@ -72,7 +72,6 @@ export class TopKOperator implements Operator {
     assert(plan.offset >= 0 && (plan.limit === null || plan.limit >= 0), 'OFFSET and LIMIT are not negative');
     this.#from = plan.offset;
     this.#to = plan.limit === null ? Infinity : plan.offset + plan.limit;
-    for (let i = 0; i < STAGE_ROWS; i++) this.#inputRows[i] = i * input.words;
 
     const projection = new Projection();
     const columns = input.columns.map(({ type }, index) => ({ kind: 'column', index, type }) as const);

@@ -27,11 +27,21 @@ const OIDS = {
   uuid: 2950,
 } as const;
 
-export type TypeName = keyof typeof OIDS;
+const OTHERS = {
+  'integer[]': { oid: 1007, kind: 'array', element: base(23, 'integer') },
+  'numeric[]': { oid: 1231, kind: 'array', element: base(1700, 'numeric') },
+  mood: { oid: 90_000, kind: 'enum', labels: ['sad', 'ok', 'happy'] },
+} as const;
+
+export type TypeName = keyof typeof OIDS | keyof typeof OTHERS;
 export type Row = readonly (string | null)[];
 
 export function type(name: TypeName): PgType {
-  const oid = OIDS[name];
+  if (name in OIDS) return base(OIDS[name as keyof typeof OIDS], name);
+  return { name, storage: 'text', typmod: -1, ...OTHERS[name as keyof typeof OTHERS] };
+}
+
+function base(oid: number, name: string): PgType {
   return { oid, name, kind: 'base', storage: storageOf(oid), typmod: -1 };
 }
 
