@@ -13,15 +13,24 @@ const asciiUpper = (text: string): string =>
 const asciiLower = (text: string): string =>
   isAscii(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
-/** One character to one: what maps to several stays. */
-function simply(text: string, map: Mapping): string {
+/** One character to one (Unicode's simple mapping): where the full mapping has several, a few have a single one, the others stay. */
+function simply(text: string, map: Mapping, single: Mapping): string {
   let result = '';
   for (const character of text) {
     const mapped = map(character);
-    result += mapped.length === String.fromCodePoint(mapped.codePointAt(0)!).length ? mapped : character;
+    result += mapped.length === String.fromCodePoint(mapped.codePointAt(0)!).length ? mapped : single(character);
   }
   return result;
 }
+
+/** Greek letters with a subscript iota (ᾀ … ῳ) have a capital of their own. */
+function singleUpper(character: string): string {
+  const point = character.codePointAt(0)!;
+  if (point >= 0x1f80 && point < 0x1fb0) return String.fromCodePoint(point | 8);
+  return point === 0x1fb3 || point === 0x1fc3 || point === 0x1ff3 ? String.fromCodePoint(point + 9) : character;
+}
+
+const singleLower = (character: string): string => (character === 'İ' ? 'i' : character);
 
 type Manner = 'ascii' | 'simple' | 'full';
 
@@ -47,7 +56,7 @@ export function upperFor(collation: Collation | undefined): Mapping {
   if (manner === 'ascii') return asciiUpper;
   const language = languageOf(collation);
   const full: Mapping = language === undefined ? (text) => text.toUpperCase() : (text) => text.toLocaleUpperCase(language);
-  return manner === 'full' ? full : (text) => (isAscii(text) ? text.toUpperCase() : simply(text, full));
+  return manner === 'full' ? full : (text) => (isAscii(text) ? text.toUpperCase() : simply(text, full, singleUpper));
 }
 
 export function lowerFor(collation: Collation | undefined): Mapping {
@@ -55,10 +64,14 @@ export function lowerFor(collation: Collation | undefined): Mapping {
   if (manner === 'ascii') return asciiLower;
   const language = languageOf(collation);
   const full: Mapping = language === undefined ? (text) => text.toLowerCase() : (text) => text.toLocaleLowerCase(language);
-  return manner === 'full' ? full : (text) => (isAscii(text) ? text.toLowerCase() : simply(text, full));
+  return manner === 'full' ? full : (text) => (isAscii(text) ? text.toLowerCase() : simply(text, full, singleLower));
 }
 
-/** The first letter of each run of letters and digits; not for ICU, which finds words its own way. */
+/** The first letter of each run of letters and digits, one to one. ICU finds words its own way, and the full mapping has title letters: see `capsNatively`. */
+export function capsNatively(collation: Collation | undefined): boolean {
+  return mannerOf(collation) !== 'full';
+}
+
 export function initcapFor(collation: Collation | undefined): Mapping {
   const upper = upperFor(collation);
   const lower = lowerFor(collation);

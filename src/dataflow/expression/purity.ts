@@ -53,7 +53,7 @@ function ownExactness(node: Expression, session: SessionSettings): Exactness {
   const native = nativeOf(call, session);
   if (native !== undefined) return native.exactness?.(call) ?? 'exact';
   if (LAST_DIGIT.has(call.proc)) return 'last_digit';
-  if (UNICODE.has(call.proc)) return call.collation?.provider === 'libc' && !ordersByBytes(call.collation) ? 'last_digit' : 'exact';
+  if (UNICODE.has(call.proc)) return call.collation === undefined || call.collation.provider === 'c' ? 'exact' : 'last_digit';
   return STABLE.has(call.proc) ? 'settings' : 'exact';
 }
 

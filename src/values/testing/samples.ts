@@ -249,7 +249,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
     '{}',
     '[]',
     '{"a": 1}',
-    '{"a": {"b": [1, 2.50, null]}, "k": "v\\u00e9"}',
+    '{"a": {"b": [1, 2.50, null]}, "k": "vé"}',
     '[1, "two", {"three": 3}]',
     'true',
     '{"a": null, "long key with spaces": "x"}',

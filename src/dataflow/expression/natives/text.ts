@@ -7,7 +7,7 @@ import type { Generator, Operand } from '../generator.ts';
 import { printer } from '../io-cast.ts';
 import { UTC_SESSION } from '../session.ts';
 import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
-import { initcapFor, lowerFor, mapsCaseExactly, upperFor } from '../../../values/case-mapping.ts';
+import { capsNatively, initcapFor, lowerFor, mapsCaseExactly, upperFor } from '../../../values/case-mapping.ts';
 import { compareNatives } from './compare.ts';
 import { like, likeMatcher } from './like.ts';
 import * as f from './text-functions.ts';
@@ -133,7 +133,7 @@ export const textNatives: NativeTable = [
   [2090, calls('to_hex', f.toHex, pure)],
   [871, mapping('upper', upperFor)],
   [870, mapping('lower', lowerFor)],
-  [872, mapping('initcap', initcapFor, { covers: ({ collation }) => collation?.provider !== 'icu' })],
+  [872, mapping('initcap', initcapFor, { covers: ({ collation }) => capsNatively(collation) })],
   ...each([850, 1569, 1631], likeNative('~~', { negated: false, folded: false })),
   ...each([851, 1570, 1632], likeNative('!~~', { negated: true, folded: false })),
   ...each([1633, 1660], likeNative('~~*', { negated: false, folded: true })),
