@@ -161,6 +161,28 @@ test('a sum out of range is an error in place of the row, until it recovers', ()
   expect(groups.step([[-7, ['a', '2147483645']]])).toEqual(['+1 a 9223372026117357571', '-1 error 22003 bigint out of range']);
 });
 
+test('large steps: each touched group still changes at most once, and equals a recomputation', () => {
+  const groups = aggregate(['integer', 'integer'], 1, [call('count'), call('sum', 1), call('min', 1)]);
+  const random = generator(3);
+  for (let step = 0; step < 6; step++) {
+    const delta = new Map<string, number>();
+    for (let i = 0; i < 1500; i++) {
+      const key = JSON.stringify([String(random(400)), String(random(50))]);
+      // Every other step takes out half of what there is.
+      const has = (groups.inputs.get(key) ?? 0) + (delta.get(key) ?? 0);
+      const weight = step % 2 === 1 ? -has : 1;
+      if (weight !== 0) delta.set(key, (delta.get(key) ?? 0) + weight);
+    }
+    const lines = groups.step([...delta].map(([key, weight]) => [weight, JSON.parse(key) as Row]));
+    const changes = lines.map((line) => `${line[0]}${line.split(' ')[1]}`);
+    expect(new Set(changes).size).toBe(changes.length);
+    const expected = new Map<string, number[]>();
+    for (const [k, x] of Harness.rows(groups.inputs)) expected.set(k!, [...(expected.get(k!) ?? []), Number(x)]);
+    const rows = [...expected].map(([k, xs]) => JSON.stringify([k, xs.length, xs.reduce((a, b) => a + b, 0), Math.min(...xs)].map(String)));
+    expect([...groups.outputs.keys()].sort()).toEqual(rows.sort());
+  }
+});
+
 test('groups that went leave no memory behind', () => {
   const groups = aggregate(['text', 'numeric', 'text', 'double precision'], 1, [
     call('count', 2, 'text', { distinct: true }),
@@ -186,6 +208,20 @@ test('groups that went leave no memory behind', () => {
   const bytes = groups.stateBytes();
   pass(20, 120);
   expect(groups.stateBytes()).toBe(bytes);
+});
+
+test('sums of infinite intervals: one sign wins, both are an error', () => {
+  const total = aggregate(['interval'], 0, [call('sum', 0, 'interval'), call('avg', 0, 'interval')]);
+  total.start();
+  expect(
+    total.step([
+      [1, ['1 day']],
+      [1, ['infinity']],
+    ]),
+  ).toEqual(['+1 infinity infinity', '-1 ∅ ∅']);
+  expect(total.step([[1, ['-infinity']]])).toEqual(['+1 error 22008 interval out of range', '-1 infinity infinity']);
+  expect(total.step([[-1, ['infinity']]])).toEqual(['+1 -infinity -infinity', '-1 error 22008 interval out of range']);
+  expect(total.step([[-1, ['-infinity']]])).toEqual(['-1 -infinity -infinity', '+1 1 day 1 day']);
 });
 
 const divide: Expression = {
@@ -453,4 +489,12 @@ function decimal(coefficient: bigint, scale: number): string {
 
 function clock(seconds: number): string {
   return [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => String(Math.floor(part)).padStart(2, '0')).join(':');
+}
+
+function generator(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
 }

@@ -65,6 +65,20 @@ test('ties are broken by all columns, ascending, NULLs last, text by bytes', () 
   expect(first.step([[1, ['1', 'B']]])).toEqual(['+1 1 B', '-1 1 a']);
 });
 
+test('large steps', () => {
+  const window = { partition: [0], order: [descending(1)], limit: 40, offset: 300 };
+  const shown = topk(TYPES, window);
+  const rows = Array.from({ length: 2_000 }, (_, i): Row => [String(i % 3), String((i * 7_919) % 1_009), `row ${i % 11}`]);
+  shown.step(rows.map((row) => [1, row]));
+  const sorted = (): string[] =>
+    Harness.rows(shown.outputs)
+      .map((row) => JSON.stringify(row))
+      .sort();
+  expect(sorted()).toEqual(expected(Harness.rows(shown.inputs), window).sort());
+  shown.step(rows.filter((_, i) => i % 4 === 0).map((row) => [-1, row]));
+  expect(sorted()).toEqual(expected(Harness.rows(shown.inputs), window).sort());
+});
+
 test('partitions and rows that went leave no memory behind', () => {
   const first = topk(['integer', 'text'], { partition: [0], order: [ascending(1)], limit: 1 });
   const come = (step: number): [number, Row][] =>
