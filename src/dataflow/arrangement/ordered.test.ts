@@ -33,7 +33,7 @@ test('refuses to take out what is not there', () => {
   const sequence = numbers();
   sequence.change(1, 1);
   expect(() => sequence.change(2, -1)).toThrow('not there');
-  expect(() => sequence.change(1, -2)).toThrow('out of range');
+  expect(() => sequence.change(1, -2)).toThrow('more often than it is there');
 });
 
 /** Rows: a value and an identity, kept in a plain list; only the value is in the prefix, and coarsely, so that `compare` decides often. */

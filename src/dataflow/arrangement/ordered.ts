@@ -9,11 +9,12 @@
  * entries' rows live elsewhere, in memory of the owner, who hands in how to store and release one; `compare` must be a total order: 0 only for identical rows.
  * Without `compare` the prefix is the whole value, and no rows are kept.
  *
- * Invariants: no entry has multiplicity ≤ 0; a separator is the first entry below its child; taking out what is not there is an assertion (I-1).
+ * Invariants: no entry has multiplicity ≤ 0; a separator is the first entry below its child; taking out what is not there is a fault (I-1: ABSENT_ROW).
  */
 import { assert } from '../../base/assert.ts';
 import type { RowSpace } from '../../values/space.ts';
 import type { CompareFunction } from '../expression/contract.ts';
+import { DataflowFault } from '../fault.ts';
 import type { WordPool } from './ordered-pool.ts';
 
 const LEAF_ENTRIES_MIN = 2;
@@ -193,7 +194,8 @@ export class Ordered {
     const at = leaf + HEADER + index * ENTRY;
     if (index < count && this.#against(this.#pool.doubles[at >> 1]!, words[at + 2]!) === 0) {
       const copies = words[at + 3]! + this.#weight;
-      assert(copies >= 0 && copies <= MULTIPLICITY_MAX, 'multiplicity of an ordered row out of range');
+      if (copies < 0) throw new DataflowFault('ABSENT_ROW', 'an ordered row was taken out more often than it is there');
+      assert(copies <= MULTIPLICITY_MAX, 'an ordered row is there more than 2^31 times');
       words[at + 3] = copies;
       return copies === 0 ? this.#removeEntry(leaf, index) : leaf;
     }
@@ -275,7 +277,7 @@ export class Ordered {
   }
 
   #insertEntry(leaf: number, index: number): void {
-    assert(this.#weight > 0, 'an ordered row that is not there was taken out');
+    if (this.#weight < 0) throw new DataflowFault('ABSENT_ROW', 'an ordered row that is not there was taken out');
     const stored = this.#rows === undefined ? 0 : this.#rows.store(this.#space!, this.#row);
     const { words, doubles } = this.#pool;
     const count = words[leaf]!;

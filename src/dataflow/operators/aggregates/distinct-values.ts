@@ -14,6 +14,7 @@ import { HashTable } from '../../arrangement/hash-table.ts';
 import { RowMemory } from '../../arrangement/row-memory.ts';
 import type { HashFunction, SameFunction } from '../../expression/contract.ts';
 import { compileHash, compileSame } from '../../expression/rows.ts';
+import { DataflowFault } from '../../fault.ts';
 import { type Accumulator, type Additions, isNull } from './accumulator.ts';
 import { copySlot } from './slot.ts';
 
@@ -98,7 +99,7 @@ export class DistinctValues implements Accumulator {
       id = table.findNext();
     }
     if (id === 0) {
-      assert(weight > 0, 'a distinct value that is not there was taken out');
+      if (weight < 0) throw new DataflowFault('ABSENT_ROW', 'a distinct value that is not there was taken out');
       id = values.allocate();
       table.insertHere(id);
       values.words[values.header(id) + COPIES] = weight;
@@ -108,7 +109,8 @@ export class DistinctValues implements Accumulator {
       return values.address(id);
     }
     const copies = values.words[values.header(id) + COPIES]! + weight;
-    assert(copies >= 0 && copies <= COPIES_MAX, 'multiplicity of a distinct value out of range');
+    if (copies < 0) throw new DataflowFault('ABSENT_ROW', 'a distinct value was taken out more often than it is there');
+    assert(copies <= COPIES_MAX, 'a distinct value is there more than 2^31 times');
     values.words[values.header(id) + COPIES] = copies;
     if (copies > 0) return 0;
     table.remove();
