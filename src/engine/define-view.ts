@@ -39,7 +39,7 @@ export async function createView(
     schema,
     name,
     createSql: by.text,
-    sql: statement.query,
+    sql: planned.definition,
     columns: planned.columns,
     dependsOn: planned.dependsOn,
     settings,

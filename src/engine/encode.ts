@@ -96,7 +96,8 @@ export class RowEncoder {
     if (this.#rows === 0) return;
     this.#totalBytes += this.#out.length;
     if (this.#totalBytes > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
-    this.batches.push({ bytes: this.#out.bytes.slice(0, this.#out.length), rows: this.#rows });
+    // A copy with a buffer of its own: it is moved to another thread.
+    this.batches.push({ bytes: new Uint8Array(this.#out.view()), rows: this.#rows });
     this.#out.length = 0;
     this.#rows = 0;
   }

@@ -45,10 +45,19 @@ export class Planner {
     columnNames: readonly string[] | undefined,
     names: NameSettings,
     call: CallOptions,
-  ): Promise<PlannedView & { dependsOn: ObjectId[] }> {
+  ): Promise<PlannedView & { definition: string; dependsOn: ObjectId[] }> {
     const analysis = await this.#mirror.analyseView({ sql, ...(columnNames === undefined ? {} : { columnNames }), ...names }, call);
     const planned = await planView(analysis.tree, await this.#context(analysis, names, call));
-    return { ...planned, dependsOn: [...analysis.relations.values()].map((relation) => relation.id) };
+    // The names that Postgres gave the view's columns; the plan's own may be those of an operator's input.
+    const columns = planned.columns.map(({ type }, i) => ({ name: must(analysis.columns[i], 'column').name, type }));
+    const plan = { ...planned.plan, columns };
+    return {
+      ...planned,
+      plan,
+      columns,
+      definition: analysis.definition ?? sql,
+      dependsOn: [...analysis.relations.values()].map((relation) => relation.id),
+    };
   }
 
   /** What an audit asks the upstream for a view that is in the mirror. */
