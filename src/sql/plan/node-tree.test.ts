@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Datum, parseNodeTree, parseQueryTree, TreeNode } from './node-tree.ts';
+import { parseNodeTree, parseQueryTree, type Datum, type TreeNode } from './node-tree.ts';
 
 test('a node has fields, a field a node, a list, a word or nothing', () => {
   const node = parseNodeTree(
