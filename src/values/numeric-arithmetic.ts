@@ -91,17 +91,28 @@ export function multiplyNumeric(a: Numeric, b: Numeric): Numeric {
 }
 
 function digitCount(coefficient: Int): number {
+  if (typeof coefficient === 'number') {
+    let count = 1;
+    for (let size = Math.abs(coefficient); size >= 10; size = Math.floor(size / 10)) count++;
+    return count;
+  }
   const digits = String(coefficient).length;
-  return coefficient < 0 ? digits - 1 : digits;
+  return coefficient < 0n ? digits - 1 : digits;
 }
 
 /** Weight and leading digit in base 10,000, which is how Postgres chooses a quotient's scale. */
 function leading(value: Numeric): { weight: number; digit: number } {
-  if (value.coefficient === 0) return { weight: 0, digit: 0 };
-  const text = String(value.coefficient < 0 ? -value.coefficient : value.coefficient);
-  const exponent = text.length - value.scale - 1;
+  const { coefficient } = value;
+  if (coefficient === 0) return { weight: 0, digit: 0 };
+  const digits = digitCount(coefficient);
+  const exponent = digits - value.scale - 1;
   const weight = Math.floor(exponent / 4);
-  return { weight, digit: Number(text.slice(0, exponent - weight * 4 + 1).padEnd(exponent - weight * 4 + 1, '0')) };
+  const wanted = exponent - weight * 4 + 1;
+  if (typeof coefficient === 'number') {
+    const size = Math.abs(coefficient);
+    return { weight, digit: digits >= wanted ? Math.floor(size / 10 ** (digits - wanted)) : size * 10 ** (wanted - digits) };
+  }
+  return { weight, digit: Number(String(coefficient < 0n ? -coefficient : coefficient).slice(0, wanted)) };
 }
 
 function quotientScale(a: Numeric, b: Numeric): number {
