@@ -22,7 +22,7 @@ import { RowStore } from './row-store.ts';
 import { withContentHash } from './tuple.ts';
 
 /** More for a long night. */
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 60);
+const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 40);
 
 type Row = readonly (string | null)[];
 
