@@ -11,6 +11,8 @@ import type { Evaluator } from './contract.ts';
 import { plainTypeName } from './type-name.ts';
 
 const MEMO_ENTRIES_MAX = 100_000;
+/** Of questions and answers together, as characters. */
+const MEMO_CHARACTERS_MAX = 16 << 20;
 const BATCH_ROWS_MAX = 10_000;
 
 /** The fallback calls of one compiled function. */
@@ -52,6 +54,7 @@ export class Memo {
   readonly #parse: (text: string) => Value;
   readonly #answers = new Map<string, Value | null | ValueFailure>();
   #open = new Map<string, readonly (string | null)[]>();
+  #characters = 0;
 
   constructor(sql: string, argumentTypes: readonly PgType[], type: PgType) {
     this.#sql = sql;
@@ -89,6 +92,7 @@ export class Memo {
       assert(results.length === batch.length, 'the evaluator answers every row');
       batch.forEach(([key], i) => {
         const result = results[i]!;
+        this.#characters += key.length + (typeof result === 'string' ? result.length : 0);
         if (result === null) this.#answers.set(key, null);
         else if (typeof result === 'string') this.#answers.set(key, this.#parse(result));
         else this.#answers.set(key, new ValueFailure(result.sqlstate, result.message));
@@ -98,6 +102,8 @@ export class Memo {
   }
 
   trim(): void {
-    if (this.#answers.size > MEMO_ENTRIES_MAX) this.#answers.clear();
+    if (this.#answers.size <= MEMO_ENTRIES_MAX && this.#characters <= MEMO_CHARACTERS_MAX) return;
+    this.#answers.clear();
+    this.#characters = 0;
   }
 }
