@@ -104,7 +104,7 @@ export class QueryWriter {
       const kind = this.#one(KINDS);
       return { kind, sql: `(${this.#expression(kind, scope, 1)})` };
     });
-    const inside: ColumnInScope[] = [...keys.filter(({ sql }) => !/^\('|^\(\d|^\(NULL/.test(sql))];
+    const inside: ColumnInScope[] = keys.filter(({ sql }) => !/^\('|^\(\d|^\(NULL/.test(sql));
     for (let i = 0; i <= this.#pick(3); i++) inside.push(this.#aggregate(scope));
     const kinds = wanted ?? Array.from({ length: 1 + this.#pick(3) }, () => this.#one(inside).kind);
     const list = kinds.map((kind, i) => `${this.#expression(kind, inside, 1)} AS c${i + 1}`);

@@ -9,7 +9,7 @@ export interface Token {
   readonly kind: 'word' | 'quoted' | 'string' | 'number' | 'parameter' | 'symbol' | 'end';
   /** word: folded to lower case; quoted and string: unescaped; otherwise as written. */
   readonly value: string;
-  /** Character offsets in the text. */
+  /** Offsets in the text, in UTF-16 units, as `slice` wants them. */
   readonly start: number;
   readonly end: number;
 }
@@ -65,7 +65,7 @@ function tokenAt(text: string, from: number): Token {
     const tag = match(DOLLAR_TAG, text, start);
     if (tag !== undefined) {
       const close = text.indexOf(tag, start + tag.length);
-      if (close < 0) throw unterminated('dollar-quoted string', start);
+      if (close < 0) throw unterminated('dollar-quoted string', text, start);
       return { kind: 'string', value: text.slice(start + tag.length, close), start, end: close + tag.length };
     }
   }
@@ -102,7 +102,7 @@ function commentEnd(text: string, start: number): number {
       if (depth === 0) return at + 1;
     }
   }
-  throw unterminated('/* comment', start);
+  throw unterminated('/* comment', text, start);
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
@@ -121,7 +121,7 @@ function string(text: string, start: number, open: number, escapes: boolean): To
       at += taken;
     } else value += char;
   }
-  throw unterminated('quoted string', start);
+  throw unterminated('quoted string', text, start);
 }
 
 function escapeAt(text: string, at: number): [string, number] {
@@ -142,7 +142,7 @@ function quoted(text: string, start: number, open: number): Token {
       at++;
     } else return { kind: 'quoted', value, start, end: at + 1 };
   }
-  throw unterminated('quoted identifier', start);
+  throw unterminated('quoted identifier', text, start);
 }
 
 function match(pattern: RegExp, text: string, at: number): string | undefined {
@@ -150,8 +150,13 @@ function match(pattern: RegExp, text: string, at: number): string | undefined {
   return pattern.exec(text)?.[0];
 }
 
-function unterminated(what: string, start: number): Error {
-  const error = millraceError('SYNTAX_ERROR', { near: `unterminated ${what}` });
-  error.position = start + 1;
+function unterminated(what: string, text: string, start: number): Error {
+  const error = millraceError('SYNTAX_ERROR', { near: text.slice(start), expected: `the end of this ${what}` });
+  error.position = positionOf(text, start);
   return error;
+}
+
+/** Where an error is: 1-based, in characters (code points), as Postgres counts. */
+export function positionOf(text: string, offset: number): number {
+  return Array.from(text.slice(0, offset)).length + 1;
 }

@@ -112,11 +112,54 @@ test('settings, transactions, the rest', () => {
   expect(parseStatement('EXECUTE p (1, f(2, 3))')).toMatchObject({ kind: 'execute', name: 'p' });
 });
 
+/** Every kind of statement, in its plainest form. */
+test.each([
+  ['TABLE t', 'query'],
+  ['VALUES (1)', 'query'],
+  ['WITH a AS (SELECT 1) SELECT * FROM a', 'query'],
+  [`CREATE SECRET s AS 'x'`, 'createSecret'],
+  [`CREATE CONNECTION c TO POSTGRES (URL SECRET s)`, 'createConnection'],
+  [`CREATE SOURCE s IN CLUSTER c FROM POSTGRES CONNECTION p (PUBLICATION 'm') FOR SCHEMAS (a, b)`, 'createSource'],
+  ['CREATE TABLE IF NOT EXISTS t FROM SOURCE s (REFERENCE t)', 'createTable'],
+  ['CREATE OR REPLACE VIEW v AS SELECT 1', 'createView'],
+  ['CREATE MATERIALIZED VIEW v IN CLUSTER c AS SELECT 1', 'createView'],
+  ['CREATE DEFAULT INDEX ON v', 'createIndex'],
+  ['CREATE INDEX i ON v (a, b)', 'createIndex'],
+  ['DROP MATERIALIZED VIEW v', 'drop'],
+  ['SHOW SOURCES', 'show'],
+  ['SHOW COLUMNS FROM v', 'show'],
+  ['SHOW CREATE MATERIALIZED VIEW v', 'showCreate'],
+  ['SHOW TRANSACTION ISOLATION LEVEL', 'showSetting'],
+  ['VALIDATE CONNECTION c', 'validateConnection'],
+  ['SUBSCRIBE TO v', 'subscribe'],
+  ['COPY v TO STDOUT', 'copyOut'],
+  ['EXPLAIN SELECT 1', 'explain'],
+  ['AUDIT', 'audit'],
+  ['START TRANSACTION READ ONLY', 'begin'],
+  ['END', 'commit'],
+  ['ABORT', 'rollback'],
+  ['SET TIME ZONE UTC', 'set'],
+  ['RESET ALL', 'reset'],
+  ['DISCARD ALL', 'discard'],
+  ['PREPARE p AS SELECT $1', 'prepare'],
+  ['EXECUTE p (1)', 'execute'],
+  ['DEALLOCATE ALL', 'deallocate'],
+])('%s is a statement of kind %s', (text, kind) => {
+  expect(parseStatement(text).kind).toBe(kind);
+});
+
 test.each([
   ['SELECTT 1', 'SYNTAX_ERROR', 1],
   ['CREATE VIEW v', 'SYNTAX_ERROR', 14],
   ['CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 3)', 'SYNTAX_ERROR', 57],
   ["SELECT 'open", 'SYNTAX_ERROR', 8],
+  // Characters, not UTF-16 units.
+  ["SHOW TABLES LIKE '😀' 7", 'SYNTAX_ERROR', 22],
+  ['COPY (SUBSCRIBE v 7) TO STDOUT', 'SYNTAX_ERROR', 19],
+  ['SAVEPOINT s', 'STATEMENT_UNSUPPORTED', undefined],
+  ['DECLARE c CURSOR FOR SUBSCRIBE v', 'STATEMENT_UNSUPPORTED', undefined],
+  ['COPY t FROM STDIN', 'STATEMENT_READ_ONLY', undefined],
+  ['CREATE TABLE t (a int)', 'STATEMENT_UNSUPPORTED', undefined],
   ['INSERT INTO t VALUES (1)', 'STATEMENT_READ_ONLY', undefined],
   ['ALTER TABLE t ADD c int', 'STATEMENT_UNSUPPORTED', undefined],
   ['CREATE FUNCTION f() RETURNS int', 'STATEMENT_UNSUPPORTED', undefined],

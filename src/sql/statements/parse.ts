@@ -2,7 +2,8 @@
  * One statement to what it is. Queries stay text; Millrace's own statements are read in full, with errors at the very character; the rest is refused by name.
  * The forms: docs/reference/sql.md. Called by the engine's sessions.
  */
-import { millraceError } from '../../base/errors.ts';
+import { MillraceError, millraceError } from '../../base/errors.ts';
+import { positionOf } from './lexer.ts';
 import { parseCreate } from './parse-create.ts';
 import { TokenReader } from './reader.ts';
 import type { DropKind, Name, ShowKind, Statement, SubscribeTarget } from './statement.ts';
@@ -205,7 +206,7 @@ function option(reader: TokenReader): [string, boolean] {
 function copy(reader: TokenReader): Statement {
   reader.expect('copy');
   let inner: Statement;
-  if (reader.acceptSymbol('(')) inner = parseStatement(reader.bracketed().text);
+  if (reader.acceptSymbol('(')) inner = parseInside(reader);
   else {
     const { schema, name } = reader.name();
     if (reader.peekWord() === 'from') throw millraceError('STATEMENT_READ_ONLY', { statement: 'COPY FROM' });
@@ -221,6 +222,17 @@ function copy(reader: TokenReader): Statement {
   if (inner.kind !== 'query' && inner.kind !== 'subscribe')
     throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of anything but a query or SUBSCRIBE' });
   return { kind: 'copyOut', inner };
+}
+
+/** A statement in brackets; the place of an error in it is a place in the whole. */
+function parseInside(reader: TokenReader): Statement {
+  const { text, offset } = reader.bracketed();
+  try {
+    return parseStatement(text);
+  } catch (error) {
+    if (error instanceof MillraceError && error.position !== undefined) error.position += positionOf(reader.text, offset) - 1;
+    throw error;
+  }
 }
 
 function explain(reader: TokenReader): Statement {

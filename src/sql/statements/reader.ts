@@ -1,6 +1,6 @@
 /** A cursor over tokens with what every grammar rule needs: accept, expect, and an error at the very character. Used by `parse*.ts`. */
 import { millraceError } from '../../base/errors.ts';
-import { tokenize, type Token } from './lexer.ts';
+import { positionOf, tokenize, type Token } from './lexer.ts';
 import type { Name } from './statement.ts';
 
 export class TokenReader {
@@ -111,7 +111,7 @@ export class TokenReader {
   unexpected(expected?: string): Error {
     const { start, end } = this.next;
     const error = millraceError('SYNTAX_ERROR', { near: this.text.slice(start, end), ...(expected === undefined ? {} : { expected }) });
-    error.position = start + 1;
+    error.position = positionOf(this.text, start);
     return error;
   }
 }
