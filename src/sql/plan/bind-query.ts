@@ -74,7 +74,7 @@ export class QueryBinder {
 
   /** The rows, without junk columns and in no order: what a view or subquery is. */
   bind(): Relation {
-    const { relation, shown, order, limit, offset } = this.select();
+    const { relation, shown, order, limit, offset } = this.select('for limit');
     const { numbering } = this.#binding;
     let result = relation;
     if (limit !== null || offset > 0) {
@@ -89,7 +89,8 @@ export class QueryBinder {
     );
   }
 
-  select(): Selected {
+  /** `ordered`: a view has no order of its own, so there ORDER BY counts where it decides what is cut. */
+  select(ordered: 'always' | 'for limit'): Selected {
     const query = this.#query;
     refuseUnsupported(query);
     const setOperations = query.maybe('setOperations');
@@ -120,13 +121,10 @@ export class QueryBinder {
     let relation = this.#project(input, outputs);
     if (query.list('distinctClause').length > 0) relation = this.distinct(relation);
     const shown = targets.flatMap((target, position) => (target.flag('resjunk') ? [] : [position]));
-    return {
-      relation,
-      shown,
-      order: this.#order(targets, relation),
-      limit: this.#rowCount('limitCount', 'LIMIT'),
-      offset: this.#rowCount('limitOffset', 'OFFSET') ?? 0,
-    };
+    const limit = this.#rowCount('limitCount', 'LIMIT');
+    const offset = this.#rowCount('limitOffset', 'OFFSET') ?? 0;
+    const order = ordered === 'always' || limit !== null || offset > 0 ? this.#order(targets, relation) : [];
+    return { relation, shown, order, limit, offset };
   }
 
   distinct({ plan, ids }: Relation): Relation {

@@ -249,6 +249,10 @@ describe('order, sets, views', () => {
     `);
     expect(await shop.plan(`SELECT id FROM customers ORDER BY id`)).toMatchInlineSnapshot(`"Scan customers (id)"`);
   });
+  test('an order that decides nothing may be by anything', async () => {
+    expect(await shop.plan(`SELECT id FROM products ORDER BY details`)).toBe('Scan products (id)');
+    expect(await shop.refusal(`SELECT id FROM products ORDER BY details LIMIT 1`)).toContain('ORDER BY of type jsonb');
+  });
   test('an order that is not shown', async () => {
     expect(await shop.plan(`SELECT name FROM customers ORDER BY since DESC NULLS LAST LIMIT 3`)).toMatchInlineSnapshot(`
       "Map name

@@ -42,7 +42,7 @@ export async function planView(tree: string, context: PlanContext): Promise<Plan
 /** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
 export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
   const loaded = await load(tree, context, 'query', parameters);
-  const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select();
+  const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select('always');
   const plan = prune(relation.plan);
   return {
     plan,

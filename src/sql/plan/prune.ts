@@ -41,7 +41,7 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
       };
     case 'filter': {
       const { plan: input, kept } = narrowed(plan.input, union(wanted, columnsRead(plan.predicates)));
-      return { plan: { op: 'filter', input, predicates: plan.predicates.map(moved(kept)), columns: input.columns }, kept };
+      return { plan: { op: 'filter', input, predicates: plan.predicates.map(moved(kept)), columns: only(plan.columns, kept) }, kept };
     }
     case 'map': {
       const expressions = wanted.map((index) => plan.expressions[index]!);
@@ -114,7 +114,7 @@ function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
       leftKeys: plan.leftKeys.map(moved(left.kept)),
       rightKeys: plan.rightKeys.map(moved(right.kept)),
       on: plan.on.map(moved(kept)),
-      columns: [...left.plan.columns, ...right.plan.columns],
+      columns: only(plan.columns, kept),
     },
     kept,
   };
