@@ -295,6 +295,44 @@ describe('order, sets, views', () => {
   });
 });
 
+describe('shapes of TPC-H', () => {
+  test('Q1: sums over a filter', async () => {
+    expect(
+      await shop.plan(`SELECT l.quantity, l.line, sum(l.price * (1 - 0.05)) AS discounted, avg(l.quantity) AS average, count(*) AS n
+        FROM order_lines l WHERE l.price <= 100 GROUP BY l.quantity, l.line ORDER BY l.quantity, l.line`),
+    ).toMatchInlineSnapshot(`
+      "Aggregate by quantity, line: sum(price * 0.95), avg(quantity), count(*)
+        Filter price <= 100
+          Scan order_lines (line, quantity, price)"
+    `);
+  });
+  test('Q13: a count of counts over an outer join', async () => {
+    expect(
+      await shop.plan(`SELECT c_count, count(*) AS custdist FROM (SELECT c.id, count(o.id) FROM customers c LEFT OUTER JOIN orders o
+        ON c.id = o.customer_id AND o.note NOT LIKE '%special%requests%' GROUP BY c.id) AS c_orders (c_id, c_count) GROUP BY c_count`),
+    ).toMatchInlineSnapshot(`
+      "Aggregate by count: count(*)
+        Aggregate by id: count(id)
+          Left join on id = customer_id
+            Scan customers (id)
+            Filter note !~~ '%special%requests%'
+              Scan orders (id, customer_id, note)"
+    `);
+  });
+  test('Q14 and Q19: CASE in a sum, OR over both sides', async () => {
+    expect(
+      await shop.plan(`SELECT 100.00 * sum(CASE WHEN p.name LIKE 'PROMO%' THEN l.price ELSE 0 END) / sum(l.price) AS promo FROM order_lines l, products p
+        WHERE l.product_id = p.id AND ((p.name = 'a' AND l.quantity BETWEEN 1 AND 11) OR (p.name = 'b' AND l.quantity >= 10))`),
+    ).toMatchInlineSnapshot(`
+      "Map (100.00 * sum) / sum AS promo
+        Aggregate sum(CASE WHEN name ~~ 'PROMO%' THEN price ELSE 0 END), sum(price)
+          Join on product_id = id AND (((name = 'a') AND ((quantity >= 1) AND (quantity <= 11))) OR ((name = 'b') AND (quantity >= 10)))
+            Scan order_lines (product_id, quantity, price)
+            Scan products (id, name)"
+    `);
+  });
+});
+
 test('an ad hoc query leaves its order, limit and hidden columns to the caller', async () => {
   expect(await shop.queryPlan(`SELECT name, name FROM customers ORDER BY id + 1 DESC LIMIT 3`)).toMatchInlineSnapshot(`
     "Map name, name, id + 1 AS "?column?"

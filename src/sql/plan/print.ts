@@ -29,7 +29,7 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
       const { left, right, leftKeys, rightKeys, on } = plan;
       const keys = leftKeys.map((key, i) => `${printExpression(key, left.columns)} = ${printExpression(rightKeys[i]!, right.columns)}`);
       const name = keys.length === 0 && on.length === 0 ? 'Cross join' : plan.kind === 'inner' ? 'Join' : 'Left join';
-      const condition = [...keys, ...on.map((each) => printExpression(each, [...left.columns, ...right.columns]))].join(' AND ');
+      const condition = [...keys, ...(on.length === 0 ? [] : [conditions(on, [...left.columns, ...right.columns])])].join(' AND ');
       return [condition === '' ? name : `${name} on ${condition}`, ...below(left, right)];
     }
     case 'union':
@@ -73,7 +73,12 @@ function outputs(expressions: readonly Expression[], columns: readonly Column[],
 }
 
 function conditions(predicates: readonly Expression[], columns: readonly Column[]): string {
-  return predicates.map((predicate) => printExpression(predicate, columns)).join(' AND ');
+  return predicates
+    .map((predicate) => {
+      const text = printExpression(predicate, columns);
+      return predicate.kind === 'or' ? `(${text})` : text;
+    })
+    .join(' AND ');
 }
 
 export function printSortKey({ expression, descending, nullsFirst }: SortKey, columns: readonly Column[]): string {
