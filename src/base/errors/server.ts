@@ -85,19 +85,6 @@ export const serverErrors = defineErrors({
     because: 'The extended protocol takes one statement a Parse message.',
     mend: () => 'Send the statements one by one, or as a simple query.',
   },
-  PREPARED_STATEMENT_EXISTS: {
-    sqlstate: '42P05',
-    says: ({ name }: { name: string }) => `prepared statement "${name}" already exists`,
-    because: 'A named statement lives until it is closed.',
-    mend: () => 'Close it first, or use another name.',
-  },
-  PREPARED_STATEMENT_MISSING: {
-    sqlstate: '26000',
-    says: ({ name }: { name: string }) =>
-      name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`,
-    because: 'Prepared statements belong to one session; a pooler that shares sessions loses them.',
-    mend: () => 'Prepare it in this session, or turn prepared statements off in the driver.',
-  },
   PREPARED_STATEMENTS_EXHAUSTED: {
     sqlstate: '53400',
     says: ({ statementsMax }: { statementsMax: number }) => `a session may hold ${statementsMax} prepared statements at once`,
