@@ -1,37 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, Socket, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
-import type { Lsn } from '../base/lsn.ts';
 import { parseLsn } from '../base/lsn.ts';
-import { SimulatedDisk } from '../store/simulated-disk.ts';
-import { realDisk, type Disk } from '../store/disk.ts';
 import { armFailpoint } from '../store/failpoints.ts';
-import { LogBounds } from '../store/log/bounds.ts';
-import { LogReader } from '../store/log/reader.ts';
-import { walk } from '../store/log/transactions.ts';
-import { readUpstreamCatalog } from '../upstream/catalog/catalog.ts';
+import { SimulatedDisk } from '../store/simulated-disk.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
-import type { UpstreamTable } from '../upstream/table.ts';
-import {
-  DELETE,
-  FIRST_TUPLE_OFFSET,
-  INSERT,
-  NEW_TUPLE,
-  OLD_TUPLE,
-  parseTruncate,
-  parseTuple,
-  relationOid,
-  skipTuple,
-  TRUNCATE,
-  UPDATE,
-} from '../wire/pgoutput.ts';
-import { Ingest } from './ingest.ts';
 import { IngestClient } from './ingest-client.ts';
-import { IngestProgress } from './progress.ts';
-import type { IngestStatus } from './protocol.ts';
+import { Proxy, SHOP, Source } from './testing/source.ts';
 
 let pg: TestPostgres;
 beforeAll(async () => {
@@ -43,199 +17,14 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-/** A database with a publication of all given tables, and a Millrace source on it that can be stopped, killed and started again. */
-class Source {
-  readonly database: string;
-  readonly directory = mkdtempSync(path.join(tmpdir(), 'millrace-ingest-'));
-  readonly id = Math.random().toString(16).slice(2, 12);
-  tables: UpstreamTable[] = [];
-  url: string;
-  disk: Disk = realDisk;
-  progress = new IngestProgress();
-  ingest: Ingest | undefined;
-  statuses: IngestStatus[] = [];
-
-  constructor(database: string) {
-    this.database = database;
-    this.url = pg.url(undefined, database);
-  }
-
-  static async on(database: string, schema: string): Promise<Source> {
-    await pg.createDatabase(database);
-    await pg.query(schema, undefined, database);
-    await pg.query('CREATE PUBLICATION mz_source FOR ALL TABLES', undefined, database);
-    const source = new Source(database);
-    cleanups.push(() => source.discard());
-    source.tables = await source.published();
-    return source;
-  }
-
-  get slot(): string {
-    return `millrace_${this.id}`;
-  }
-
-  async published(): Promise<UpstreamTable[]> {
-    return (await readUpstreamCatalog(parseConnectionString(pg.url(undefined, this.database)), 'mz_source')).tables.map(
-      ({ table }) => table,
-    );
-  }
-
-  start(): Ingest {
-    this.progress = new IngestProgress();
-    this.statuses = [];
-    return (this.ingest = new Ingest({
-      logDirectory: this.directory,
-      directoryId: this.id,
-      progress: this.progress.buffer,
-      bounds: new LogBounds().buffer,
-      connection: parseConnectionString(this.url),
-      publication: 'mz_source',
-      tables: this.tables,
-      disk: this.disk,
-      onStatus: (status) => this.statuses.push(status),
-      watchIntervalMs: 100,
-    }));
-  }
-
-  async stop(dropSlot = false): Promise<void> {
-    await this.ingest?.stop(dropSlot);
-    this.ingest = undefined;
-  }
-
-  async discard(): Promise<void> {
-    await this.stop();
-    for (let i = 0; i < 50; i++) {
-      try {
-        await pg.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [this.slot]);
-        break;
-      } catch {
-        await new Promise((resolve) => void setTimeout(resolve, 50));
-      }
-    }
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  sql<R extends Record<string, unknown> = Record<string, unknown>>(text: string): Promise<R[]> {
-    return pg.query<R>(text, undefined, this.database);
-  }
-
-  async until(condition: (status: IngestStatus) => boolean): Promise<IngestStatus> {
-    await expect.poll(() => condition(this.ingest!.status()), { interval: 10, timeout: 8_000 }).toBe(true);
-    return this.ingest!.status();
-  }
-
-  async streaming(): Promise<void> {
-    await this.until((status) => status.state === 'streaming');
-  }
-
-  /** Everything that is committed now is in the log. */
-  async caughtUp(): Promise<void> {
-    const [row] = await this.sql<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn');
-    const lsn = parseLsn(row!.lsn);
-    await expect.poll(() => this.progress.read().committedLsn >= lsn, { interval: 5, timeout: 8_000 }).toBe(true);
-  }
-
-  /** What the log adds up to, by its own rules, against what the upstream says. */
-  async expectEqual(): Promise<void> {
-    await this.caughtUp();
-    const replica = new Replica(this.directory, this.progress.read().committedOffset, this.disk);
-    for (const table of this.tables) {
-      const columns = table.columns.map((column) => `"${column.name.replaceAll('"', '""')}"::text`).join(', ');
-      const rows = await this.sql<{ row: (string | null)[] }>(
-        `SET timezone = 'UTC'; SELECT array_to_json(ARRAY[${columns}]) AS row FROM "${table.schema}"."${table.name}"`,
-      );
-      const expected = rows.map(({ row }) => JSON.stringify(row)).toSorted();
-      expect(
-        replica
-          .rows(table.oid)
-          .map((row) => JSON.stringify(row))
-          .toSorted(),
-        table.name,
-      ).toEqual(expected);
-    }
-  }
-
-  async confirmed(): Promise<Lsn> {
-    const [row] = await this.sql<{ lsn: string | null }>(
-      `SELECT confirmed_flush_lsn::text AS lsn FROM pg_replication_slots WHERE slot_name = '${this.slot}'`,
-    );
-    return parseLsn(row?.lsn ?? '0/0');
-  }
+async function sourceOn(database: string, schema: string): Promise<Source> {
+  const source = await Source.on(pg, database, schema);
+  cleanups.push(() => source.discard());
+  return source;
 }
-
-type Row = (string | null)[];
-
-/** The naive reader of a log: maps of whole rows. Says what it finds contradictory. */
-class Replica {
-  readonly #tables = new Map<number, { table: UpstreamTable; rows: Row[]; snapshotLsn?: Lsn }>();
-  transactions = 0;
-
-  constructor(directory: string, to: number, disk: Disk) {
-    const reader = new LogReader(disk, directory);
-    let commitLsn = 0n;
-    walk(reader, 0, to, {
-      begin: (lsn) => {
-        expect(lsn, 'commit LSNs only go forward').toBeGreaterThan(commitLsn);
-        commitLsn = lsn;
-      },
-      commit: () => void this.transactions++,
-      table: (table) => void this.#tables.set(table.oid, { table, rows: [] }),
-      removed: (oid) => void this.#tables.delete(oid),
-      copied: ({ oid, snapshotLsn, rows }) => {
-        const entry = this.#tables.get(oid)!;
-        entry.snapshotLsn = snapshotLsn;
-        expect(entry.rows).toHaveLength(rows);
-      },
-      copy: (oid, bytes, at, end) => {
-        for (; at < end; at = skipTuple(bytes, at)) this.#tables.get(oid)!.rows.push(parseTuple(bytes, at) as Row);
-      },
-      message: (kind, bytes, at) => this.#message(kind, bytes, at, commitLsn),
-    });
-    reader.close();
-  }
-
-  rows(oid: number): Row[] {
-    const entry = this.#tables.get(oid);
-    expect(entry?.snapshotLsn, `the copy of ${oid} is complete`).toBeDefined();
-    return entry!.rows;
-  }
-
-  #message(kind: number, bytes: Buffer, at: number, commitLsn: Lsn): void {
-    if (kind === TRUNCATE) {
-      for (const oid of parseTruncate(bytes, at).oids) {
-        const entry = this.#tables.get(oid);
-        if (entry?.snapshotLsn !== undefined && commitLsn >= entry.snapshotLsn) entry.rows = [];
-      }
-      return;
-    }
-    if (kind !== INSERT && kind !== UPDATE && kind !== DELETE) return;
-    const entry = this.#tables.get(relationOid(bytes, at));
-    if (entry?.snapshotLsn === undefined || commitLsn < entry.snapshotLsn) return;
-    const first = bytes[at + FIRST_TUPLE_OFFSET]!;
-    const tuple = at + FIRST_TUPLE_OFFSET + 1;
-    const old = first === NEW_TUPLE ? undefined : parseTuple(bytes, tuple);
-    const fresh =
-      first === NEW_TUPLE ? parseTuple(bytes, tuple) : kind === UPDATE ? parseTuple(bytes, skipTuple(bytes, tuple) + 1) : undefined;
-    let before: Row | undefined;
-    if (kind !== INSERT) {
-      const { key } = entry.table;
-      const wanted = old ?? fresh!;
-      const compared = first === OLD_TUPLE || key.length === 0 ? wanted.map((_, i) => i) : key;
-      const index = entry.rows.findIndex((row) => compared.every((i) => row[i] === wanted[i]));
-      expect(index, 'the row that is changed is there').toBeGreaterThanOrEqual(0);
-      [before] = entry.rows.splice(index, 1);
-    }
-    // An unchanged TOAST value is not sent.
-    if (fresh !== undefined) entry.rows.push(fresh.map((value, i) => (value === undefined ? before![i]! : value)));
-  }
-}
-
-const SHOP = `CREATE TABLE items (id int PRIMARY KEY, name text, note text); ALTER TABLE items ALTER note SET STORAGE EXTERNAL;
-  CREATE TABLE visits (who text, at timestamptz); ALTER TABLE visits REPLICA IDENTITY FULL;
-  INSERT INTO items SELECT i, 'item ' || i, repeat('x', 2500) FROM generate_series(1, 300) i; INSERT INTO visits VALUES ('ann', now()), ('ann', now()), (NULL, NULL)`;
 
 test('the log holds the copies and the stream, and adds up to the upstream', async () => {
-  const source = await Source.on('plain', SHOP);
+  const source = await sourceOn('plain', SHOP);
   source.start();
   // Written while the copy is being made.
   for (let i = 0; i < 20; i++)
@@ -259,7 +48,7 @@ test('the log holds the copies and the stream, and adds up to the upstream', asy
 });
 
 test('what is acknowledged is what is synced, also when nothing but keepalives comes', async () => {
-  const source = await Source.on('acks', 'CREATE TABLE t (id int PRIMARY KEY); CREATE UNLOGGED TABLE other (id int)');
+  const source = await sourceOn('acks', 'CREATE TABLE t (id int PRIMARY KEY); CREATE UNLOGGED TABLE other (id int)');
   source.start();
   await source.streaming();
   await source.sql('INSERT INTO t VALUES (1)');
@@ -278,7 +67,7 @@ test('what is acknowledged is what is synced, also when nothing but keepalives c
 });
 
 test('a restart continues where it was; nothing is copied or counted twice', async () => {
-  const source = await Source.on('restarts', SHOP);
+  const source = await sourceOn('restarts', SHOP);
   source.start();
   await source.streaming();
   for (let round = 0; round < 3; round++) {
@@ -295,8 +84,9 @@ test('a restart continues where it was; nothing is copied or counted twice', asy
 });
 
 test('a cut connection is taken up again, a transaction that was half received is void', async () => {
-  const source = await Source.on('cuts', SHOP);
+  const source = await sourceOn('cuts', SHOP);
   const proxy = await Proxy.to(pg.port);
+  cleanups.push(() => proxy.close());
   source.url = `postgres://postgres:postgres@127.0.0.1:${proxy.port}/cuts`;
   source.start();
   await source.streaming();
@@ -315,7 +105,7 @@ test('a cut connection is taken up again, a transaction that was half received i
 });
 
 test('the server is killed and comes back', async () => {
-  const source = await Source.on('crash', SHOP);
+  const source = await sourceOn('crash', SHOP);
   source.start();
   await source.streaming();
   await source.sql(`UPDATE items SET name = 'before the crash'`);
@@ -326,7 +116,7 @@ test('the server is killed and comes back', async () => {
 });
 
 test('tables are added and removed while the stream goes on', async () => {
-  const source = await Source.on(
+  const source = await sourceOn(
     'additions',
     `${SHOP}; CREATE TABLE later (id serial PRIMARY KEY, v text); INSERT INTO later (v) SELECT 'v' || i FROM generate_series(1, 2000) i`,
   );
@@ -361,7 +151,7 @@ test('tables are added and removed while the stream goes on', async () => {
 });
 
 test('a table that cannot be added says why, the others go on', async () => {
-  const source = await Source.on('refused', SHOP);
+  const source = await sourceOn('refused', SHOP);
   source.start();
   await source.streaming();
   await source.sql('CREATE TABLE bare (id int)');
@@ -376,8 +166,33 @@ test('a table that cannot be added says why, the others go on', async () => {
   await source.expectEqual();
 });
 
+test('when the server has no slot to spare, the table is refused and the stream goes on', async () => {
+  const source = await sourceOn('exhausted', `${SHOP}; CREATE TABLE later (id int PRIMARY KEY)`);
+  const all = source.tables;
+  source.tables = all.filter(({ name }) => name !== 'later');
+  source.start();
+  await source.streaming();
+  await source.sql(
+    `SELECT pg_create_physical_replication_slot('filler_' || i) FROM generate_series(1, 20 - (SELECT count(*) FROM pg_replication_slots)::int) i`,
+  );
+  cleanups.push(
+    async () =>
+      void (await pg.query(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'filler_%'`)),
+  );
+  const later = all.filter(({ name }) => name === 'later');
+  await expect(source.ingest!.addTables(later)).rejects.toMatchObject({ code: 'SLOTS_EXHAUSTED' });
+  await source.sql(`UPDATE items SET name = 'goes on'`);
+  await source.expectEqual();
+  expect(source.ingest!.status()).toMatchObject({ state: 'streaming', reconnects: 0 });
+  await source.sql(`SELECT pg_drop_replication_slot('filler_1')`);
+  await source.ingest!.addTables(later);
+  source.tables = all;
+  await source.sql('INSERT INTO later VALUES (1)');
+  await source.expectEqual();
+});
+
 test('killed at any step of the first copy, it begins anew and leaves one slot', async () => {
-  const source = await Source.on('halves', SHOP);
+  const source = await sourceOn('halves', SHOP);
   for (const [failpoint, nth] of [
     ['append', 1],
     ['append', 3],
@@ -413,7 +228,7 @@ test('killed at any step of the first copy, it begins anew and leaves one slot',
 });
 
 test('dropping the source leaves no slot, and another source may follow in the same directory', async () => {
-  const source = await Source.on('drops', SHOP);
+  const source = await sourceOn('drops', SHOP);
   source.start();
   await source.streaming();
   await source.sql('DELETE FROM items WHERE id < 50');
@@ -430,8 +245,58 @@ test('dropping the source leaves no slot, and another source may follow in the s
   await source.expectEqual();
 });
 
+test('a source on another server may follow in the same directory, whose log positions are lower', async () => {
+  const source = await sourceOn('first', SHOP);
+  source.start();
+  await source.streaming();
+  await source.sql(`UPDATE items SET name = 'on the first server'`);
+  await source.caughtUp();
+  const before = source.progress.read().committedLsn;
+  await source.stop(true);
+  const other = await startPostgres({ initdb: { provider: 'icu' } });
+  cleanups.push(() => other.stop());
+  const second = await Source.on(other, 'second', SHOP);
+  cleanups.push(() => second.discard());
+  second.directory = source.directory;
+  second.id = source.id;
+  for (let round = 0; round < 3; round++) {
+    second.start();
+    await second.streaming();
+    await second.sql(`UPDATE items SET name = 'on the second ${round}'; INSERT INTO visits VALUES ('round ${round}', NULL)`);
+    await second.expectEqual();
+    expect(second.progress.read().committedLsn).toBeLessThan(before);
+    await second.stop();
+  }
+});
+
+test('pointed at another server, it refuses; pointed back, it goes on', async () => {
+  const source = await sourceOn('pointed', SHOP);
+  source.start();
+  await source.streaming();
+  // Servers of the same template have the same system identifier.
+  const other = await startPostgres({ initdb: { provider: 'icu' }, settings: { wal_level: 'replica' } });
+  cleanups.push(() => other.stop());
+  await other.createDatabase('pointed');
+  source.ingest!.setConnection(parseConnectionString(other.url(undefined, 'pointed')));
+  await pg.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [source.slot]);
+  expect((await source.until(({ state }) => state === 'stopped')).error!.code).toBe('OTHER_SERVER');
+  source.ingest!.setConnection(parseConnectionString(source.url));
+  await source.sql(`UPDATE items SET name = 'back again'`);
+  await source.expectEqual();
+  // A first copy from a server that cannot do it.
+  await source.stop(true);
+  await other.query('CREATE TABLE items (id int PRIMARY KEY); CREATE PUBLICATION mz_source FOR ALL TABLES', undefined, 'pointed');
+  source.url = other.url(undefined, 'pointed');
+  source.start();
+  expect((await source.until(({ state }) => state === 'stopped')).error).toMatchObject({
+    code: 'WAL_LEVEL_TOO_LOW',
+    hint: expect.stringContaining('wal_level = logical') as string,
+  });
+  expect(await other.query('SELECT count(*)::int AS n FROM pg_replication_slots')).toEqual([{ n: 0 }]);
+});
+
 test('refusals: the worker stays, keeps everything, and says what to do', async () => {
-  const source = await Source.on('refusals', SHOP);
+  const source = await sourceOn('refusals', SHOP);
   source.start();
   await source.streaming();
   await source.sql('DELETE FROM visits');
@@ -456,7 +321,7 @@ test('refusals: the worker stays, keeps everything, and says what to do', async 
 });
 
 test('errors that pass: tried again until they do', async () => {
-  const source = await Source.on('passing', SHOP);
+  const source = await sourceOn('passing', SHOP);
   await pg.query(`CREATE ROLE worker LOGIN REPLICATION PASSWORD 'right'`);
   await source.sql('GRANT SELECT ON ALL TABLES IN SCHEMA public TO worker');
   source.url = pg.url('worker', 'passing', 'wrong');
@@ -470,7 +335,7 @@ test('errors that pass: tried again until they do', async () => {
 });
 
 test('a publication that goes away is noticed; its tables have a gap from then on', async () => {
-  const source = await Source.on('publications', SHOP);
+  const source = await sourceOn('publications', SHOP);
   source.start();
   await source.streaming();
   await source.sql('DROP PUBLICATION mz_source');
@@ -483,7 +348,7 @@ test('a publication that goes away is noticed; its tables have a gap from then o
 });
 
 test('a table that leaves the publication is faulty, its neighbour is not', async () => {
-  const source = await Source.on('leaves', SHOP);
+  const source = await sourceOn('leaves', SHOP);
   await source.sql('DROP PUBLICATION mz_source; CREATE PUBLICATION mz_source FOR TABLE items, visits');
   source.start();
   await source.streaming();
@@ -499,7 +364,7 @@ test('a table that leaves the publication is faulty, its neighbour is not', asyn
 });
 
 test('a full disk stops reading and acknowledges nothing; space makes it go on', async () => {
-  const source = await Source.on('full', SHOP);
+  const source = await sourceOn('full', SHOP);
   const disk = new SimulatedDisk();
   source.disk = disk;
   source.start();
@@ -517,7 +382,7 @@ test('a full disk stops reading and acknowledges nothing; space makes it go on',
 });
 
 test('a failed sync is final: nothing is acknowledged after it', async () => {
-  const source = await Source.on('sync', SHOP);
+  const source = await sourceOn('sync', SHOP);
   const disk = new SimulatedDisk();
   source.disk = disk;
   source.start();
@@ -534,18 +399,10 @@ test('a failed sync is final: nothing is acknowledged after it', async () => {
 });
 
 test('in its own thread, through the client', async () => {
-  const source = await Source.on('threads', SHOP);
+  const source = await sourceOn('threads', SHOP);
   const states: string[] = [];
   const client = new IngestClient({ status: (status) => states.push(status.state) });
-  await client.start({
-    logDirectory: source.directory,
-    directoryId: source.id,
-    progress: source.progress.buffer,
-    bounds: new LogBounds().buffer,
-    connection: parseConnectionString(source.url),
-    publication: 'mz_source',
-    tables: source.tables,
-  });
+  await client.start(source.options());
   await expect.poll(() => states.at(-1), { timeout: 8_000 }).toBe('streaming');
   await source.sql(`UPDATE items SET name = 'through a thread'`);
   await source.expectEqual();
@@ -554,46 +411,3 @@ test('in its own thread, through the client', async () => {
   expect(states.at(-1)).toBe('ended');
   expect(await source.sql(`SELECT count(*)::int AS n FROM pg_replication_slots WHERE slot_name = '${source.slot}'`)).toEqual([{ n: 0 }]);
 });
-
-/** A TCP proxy whose connections can be cut. */
-class Proxy {
-  readonly #server: Server;
-  readonly #pairs = new Set<Socket>();
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  get port(): number {
-    return (this.#server.address() as { port: number }).port;
-  }
-
-  static async to(port: number): Promise<Proxy> {
-    const proxy: Proxy = new Proxy(
-      createServer((socket) => {
-        const upstream = new Socket().connect(port, '127.0.0.1');
-        for (const end of [socket, upstream]) {
-          proxy.#pairs.add(end);
-          end.on('error', () => undefined);
-          end.on('close', () => {
-            socket.destroy();
-            upstream.destroy();
-          });
-        }
-        socket.pipe(upstream);
-        upstream.pipe(socket);
-      }),
-    );
-    await new Promise<void>((resolve) => void proxy.#server.listen(0, '127.0.0.1', resolve));
-    cleanups.push(() => {
-      proxy.cut();
-      proxy.#server.close();
-    });
-    return proxy;
-  }
-
-  cut(): void {
-    for (const socket of this.#pairs) socket.destroy();
-    this.#pairs.clear();
-  }
-}
