@@ -7,6 +7,9 @@
  *     4. the engine rolls its copies forward to L; both are compared as multisets
  *
  * Read-only upstream, and nothing is left behind: the slot ends with its connection. Called by the coordinator.
+ *
+ * TRUNCATE and rewrites are not MVCC-safe: a table truncated after L is empty in L's snapshot, too (Postgres's documentation, "Caveats" of concurrency control).
+ * So each table's file is compared with the one that the snapshot's catalog names, and a view that met another file is audited again at a later L.
  */
 import { randomBytes } from 'node:crypto';
 import { MillraceError } from '../base/errors.ts';
@@ -23,6 +26,8 @@ export interface AuditedView {
   readonly name: string;
   readonly upstreamSql: string;
   readonly columns: readonly AuditedColumn[];
+  /** Upstream OIDs of the tables that it reads. */
+  readonly tables: readonly number[];
   readonly exactness: Exactness;
   /** As the view captured them: set upstream while its SQL runs. */
   readonly settings: Readonly<Record<string, string>>;
@@ -50,11 +55,36 @@ export interface AuditResult {
 /** Upstream, one view's query at most; it runs in a snapshot and holds back vacuum for as long. */
 const VIEW_TIMEOUT_MS = 10 * 60_000;
 
+/** Tables are seldom truncated twice within an audit. */
+const ATTEMPTS_MAX = 5;
+
+type Outcome = AuditResult | 'rewritten';
+
 export async function runAudit(
   views: readonly AuditedView[],
   parameters: ConnectionParameters,
   recorder: Recorder,
 ): Promise<AuditResult[]> {
+  const results = new Map<string, AuditResult>();
+  let left = views;
+  for (let attempt = 1; left.length > 0 && attempt <= ATTEMPTS_MAX; attempt++) {
+    const outcomes = await attemptAudit(left, parameters, recorder);
+    for (const [id, outcome] of outcomes) if (outcome !== 'rewritten') results.set(id, outcome);
+    left = left.filter((view) => !results.has(view.id));
+  }
+  return views.map((view) => results.get(view.id) ?? unsettled(view));
+}
+
+function unsettled(view: AuditedView): AuditResult {
+  const reason = `its tables were truncated or rewritten during each of ${ATTEMPTS_MAX} attempts; audit again when that is over`;
+  return { view: view.name, lsn: '0/0', exactness: view.exactness, state: 'cannot_run', rows: 0, differences: 0, detail: { reason } };
+}
+
+async function attemptAudit(
+  views: readonly AuditedView[],
+  parameters: ConnectionParameters,
+  recorder: Recorder,
+): Promise<Map<string, Outcome>> {
   await recorder.begin(views.map((view) => view.id));
   let replication: UpstreamConnection | undefined;
   let reader: UpstreamConnection | undefined;
@@ -64,8 +94,8 @@ export async function runAudit(
     reader = await connectUpstream(parameters, { purpose: 'audit', statementTimeoutMs: VIEW_TIMEOUT_MS });
     await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await reader.query(`SET TRANSACTION SNAPSHOT ${literal(slot.snapshotName)}`);
-    const results: AuditResult[] = [];
-    for (const view of views) results.push(await auditOne(view, slot.consistentPoint, reader, recorder));
+    const results = new Map<string, Outcome>();
+    for (const view of views) results.set(view.id, await auditOne(view, slot.consistentPoint, reader, recorder));
     await reader.query('ROLLBACK');
     return results;
   } finally {
@@ -75,14 +105,16 @@ export async function runAudit(
   }
 }
 
-async function auditOne(view: AuditedView, lsn: Lsn, reader: UpstreamConnection, recorder: Recorder): Promise<AuditResult> {
+async function auditOne(view: AuditedView, lsn: Lsn, reader: UpstreamConnection, recorder: Recorder): Promise<Outcome> {
   const common = { view: view.name, lsn: formatLsn(lsn), exactness: view.exactness };
   let upstream: TextRow[];
   try {
     await reader.query('SAVEPOINT one_view');
     for (const [name, value] of Object.entries(view.settings)) await setLocally(reader, name, value);
     upstream = (await reader.client.query<(string | null)[]>({ text: view.upstreamSql, rowMode: 'array' })).rows;
+    const isRewritten = await wasRewritten(reader, view.tables);
     await reader.query('ROLLBACK TO SAVEPOINT one_view');
+    if (isRewritten) return 'rewritten';
   } catch (error) {
     await reader.query('ROLLBACK TO SAVEPOINT one_view');
     return { ...common, state: 'cannot_run', rows: 0, differences: 0, detail: { reason: `upstream: ${messageOf(error)}` } };
@@ -96,6 +128,16 @@ async function auditOne(view: AuditedView, lsn: Lsn, reader: UpstreamConnection,
   const { rows, differences, onlyUpstream, onlyMillrace } = compare(view.columns, upstream, ours);
   const state = differences === 0 ? 'equal' : 'different';
   return { ...common, state, rows, differences, detail: differences === 0 ? undefined : { onlyUpstream, onlyMillrace } };
+}
+
+/** Asked after the view's query, which by then holds its locks: no later TRUNCATE comes in between. */
+async function wasRewritten(reader: UpstreamConnection, tables: readonly number[]): Promise<boolean> {
+  const rows = await reader.query(
+    `SELECT 1 AS yes FROM unnest($1::oid[]) AS wanted(oid) LEFT JOIN pg_catalog.pg_class c ON c.oid = wanted.oid
+     WHERE c.oid IS NULL OR (c.relkind <> 'p' AND c.relfilenode <> 0 AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode)`,
+    [`{${tables.join(',')}}`],
+  );
+  return rows.length > 0;
 }
 
 /** A setting that this server does not have changes nothing there. */

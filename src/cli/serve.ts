@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import { createLogger, type Logger } from '../base/logging.ts';
 import { Coordinator } from '../engine/coordinator.ts';
+import { EngineSession } from '../engine/session.ts';
 import type { Authentication } from '../server/pgwire/authentication.ts';
 import { scramVerifier } from '../server/pgwire/scram.ts';
 import { listenPgwire } from '../server/pgwire/server.ts';
@@ -39,7 +40,13 @@ export async function serve(flags: ServeFlags, version: string): Promise<number>
   });
   const { host, port } = address(flags.listen);
   const { authentication, password, fresh } = authenticationOf(flags.auth, coordinator);
-  const server = await listenPgwire({ host, port, authentication, sessions: coordinator, logger });
+  const server = await listenPgwire({
+    host,
+    port,
+    authentication,
+    sessions: { open: async (startup) => new EngineSession(coordinator, startup) },
+    logger,
+  });
   if (flags.init !== undefined) await initialise(coordinator, flags.init, logger);
   process.stdout.write(`Millrace ${version} is ready after ${Math.round(performance.now() - startedMs)} ms, data in ${flags.data}\n`);
   if (fresh && password !== undefined)
@@ -76,7 +83,7 @@ function authenticationOf(
 
 /** Runs a file of statements through a session of its own; what exists already is left (write IF NOT EXISTS, or start on a new directory). */
 async function initialise(coordinator: Coordinator, file: string, logger: Logger): Promise<void> {
-  const session = await coordinator.open(new Map([['application_name', 'millrace --init']]));
+  const session = new EngineSession(coordinator, new Map([['application_name', 'millrace --init']]));
   try {
     for (const { text } of session.split(readFileSync(file, 'utf8'))) {
       try {

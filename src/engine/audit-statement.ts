@@ -1,6 +1,7 @@
 /** AUDIT [VIEW v]: which views, against which upstream; one row a view. See `audit/audit.ts` for what happens. */
 import { runAudit, type AuditedView, type AuditResult } from '../audit/audit.ts';
 import type { AuditedColumn } from '../audit/compare.ts';
+import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
 import type { ResultColumn } from '../server/session.ts';
@@ -8,7 +9,7 @@ import type { Name } from '../sql/statements/statement.ts';
 import { canonicalizer } from '../values/canonical.ts';
 import { codecOf, type Value } from '../values/codec.ts';
 import type { PgType } from '../values/type.ts';
-import type { MaterializedView } from './catalog.ts';
+import type { Catalog, CatalogObject, MaterializedView } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
 import { received } from './recency.ts';
 
@@ -38,14 +39,18 @@ export async function auditStatement(
   if (source === undefined || running === undefined) throw millraceError('NO_SOURCE', { what: 'AUDIT' });
   const { rpc } = coordinator.engine;
   const recordingId = coordinator.nextNumber();
-  const results = await runAudit(views.map(audited), coordinator.connectionOf(source), {
-    begin: (objects) => rpc.call('beginRecording', { recordingId, objects: [...objects] }),
-    async contentsAt(object: string, lsn: Lsn) {
-      await received(running, lsn, REACH_TIMEOUT_MS);
-      return (await rpc.call('readRecording', { recordingId, object, lsn, timeoutMs: REACH_TIMEOUT_MS })).values;
+  const results = await runAudit(
+    views.map((one) => audited(coordinator, one)),
+    coordinator.connectionOf(source),
+    {
+      begin: (objects) => rpc.call('beginRecording', { recordingId, objects: [...objects] }),
+      async contentsAt(object: string, lsn: Lsn) {
+        await received(running, lsn, REACH_TIMEOUT_MS);
+        return (await rpc.call('readRecording', { recordingId, object, lsn, timeoutMs: REACH_TIMEOUT_MS })).values;
+      },
+      end: () => rpc.call('endRecording', { recordingId }),
     },
-    end: () => rpc.call('endRecording', { recordingId }),
-  });
+  );
   for (const result of results) remember(coordinator, result);
   return results.map((result) => [
     result.view,
@@ -64,12 +69,13 @@ function named(coordinator: Coordinator, { schema, name }: Name, searchPath: rea
   return found;
 }
 
-function audited(view: MaterializedView): AuditedView {
+function audited(coordinator: Coordinator, view: MaterializedView): AuditedView {
   return {
     id: view.id,
     name: view.name,
     upstreamSql: view.upstreamSql,
     exactness: view.exactness,
+    tables: tablesUnder(coordinator.catalog, view),
     settings: view.settings,
     columns: view.columns.map(({ name, type }): AuditedColumn => ({
       name,
@@ -78,6 +84,12 @@ function audited(view: MaterializedView): AuditedView {
       ...canonicalText(type),
     })),
   };
+}
+
+function tablesUnder(catalog: Catalog, object: CatalogObject): number[] {
+  if (object.kind === 'table') return [object.upstream.oid];
+  if (object.kind !== 'view' && object.kind !== 'materializedView') return [];
+  return [...new Set(object.dependsOn.flatMap((id) => tablesUnder(catalog, must(catalog.get(id), 'dependency'))))];
 }
 
 /** Equal values, one text. */

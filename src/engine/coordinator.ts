@@ -4,22 +4,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError } from '../base/errors.ts';
+import { millraceError, type MillraceError } from '../base/errors.ts';
 import type { Logger } from '../base/logging.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import type { IngestStatus } from '../ingest/protocol.ts';
-import type { Session, SessionFactory } from '../server/session.ts';
 import { Mirror } from '../sql/mirror/mirror.ts';
-import type { MirrorObject } from '../sql/mirror/objects.ts';
 import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { connectionParameters, parseConnectionString, type ConnectionParameters } from '../upstream/connection/parameters.ts';
-import { Catalog, type CatalogObject, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
+import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
 import { Planner } from './planner.ts';
-import { EngineSession } from './session.ts';
+import { mirrored } from './mirrored.ts';
 
 export interface CoordinatorOptions {
   readonly dataDirectory: string;
@@ -47,7 +45,19 @@ export interface AuditOutcome {
   readonly finishedAt: string;
 }
 
-export class Coordinator implements SessionFactory {
+/** A client's session, as others see it. */
+export interface OpenSession {
+  readonly number: number;
+  readonly applicationName: string;
+  readonly openedAt: Date;
+  readonly transactionStatus: 'I' | 'T' | 'E';
+  /** The text of the statement that runs. */
+  readonly running: string | undefined;
+  readonly subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  cancel(): void;
+}
+
+export class Coordinator {
   readonly directory: DataDirectory;
   readonly engine: EngineClient;
   readonly mirror: Mirror;
@@ -55,7 +65,7 @@ export class Coordinator implements SessionFactory {
   readonly logger: Logger;
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
-  readonly sessions = new Set<EngineSession>();
+  readonly sessions = new Set<OpenSession>();
   readonly audits = new Map<string, AuditOutcome>();
   readonly #onFailure: (error: MillraceError) => void;
   #definitions: Promise<unknown> = Promise.resolve();
@@ -74,23 +84,22 @@ export class Coordinator implements SessionFactory {
   static async start(options: CoordinatorOptions): Promise<Coordinator> {
     const directory = openDataDirectory(options.dataDirectory);
     const coordinator = new Coordinator(options, directory);
+    const phase = phases(options.logger);
     try {
       const { objects } = await coordinator.engine.rpc.call('open', {});
       coordinator.catalog = new Catalog(objects);
+      phase('catalog read');
       const refused = coordinator.mirror.open(objects.flatMap((object) => mirrored(coordinator.catalog, object)));
       const [source] = coordinator.catalog.all('source');
       if (source !== undefined) await coordinator.startSource(source);
+      phase('engine attached');
       for (const { id, error } of await refused) coordinator.logger.error({ id, error }, 'an object is not in the mirror');
+      phase('mirror open');
       return coordinator;
     } catch (error) {
       await coordinator.close();
       throw error;
     }
-  }
-
-  /** `SessionFactory.open`. */
-  async open(startup: ReadonlyMap<string, string>): Promise<Session> {
-    return new EngineSession(this, startup);
   }
 
   nextNumber(): number {
@@ -164,51 +173,11 @@ export class Coordinator implements SessionFactory {
   }
 }
 
-/** As the mirror has it. Secrets and connections are not relations. */
-export function mirrored(catalog: Catalog, object: CatalogObject): MirrorObject[] {
-  switch (object.kind) {
-    case 'secret':
-    case 'connection':
-      return [];
-    case 'source':
-      return [
-        {
-          kind: 'source',
-          id: object.id,
-          types: object.types,
-          collations: object.collations,
-          databaseCollation: object.facts.databaseCollation,
-        },
-      ];
-    case 'table':
-      return [{ kind: 'table', id: object.id, schema: object.schema, name: object.name, upstream: object.upstream }];
-    case 'view':
-    case 'materializedView':
-      return [
-        {
-          kind: object.kind,
-          id: object.id,
-          schema: object.schema,
-          name: object.name,
-          sql: object.sql,
-          columnNames: object.columns.map((column) => column.name),
-          settings: object.settings,
-          dependsOn: object.dependsOn,
-        },
-      ];
-    case 'index': {
-      const on = must(catalog.get(object.onId), 'indexed object');
-      const columns = 'columns' in on && on.kind !== 'index' ? on.columns : [];
-      return [
-        {
-          kind: 'index',
-          id: object.id,
-          schema: object.schema,
-          name: object.name,
-          onId: object.onId,
-          columnNames: object.columns.map((position) => must(columns[position], 'indexed column').name),
-        },
-      ];
-    }
-  }
+/** How long each part of a start took, in the log at level info. */
+function phases(logger: Logger): (name: string) => void {
+  let sinceMs = performance.now();
+  return (name) => {
+    logger.info({ ms: Math.round(performance.now() - sinceMs) }, name);
+    sinceMs = performance.now();
+  };
 }

@@ -9,8 +9,9 @@ import { readUpstreamCatalog, type UpstreamCatalog } from '../upstream/catalog/c
 import { refusalOf, type PublishedTable } from '../upstream/catalog/publication.ts';
 import type { Column } from '../values/type.ts';
 import type { Source, Table } from './catalog.ts';
-import { mirrored, type Coordinator } from './coordinator.ts';
-import { schemaFor, taken, type Defined, type Defining } from './definitions.ts';
+import type { Coordinator } from './coordinator.ts';
+import { schemaFor, taken, type Defined, type Defining } from './defining.ts';
+import { mirrored } from './mirrored.ts';
 
 interface Wanted {
   readonly published: PublishedTable;

@@ -10,8 +10,9 @@ import type { Statement } from '../sql/statements/statement.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
 import type { Column } from '../values/type.ts';
 import type { MaterializedView, View, ViewSettings } from './catalog.ts';
-import { mirrored, type Coordinator } from './coordinator.ts';
-import { schemaFor, taken, type Defined, type Defining } from './definitions.ts';
+import type { Coordinator } from './coordinator.ts';
+import { schemaFor, taken, type Defined, type Defining } from './defining.ts';
+import { mirrored } from './mirrored.ts';
 
 /** Types below this OID are the same on every Postgres. */
 const FIRST_USER_OID = 16_384;

@@ -3,28 +3,17 @@
  * durable catalog, which is the commit point; what came before is undone when that fails. Called by sessions.
  */
 import { millraceError } from '../base/errors.ts';
-import type { CallOptions } from '../pglite/catalog-client.ts';
 import type { Notice } from '../server/session.ts';
 import type { DropKind, Name, Statement } from '../sql/statements/statement.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from './catalog.ts';
-import { mirrored, type Coordinator } from './coordinator.ts';
+import type { Coordinator } from './coordinator.ts';
+import { taken, type Defined, type Defining } from './defining.ts';
 import { createSource, createTable } from './define-source.ts';
 import { createView } from './define-view.ts';
 import type { SessionSettings } from './settings.ts';
-import { kindName } from './status-relations.ts';
-
-export interface Defining {
-  /** The statement, for SHOW CREATE. */
-  readonly text: string;
-  readonly settings: SessionSettings;
-  readonly call: CallOptions;
-}
-
-export interface Defined {
-  readonly tag: string;
-  readonly notices: readonly Notice[];
-}
+import { kindName } from './kind-name.ts';
+import { mirrored } from './mirrored.ts';
 
 export function define(coordinator: Coordinator, statement: Statement, by: Defining): Promise<Defined> {
   return coordinator.define(async () => {
@@ -49,31 +38,6 @@ export function define(coordinator: Coordinator, statement: Statement, by: Defin
         throw millraceError('STATEMENT_UNSUPPORTED', { statement: statement.kind });
     }
   });
-}
-
-/** Throws OBJECT_EXISTS, or returns the notice of IF NOT EXISTS; undefined: the name is free. */
-export function taken(
-  catalog: Catalog,
-  kind: CatalogObject['kind'],
-  schema: string,
-  name: string,
-  ifNotExists: boolean,
-  tag: string,
-): Defined | undefined {
-  const kinds: readonly CatalogObject['kind'][] =
-    kind === 'secret' || kind === 'connection' ? [kind] : ['source', 'table', 'view', 'materializedView', 'index'];
-  const existing = catalog.find(kinds, name, [schema]);
-  if (existing === undefined) return undefined;
-  if (!ifNotExists) throw millraceError('OBJECT_EXISTS', { kind: kindName(existing.kind), name });
-  return {
-    tag,
-    notices: [{ severity: 'NOTICE', sqlstate: '42710', message: `${kindName(existing.kind)} "${name}" already exists, skipping` }],
-  };
-}
-
-/** Where an unqualified new name goes. */
-export function schemaFor(name: Name, settings: SessionSettings): string {
-  return name.schema ?? settings.searchPath[0] ?? 'public';
 }
 
 async function createSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'createSecret' }>): Promise<Defined> {

@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { assert, must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -19,22 +19,16 @@ import type { Batch } from './encode.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, scansOf } from './plan-scans.ts';
-import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest, TableStatus, ViewStatus } from './protocol.ts';
+import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
+import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
 import { Recordings } from './recordings.ts';
-import { Stepper, type SteppedTable } from './stepper.ts';
+import type { Stepper, SteppedTable } from './stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
 import { Waiting } from './waiting.ts';
 
 /** How long the loop sleeps when nothing comes: marks for idle subscribers, and a look at the sync. */
 const IDLE_MS = 250;
-
-interface View {
-  readonly object: MaterializedView;
-  readonly hydrationMs: number;
-  /** Why it could not be installed when the engine started; it is not in the dataflow then. */
-  readonly reason: string | undefined;
-}
 
 export interface EngineParts {
   readonly store: CatalogStore;
@@ -66,7 +60,7 @@ export class Engine {
   readonly #recordings = new Recordings();
   readonly #waiting = new Waiting();
   readonly #logger: Logger;
-  readonly #views = new Map<ObjectId, View>();
+  readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #snapshots = new Map<number, { readonly timestamp: number; readonly position: Cut }>();
   #ticks = 0;
@@ -90,9 +84,12 @@ export class Engine {
   async attach(objects: readonly CatalogObject[]): Promise<void> {
     for (const object of objects) if (object.kind === 'table') this.#defineTable(object);
     const { committedOffset, committedLsn } = this.#progress.read();
+    const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
+    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
     const rows = await this.#rows.open(this.#stepper.position);
+    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
       for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied });
       for (const object of objects) if (object.kind === 'materializedView') this.#installAtStart(object, rows);
@@ -236,7 +233,9 @@ export class Engine {
       reason = error instanceof Error ? error.message : String(error);
       this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
     }
-    this.#views.set(view.id, { object: view, hydrationMs: Math.round(performance.now() - startedMs), reason });
+    const hydrationMs = Math.round(performance.now() - startedMs);
+    this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
+    this.#views.set(view.id, { object: view, hydrationMs, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -431,42 +430,8 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      views: [...this.#views.values()].map((view) => this.#viewStatus(view, arranged)),
-      tables: [...this.#tables.keys()].map((id) => this.#tableStatus(id, arranged)),
-    };
-  }
-
-  #viewStatus({ object, hydrationMs, reason }: View, arranged: ReadonlyMap<string, number>): ViewStatus {
-    const fault = reason ?? this.#dataflow.fault(object.id);
-    const errors = fault === null ? this.#dataflow.errors(object.id) : [];
-    const [first] = errors;
-    const error: PlainError | null =
-      fault !== null
-        ? millraceError('VIEW_FAULTY', { view: object.name, reason: fault }).toPlain()
-        : first === undefined
-          ? null
-          : { code: 'EVALUATION_ERROR', sqlstate: first.sqlstate, message: first.message };
-    return {
-      id: object.id,
-      state: fault === null ? 'live' : 'faulty',
-      rows: reason === undefined ? this.#dataflow.output(object.id).count : 0,
-      errors: errors.reduce((sum, one) => sum + one.count, 0),
-      error,
-      stateBytes: arranged.get(object.id) ?? 0,
-      hydrationMs,
-    };
-  }
-
-  #tableStatus(id: ObjectId, arranged: ReadonlyMap<string, number>): TableStatus {
-    const stepped = must(this.#stepped(id), 'stepped table');
-    return {
-      id,
-      state: stepped.fault !== undefined ? 'faulty' : stepped.snapshotLsn === undefined ? 'copying' : 'live',
-      error: stepped.fault ?? null,
-      arrangedBytes: arranged.get(id) ?? 0,
-      changes: stepped.changes,
-      rowsCopied: stepped.rowsCopied,
-      snapshotLsn: stepped.snapshotLsn ?? null,
+      views: [...this.#views.values()].map((view) => viewStatus(view, this.#dataflow, arranged)),
+      tables: [...this.#tables.keys()].map((id) => tableStatus(id, must(this.#stepped(id), 'stepped table'), arranged)),
     };
   }
 

@@ -2,28 +2,25 @@
  * One client's session: settings, transaction block, prepared statements; decides for each statement whether the engine, the catalog or a definition answers it.
  * Knows nothing of the protocol (`server/pgwire` does). Statements of one session run one after another; `cancel` may come at any moment.
  */
-import { must } from '../base/assert.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 
-import type { Notice, Prepared, Result, ResultColumn, RowBatch, Session } from '../server/session.ts';
-import { statusRelationsIn } from '../sql/mirror/status.ts';
+import type { Notice, Prepared, Result, ResultColumn, Session } from '../server/session.ts';
 import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
 import type { Name, Statement } from '../sql/statements/statement.ts';
 import { printPlan } from '../sql/plan/print.ts';
 import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
-import type { Coordinator } from './coordinator.ts';
+import type { Coordinator, OpenSession } from './coordinator.ts';
 import { define } from './definitions.ts';
 import { batchesOf, textColumns, textRows } from './literal-result.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
-import { recentLsn } from './recency.ts';
+import { catalogQuery, peek } from './queries.ts';
 import { resultColumns } from './result-columns.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
-import { refreshStatus } from './status-relations.ts';
 
 interface PreparedStatement extends Prepared {
   readonly statement: Statement;
@@ -33,7 +30,7 @@ interface PreparedStatement extends Prepared {
 
 const NOTHING: Result['body'] = { kind: 'none' };
 
-export class EngineSession implements Session {
+export class EngineSession implements Session, OpenSession {
   readonly number: number;
   readonly openedAt = new Date();
   readonly settings: SessionSettings;
@@ -51,6 +48,10 @@ export class EngineSession implements Session {
     this.number = coordinator.nextNumber();
     this.settings = new SessionSettings(startup);
     coordinator.sessions.add(this);
+  }
+
+  get applicationName(): string {
+    return this.settings.get('application_name');
   }
 
   get parameters(): ReadonlyMap<string, string> {
@@ -269,7 +270,7 @@ export class EngineSession implements Session {
         );
       case 'discard':
         this.#prepared.clear();
-        return this.#done('DISCARD ALL', this.settings.resetAll());
+        return { ...this.#done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
       case 'prepare':
         if (this.#prepared.has(statement.name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name: statement.name });
         this.#prepared.set(statement.name, await this.#prepare(statement.text, [], signal));
@@ -281,8 +282,9 @@ export class EngineSession implements Session {
       }
       case 'deallocate':
         if (statement.name === undefined) this.#prepared.clear();
-        else if (!this.#prepared.delete(statement.name)) throw millraceError('PREPARED_STATEMENT_MISSING', { name: statement.name });
-        return this.#done('DEALLOCATE');
+        else if (this.#prepared.delete(statement.name)) return this.#done('DEALLOCATE');
+        // Those made by Parse live in the protocol server.
+        return { ...this.#done('DEALLOCATE'), deallocates: statement.name === undefined ? {} : { name: statement.name } };
       case 'ignored':
         return this.#done(statement.tag);
       default: {
@@ -315,12 +317,23 @@ export class EngineSession implements Session {
   ): Promise<Result> {
     const { analysis } = prepared;
     if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
-      return this.#catalogQuery(prepared, sql, parameters, parameterFormats, format, signal);
+      return catalogQuery(
+        this.#coordinator,
+        {
+          sql,
+          parameterTypes: prepared.parameterTypes,
+          parameters,
+          parameterFormats,
+          searchPath: this.#names.searchPath,
+        },
+        format,
+        this.#call(signal),
+      );
     const texts = parameterTexts(parameters, parameterFormats, prepared.parameterTypes);
     // Names are resolved anew at every execution: what was prepared may have been dropped and made again.
     const current = await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
-    const batches = await this.#peek(planned, format, signal);
+    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#snapshot(), signal);
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
     if (format.kind === 'copyText')
       return {
@@ -329,39 +342,6 @@ export class EngineSession implements Session {
         tag: () => `COPY ${rows}`,
       };
     return { notices: [], body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
-  }
-
-  async #peek(planned: Awaited<ReturnType<Coordinator['planner']['query']>>, format: RowFormat, signal: AbortSignal): Promise<RowBatch[]> {
-    const { engine } = this.#coordinator;
-    const queryId = this.#coordinator.nextNumber();
-    const timeoutMs = this.settings.statementTimeoutMs;
-    const stop = (): void => void engine.rpc.call('cancel', { queryId }).catch(() => undefined);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      const atLeastLsn =
-        this.settings.get('real_time_recency') === 'on'
-          ? await recentLsn(this.#coordinator, this.settings.durationMs('real_time_recency_timeout'), signal)
-          : undefined;
-      const snapshotId = await this.#snapshot();
-      const order = planned.finish.order.map((key) => ({
-        column: must(key.expression.kind === 'column' ? key.expression.index : undefined, 'a sort column'),
-        descending: key.descending,
-        nullsFirst: key.nullsFirst,
-        ...(key.collation === undefined ? {} : { collation: key.collation }),
-      }));
-      const result = await engine.rpc.call('peek', {
-        queryId,
-        plan: planned.plan,
-        finish: { ...planned.finish, order },
-        format,
-        timeoutMs,
-        ...(atLeastLsn === undefined ? {} : { atLeastLsn }),
-        ...(snapshotId === undefined ? {} : { snapshotId }),
-      });
-      return result.batches;
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
   }
 
   /** In a block, all reads are of the first one's tick (DESIGN 5). */
@@ -373,41 +353,6 @@ export class EngineSession implements Session {
       this.#snapshotId = snapshotId;
     }
     return this.#snapshotId;
-  }
-
-  async #catalogQuery(
-    prepared: PreparedStatement,
-    sql: string,
-    parameters: readonly (Uint8Array | null)[],
-    parameterFormats: readonly number[],
-    format: RowFormat,
-    signal: AbortSignal,
-  ): Promise<Result> {
-    await refreshStatus(this.#coordinator, statusRelationsIn(sql));
-    const raw = await this.#coordinator.mirror.catalog.queryRaw(
-      {
-        sql,
-        parameterTypes: prepared.parameterTypes,
-        parameters,
-        parameterFormats,
-        resultFormats: format.kind === 'dataRow' ? format.formats : [],
-        searchPath: this.#names.searchPath,
-      },
-      this.#call(signal),
-    );
-    const notices = raw.notices.map((notice): Notice => ({
-      severity: 'NOTICE',
-      sqlstate: notice.sqlstate,
-      message: notice.message,
-      detail: notice.detail,
-      hint: notice.hint,
-    }));
-    if (format.kind === 'copyText') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of a catalog query' });
-    return {
-      notices,
-      body: raw.columns === null ? NOTHING : { kind: 'rows', batches: batchesOf([{ bytes: raw.rows, rows: raw.rowCount }]) },
-      tag: () => raw.tag,
-    };
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {

@@ -4,25 +4,12 @@
  */
 import { formatLsn } from '../base/lsn.ts';
 import type { StatusName } from '../sql/mirror/status.ts';
-import { dependenciesOf, type CatalogObject } from './catalog.ts';
+import { dependenciesOf } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
+import { kindName } from './kind-name.ts';
 import type { EngineStatus } from './protocol.ts';
 
 type Row = readonly (string | null)[];
-
-const KIND_NAMES: Readonly<Record<CatalogObject['kind'], string>> = {
-  secret: 'secret',
-  connection: 'connection',
-  source: 'source',
-  table: 'table',
-  view: 'view',
-  materializedView: 'materialized view',
-  index: 'index',
-};
-
-export function kindName(kind: CatalogObject['kind']): string {
-  return KIND_NAMES[kind];
-}
 
 export async function refreshStatus(coordinator: Coordinator, names: readonly StatusName[]): Promise<void> {
   if (names.length === 0) return;
@@ -86,7 +73,7 @@ function rowsOf(coordinator: Coordinator, status: EngineStatus | null, name: Sta
     case 'sessions':
       return [...coordinator.sessions].map((session): Row => [
         String(session.number),
-        session.settings.get('application_name'),
+        session.applicationName,
         null,
         session.openedAt.toISOString(),
         session.transactionStatus,
@@ -115,7 +102,6 @@ function sourceRow(coordinator: Coordinator, status: EngineStatus | null, id: st
   const running = coordinator.source;
   const ingest = running?.status;
   const progress = running?.progress.read();
-  const lsn = (value: bigint | undefined): string | null => (value === undefined ? null : formatLsn(value));
   return [
     source.id,
     source.name,
@@ -129,10 +115,10 @@ function sourceRow(coordinator: Coordinator, status: EngineStatus | null, id: st
     source.facts.version,
     source.facts.systemId,
     String(source.facts.timeline),
-    lsn(progress?.committedLsn),
-    lsn(progress?.syncedLsn),
-    lsn(progress?.acknowledgedLsn),
-    lsn(status?.lsn),
+    lsnText(progress?.committedLsn),
+    lsnText(progress?.syncedLsn),
+    lsnText(progress?.acknowledgedLsn),
+    lsnText(status?.lsn),
     null,
     String(status?.transactions ?? 0),
     String(status?.changes ?? 0),
@@ -175,7 +161,7 @@ function tableRows(coordinator: Coordinator, status: EngineStatus | null): Row[]
       state,
       error?.message ?? null,
       String(rows),
-      live?.snapshotLsn == null ? null : formatLsn(live.snapshotLsn),
+      lsnText(live?.snapshotLsn),
     ];
   });
 }
@@ -224,6 +210,10 @@ function lagRows(coordinator: Coordinator, status: EngineStatus | null): Row[] {
       new Date().toISOString(),
     ],
   ];
+}
+
+function lsnText(lsn: bigint | null | undefined): string | null {
+  return lsn === undefined || lsn === null ? null : formatLsn(lsn);
 }
 
 function nameOf(coordinator: Coordinator, id: string): string | null {

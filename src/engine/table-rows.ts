@@ -28,6 +28,8 @@ export class TableRows {
   readonly #bounds: LogBounds;
   #position: Cut = cutAt(0);
   #snapshots: readonly Cut[] = [];
+  /** What open readings stand on: the log from there is still read. */
+  readonly #reading = new Set<ReadableRows>();
 
   constructor(parts: { rows: RowStore; log: LogReader; fold: FoldHandle; bounds: LogBounds }) {
     this.#rows = parts.rows;
@@ -74,10 +76,22 @@ export class TableRows {
     await this.#fold.foldTo(position.offset);
     await this.#fold.hold();
     try {
-      return new ReadableRows(this.#rows.snapshot(), this.#log, position);
+      const rows = new ReadableRows(this.#rows.snapshot(), this.#log, position, () => {
+        this.#reading.delete(rows);
+        this.#pinReadings();
+      });
+      this.#reading.add(rows);
+      this.#pinReadings();
+      return rows;
     } finally {
       this.#fold.release();
     }
+  }
+
+  /** Before the fold is let go: it might fold, and then delete, what a reading overlays its rows with. */
+  #pinReadings(): void {
+    if (this.#reading.size === 0) this.#bounds.unpin('audit');
+    else this.#bounds.pin('audit', Math.min(...[...this.#reading].map((rows) => rows.foldedOffset)));
   }
 
   async close(): Promise<void> {
@@ -91,11 +105,17 @@ export class ReadableRows {
   readonly #snapshot: RowSnapshot;
   readonly #log: LogReader;
   #position: Cut;
+  readonly #closed: () => void;
 
-  constructor(snapshot: RowSnapshot, log: LogReader, position: Cut) {
+  constructor(snapshot: RowSnapshot, log: LogReader, position: Cut, closed: () => void) {
     this.#snapshot = snapshot;
     this.#log = log;
     this.#position = position;
+    this.#closed = closed;
+  }
+
+  get foldedOffset(): number {
+    return cutFromJson(this.#snapshot.facts.foldedTo).offset;
   }
 
   /** Read as of a later place: the engine stepped on while the rows were being opened. */
@@ -128,5 +148,6 @@ export class ReadableRows {
 
   close(): void {
     this.#snapshot.close();
+    this.#closed();
   }
 }

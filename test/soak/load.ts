@@ -153,7 +153,13 @@ export class SoakLoad {
   }
 
   async #do(statements: readonly string[]): Promise<void> {
-    for (const statement of statements) await this.#client.query(statement);
+    try {
+      for (const statement of statements) await this.#client.query(statement);
+    } catch (error) {
+      // Two writers may meet in a deadlock; the loser begins anew.
+      if ((error as { code?: string }).code !== '40P01') throw error;
+      await this.#client.query('ROLLBACK');
+    }
   }
 
   #below(limit: number): number {

@@ -142,6 +142,8 @@ async function audited(
     if (report.views.length !== Object.keys(SOAK_VIEWS).length)
       failures.push(`${report.views.length} views audited, ${Object.keys(SOAK_VIEWS).length} exist`);
     say(`kill ${totals.kills}: ${report.views.length - wrong.length} views equal at ${report.lsn ?? '?'}`);
+    // The watcher, too, wants its time.
+    await new Promise((resolve) => setTimeout(resolve, 500));
   } finally {
     await server.kill();
   }

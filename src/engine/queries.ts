@@ -1,0 +1,69 @@
+/** Queries of a session: planned ones are peeked at in the engine, the catalog's own run in Postgres. */
+import { must } from '../base/assert.ts';
+import { millraceError } from '../base/errors.ts';
+import type { CallOptions } from '../pglite/catalog-client.ts';
+import type { RawStatement } from '../pglite/catalog-contract.ts';
+import type { Notice, Result, RowBatch } from '../server/session.ts';
+import { statusRelationsIn } from '../sql/mirror/status.ts';
+import type { PlannedQuery } from '../sql/plan/plan-query.ts';
+import type { Coordinator } from './coordinator.ts';
+import { batchesOf } from './literal-result.ts';
+import type { RowFormat } from './protocol.ts';
+import { recentLsn } from './recency.ts';
+import type { SessionSettings } from './settings.ts';
+import { refreshStatus } from './status-relations.ts';
+
+/** `snapshot`: the tick of the transaction block, if there is one; asked for once the upstream's position is known. */
+export async function peek(
+  coordinator: Coordinator,
+  planned: PlannedQuery,
+  format: RowFormat,
+  settings: SessionSettings,
+  snapshot: () => Promise<number | undefined>,
+  signal: AbortSignal,
+): Promise<RowBatch[]> {
+  const { rpc } = coordinator.engine;
+  const queryId = coordinator.nextNumber();
+  const stop = (): void => void rpc.call('cancel', { queryId }).catch(() => undefined);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const isRecent = settings.get('real_time_recency') === 'on';
+    const atLeastLsn = isRecent ? await recentLsn(coordinator, settings.durationMs('real_time_recency_timeout'), signal) : undefined;
+    const snapshotId = await snapshot();
+    const order = planned.finish.order.map(({ expression, descending, nullsFirst, collation }) => ({
+      column: must(expression.kind === 'column' ? expression.index : undefined, 'a sort column'),
+      descending,
+      nullsFirst,
+      ...(collation === undefined ? {} : { collation }),
+    }));
+    const result = await rpc.call('peek', {
+      queryId,
+      plan: planned.plan,
+      finish: { ...planned.finish, order },
+      format,
+      timeoutMs: settings.statementTimeoutMs,
+      ...(atLeastLsn === undefined ? {} : { atLeastLsn }),
+      ...(snapshotId === undefined ? {} : { snapshotId }),
+    });
+    return result.batches;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+export async function catalogQuery(
+  coordinator: Coordinator,
+  statement: Omit<RawStatement, 'resultFormats'>,
+  format: RowFormat,
+  call: CallOptions,
+): Promise<Result> {
+  if (format.kind === 'copyText') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of a catalog query' });
+  await refreshStatus(coordinator, statusRelationsIn(statement.sql));
+  const resultFormats = format.kind === 'dataRow' ? format.formats : [];
+  const raw = await coordinator.mirror.catalog.queryRaw({ ...statement, resultFormats }, call);
+  return {
+    notices: raw.notices.map(({ sqlstate, message, detail, hint }): Notice => ({ severity: 'NOTICE', sqlstate, message, detail, hint })),
+    body: raw.columns === null ? { kind: 'none' } : { kind: 'rows', batches: batchesOf([{ bytes: raw.rows, rows: raw.rowCount }]) },
+    tag: () => raw.tag,
+  };
+}
