@@ -32,8 +32,9 @@ export class Planner {
   }
 
   /** Reads nothing of ours: system catalogs, status relations, or no relation at all. */
-  isCatalogStatement(analysis: Analysed): boolean {
-    return analysis.relations.size === 0;
+  isCatalogStatement({ relations, tree }: Analysed): boolean {
+    // A constant of type regclass (psql's \d has them) makes a dependency, too; only a range table entry reads rows. Spaces in names are escaped in a tree.
+    return relations.size === 0 || ![...tree.matchAll(/:rtekind 0 :relid (\d+)/g)].some(([, oid]) => relations.has(Number(oid)));
   }
 
   async query(analysis: Analysed, parameters: readonly (string | null)[], names: NameSettings, call: CallOptions): Promise<PlannedQuery> {
