@@ -83,3 +83,16 @@ async function copyTable(writer: LogWriter, snapshot: Snapshot, table: UpstreamT
     },
   });
 }
+
+/** Reasons why tables cannot be copied now that do not concern the stream. */
+export function concernsCopyOnly(error: MillraceError): boolean {
+  return OF_COPYING.has(error.code);
+}
+
+const OF_COPYING = new Set([
+  'SLOTS_EXHAUSTED',
+  'WALSENDERS_EXHAUSTED',
+  'UPSTREAM_CONNECTIONS_EXHAUSTED',
+  'SLOT_CREATION_BLOCKED',
+  'UPSTREAM_QUERY_FAILED',
+]);

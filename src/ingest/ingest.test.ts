@@ -166,6 +166,68 @@ test('a table that cannot be added says why, the others go on', async () => {
   await source.expectEqual();
 });
 
+test('a connection that is cut while a table is added: the copy and the stream never mix', async () => {
+  const source = await sourceOn(
+    'mixing',
+    `${SHOP}; CREATE TABLE later (id int PRIMARY KEY, v text); INSERT INTO later SELECT i, repeat('v', 1000) FROM generate_series(1, 20000) i`,
+  );
+  const all = source.tables;
+  source.tables = all.filter(({ name }) => name !== 'later');
+  source.start();
+  await source.streaming();
+  const ending = new AbortController();
+  const load = (async () => {
+    for (let i = 0; !ending.signal.aborted; i++)
+      await source.sql(`INSERT INTO later VALUES (${30_000 + i}, 'new'); UPDATE later SET v = 'changed' WHERE id = ${i + 1}`);
+  })();
+  const added = source.ingest!.addTables(all.filter(({ name }) => name === 'later'));
+  await source.until(({ tables }) => tables.some(({ name, state }) => name === 'later' && state === 'copying'));
+  await pg.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [source.slot]);
+  await added;
+  ending.abort();
+  await load;
+  source.tables = all;
+  await source.expectEqual();
+});
+
+test('a long transaction upstream keeps a new table waiting, not the stream', async () => {
+  const source = await sourceOn('waiting', `${SHOP}; CREATE TABLE later (id int PRIMARY KEY)`);
+  const all = source.tables;
+  source.tables = all.filter(({ name }) => name !== 'later');
+  source.start();
+  await source.streaming();
+  const long = await pg.connect('waiting');
+  cleanups.push(() => long.end());
+  await long.query('BEGIN; INSERT INTO later VALUES (1)');
+  const added = source.ingest!.addTables(all.filter(({ name }) => name === 'later'));
+  await source.sql(`UPDATE items SET name = 'goes on'`);
+  await source.expectEqual();
+  await long.query('COMMIT');
+  await added;
+  source.tables = all;
+  await source.expectEqual();
+});
+
+test('partitions by their root: rows that move between them, and whole transactions', async () => {
+  const source = await sourceOn(
+    'roots',
+    `CREATE TABLE orders (id int, region text, v text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+     CREATE TABLE orders_eu PARTITION OF orders FOR VALUES IN ('eu'); CREATE TABLE orders_us PARTITION OF orders FOR VALUES IN ('us');
+     INSERT INTO orders SELECT i, CASE WHEN i % 2 = 0 THEN 'eu' ELSE 'us' END, 'v' || i FROM generate_series(1, 100) i`,
+  );
+  await source.sql('ALTER PUBLICATION mz_source SET (publish_via_partition_root = true)');
+  source.tables = await source.published();
+  expect(source.tables.map(({ name }) => name)).toEqual(['orders']);
+  source.start();
+  await source.streaming();
+  await source.sql(
+    `UPDATE orders SET region = 'us' WHERE id = 2; DELETE FROM orders WHERE id = 3; INSERT INTO orders VALUES (1000, 'eu', NULL)`,
+  );
+  await source.expectEqual();
+  await source.sql('TRUNCATE orders; INSERT INTO orders VALUES (1, $$us$$, $$x$$)');
+  await source.expectEqual();
+});
+
 test('when the server has no slot to spare, the table is refused and the stream goes on', async () => {
   const source = await sourceOn('exhausted', `${SHOP}; CREATE TABLE later (id int PRIMARY KEY)`);
   const all = source.tables;

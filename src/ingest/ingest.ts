@@ -3,21 +3,24 @@
  * is durable before the slot is made, the publication is looked at before the stream begins, nothing is acknowledged before the copies are complete.
  * Errors that may pass are tried again with a growing pause; a refusal stops reading, keeps everything and waits for a decision. Runs in the ingest worker.
  */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError, must } from '../base/assert.ts';
-import { MillraceError, millraceError } from '../base/errors.ts';
+import { MillraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { LogWriter } from '../store/log/writer.ts';
-import { identifySystem, type SystemIdentity } from '../upstream/catalog/facts.ts';
+import { identifySystem, requireLogicalDecoding, type SystemIdentity } from '../upstream/catalog/facts.ts';
 import { publicationMissing, requirePublication } from '../upstream/catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
-import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
+import { connectForSlot, createSlot, dropTemporarySlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
 import { connectForStream, type WalStream } from '../upstream/replication/stream.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import { Acknowledgement } from './acknowledgement.ts';
-import { copyTables } from './copy.ts';
+import { concernsCopyOnly, copyTables } from './copy.ts';
+import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestStart, IngestStatus } from './protocol.ts';
 import { Receiver } from './receiver.ts';
@@ -41,17 +44,9 @@ import { watchUpstream } from './watch.ts';
 const COPY_RETRY_MS = 30_000;
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
-/** The stream rests while a table is added, so this is short: making the slot waits for transactions that are open upstream. */
-const ADD_SLOT_TIMEOUT_MS = 15_000;
-
-/** Reasons why a table cannot be added now that do not concern the stream. */
-const OF_ADDING = new Set([
-  'SLOTS_EXHAUSTED',
-  'WALSENDERS_EXHAUSTED',
-  'UPSTREAM_CONNECTIONS_EXHAUSTED',
-  'SLOT_CREATION_BLOCKED',
-  'UPSTREAM_QUERY_FAILED',
-]);
+/** While the stream is held for a copy, making the slot may wait only this long for open transactions. */
+const HELD_SLOT_TIMEOUT_MS = 10_000;
+const HOLD_POLL_MS = 5;
 
 export interface IngestOptions extends IngestStart {
   readonly disk?: Disk;
@@ -79,10 +74,10 @@ export class Ingest {
   #reconnects = 0;
   #slotSize: { retainedBytes: number; safeBytes: number | undefined } | undefined;
   readonly #stopping = new AbortController();
-  #wake: () => void = () => {};
+  readonly #pause = new Pause();
   #stream: WalStream | undefined;
   #endSession: ((error: Error) => void) | undefined;
-  #adding = false;
+  #addition: Promise<void> | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #copyTimer: NodeJS.Timeout | undefined;
   readonly #finished: Promise<void>;
@@ -162,15 +157,16 @@ export class Ingest {
 
   setConnection(parameters: ConnectionParameters): void {
     this.#parameters = parameters;
-    this.#wake();
+    this.#pause.end();
   }
 
   async stop(dropSlotToo: boolean): Promise<void> {
     if (this.#state === 'ended') return;
     this.#stopping.abort();
     this.#endSession?.(new AssertionError('stopping'));
-    this.#wake();
+    this.#pause.end();
     await this.#finished;
+    await this.#addition;
     this.#tables.refuseAdditions(new AssertionError('ingest has ended'));
     try {
       if (dropSlotToo) for (const oid of this.#writer.inForce.tables.keys()) this.#writer.appendRemoved(oid);
@@ -209,20 +205,9 @@ export class Ingest {
       if (retry.state === 'stopped') this.#tables.refuseAdditions(failure);
       this.#nextAttemptAtMs = retry.waitMs === undefined ? undefined : Date.now() + retry.waitMs;
       this.#setState(retry.state, failure);
-      await this.#sleep(retry.waitMs);
+      await this.#pause.wait(retry.waitMs, this.#stopping.signal);
       this.#nextAttemptAtMs = undefined;
     }
-  }
-
-  #sleep(timeoutMs: number | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.#stopping.signal.aborted) this.#wake();
-    });
   }
 
   /** One connection's life. Ends by an error, always. */
@@ -234,7 +219,7 @@ export class Ingest {
     try {
       const streamConnection = await connectForStream(parameters, signal);
       try {
-        const identity = await this.#identify(streamConnection.connection);
+        const identity = await identifySystem(streamConnection.connection);
         this.#acknowledgement.heard(identity.walEnd);
         const ours = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
         const decision = resume(ours, {
@@ -251,6 +236,8 @@ export class Ingest {
         if (decision.kind === 'bootstrap') await this.#bootstrap(control, identity, decision.drop);
         else if (identity.timeline !== ours.timeline) this.#take({ ...must(this.#note, 'a note'), timeline: identity.timeline });
         await requirePublication(control, this.#publication, this.#tables.all());
+        // Begun in the session before, and still at its snapshot: a second copy, or the stream, must not come between.
+        await this.#addition;
         await this.#addWaiting();
         const from = decision.kind === 'continue' ? decision.from : this.#acknowledgement.durableLsn;
         return await this.#follow(control, streamConnection, from);
@@ -265,14 +252,6 @@ export class Ingest {
       throw failure;
     } finally {
       control.destroy();
-    }
-  }
-
-  async #identify(connection: UpstreamConnection): Promise<SystemIdentity> {
-    try {
-      return await identifySystem(connection);
-    } catch (error) {
-      throw connection.failure(error, { doing: 'asking who the server is', replication: true });
     }
   }
 
@@ -341,11 +320,7 @@ export class Ingest {
 
   /** The first copy of everything. The log holds the tables (the intent) before the slot exists. */
   async #bootstrap(control: UpstreamConnection, identity: SystemIdentity, drop: string | undefined): Promise<void> {
-    const [row] = await control.query(
-      `SELECT coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) AS level`,
-    );
-    if (row?.['level'] !== 'logical' && control.versionNum < 190_000)
-      throw millraceError('WAL_LEVEL_TOO_LOW', { walLevel: row?.['level'] ?? 'unknown' });
+    await requireLogicalDecoding(control);
     await requirePublication(control, this.#publication, this.#tables.all());
     if (drop !== undefined) await dropOwnSlot(control, drop);
     const known = this.#note;
@@ -402,39 +377,41 @@ export class Ingest {
     await this.#acknowledgement.settled();
   }
 
-  /** While a stream is on: it is held first, at a place between transactions, so that nothing the snapshot lacks is in the log already. */
+  /** While a stream is on. One at a time; what comes meanwhile is added next. */
   #addWhileStreaming(): void {
     const stream = this.#stream;
-    if (stream === undefined || this.#adding || this.#tables.waiting().length === 0) return;
-    this.#adding = true;
-    const begin = (): void => {
-      if (this.#stream !== stream) {
-        this.#adding = false;
-        return;
-      }
-      if (!this.#receiver.betweenTransactions) return void setTimeout(begin, 5);
-      stream.hold();
-      void this.#addWaiting()
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => {
-          this.#adding = false;
-          if (this.#stream === stream) stream.release();
-        });
-    };
-    begin();
+    if (stream === undefined || this.#addition !== undefined || this.#tables.waiting().length === 0) return;
+    this.#addition = this.#addWaiting(() => this.#hold(stream))
+      .catch((error: unknown) => {
+        // The next session does what this one could not.
+        if (this.#stream === stream) this.#fail(error);
+      })
+      .finally(() => {
+        this.#addition = undefined;
+        if (this.#stream !== stream) return;
+        stream.release();
+        if (this.#tables.statuses().some(({ state, error }) => state === 'waiting' && error === null)) this.#addWhileStreaming();
+      });
+  }
+
+  /** Stops the stream at a place between transactions. */
+  async #hold(stream: WalStream): Promise<void> {
+    while (!this.#receiver.betweenTransactions && this.#stream === stream) await sleep(HOLD_POLL_MS);
+    if (this.#stream !== stream) throw new AssertionError('the stream has ended before a table could be added');
+    stream.hold();
   }
 
   /**
-   * Copies every waiting table at a temporary slot's snapshot. The stream must not be appending meanwhile. When that cannot be done for a reason of the server's, the
-   * stream goes on without them.
+   * Copies every waiting table at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
+   * `hold`: stops the stream, so that nothing the snapshot lacks comes into the log before the copy.
    */
-  async #addWaiting(): Promise<void> {
+  async #addWaiting(hold?: () => Promise<void>): Promise<void> {
     const tables = this.#tables.waiting();
     if (tables.length > 0) {
       try {
-        await this.#addAtTemporarySlot(tables);
+        await this.#addAtTemporarySlot(tables, hold);
       } catch (error) {
-        if (!(error instanceof MillraceError) || !OF_ADDING.has(error.code)) throw error;
+        if (!(error instanceof MillraceError) || !concernsCopyOnly(error)) throw error;
         this.#tables.refuseAdditions(error);
         clearTimeout(this.#copyTimer);
         this.#copyTimer = setTimeout(() => this.#addWhileStreaming(), COPY_RETRY_MS);
@@ -444,10 +421,18 @@ export class Ingest {
     this.#tables.settle();
   }
 
-  async #addAtTemporarySlot(tables: readonly UpstreamTable[]): Promise<void> {
-    const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal, ADD_SLOT_TIMEOUT_MS);
+  async #addAtTemporarySlot(tables: readonly UpstreamTable[], hold?: () => Promise<void>): Promise<void> {
+    const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal);
+    const name = `${this.#slotName}_copy_${randomBytes(4).toString('hex')}`;
     try {
-      const slot = await createSlot(making, `${this.#slotName}_copy`, 'temporary');
+      if (hold !== undefined) {
+        // Making a slot waits for transactions that are open upstream. The long ones are waited for here, while the stream still runs.
+        await createSlot(making, name, 'temporary');
+        await dropTemporarySlot(making, name);
+        await making.query(`SELECT set_config('lock_timeout', '${HELD_SLOT_TIMEOUT_MS}', false)`);
+        await hold();
+      }
+      const slot = await createSlot(making, name, 'temporary');
       failpoint('slot-creation');
       for (const table of tables) {
         this.#leave(table.oid);
@@ -490,8 +475,8 @@ export class Ingest {
 
   #fail(error: unknown): void {
     const failure = error instanceof Error ? error : new AssertionError(String(error));
-    if (this.#endSession !== undefined) this.#endSession(failure);
-    else if (!this.#stopping.signal.aborted) this.#setState('stopped', failure);
+    // Without a session, the next step that needs the log meets the same failure.
+    this.#endSession?.(failure);
   }
 
   #setState(state: IngestStatus['state'], error: Error | undefined): void {

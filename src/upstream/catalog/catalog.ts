@@ -1,9 +1,8 @@
 /** Everything that CREATE SOURCE wants to know, in one call: the server, the publication, its tables, their types and collations. */
-import { millraceError } from '../../base/errors.ts';
-import { connectUpstream, type UpstreamConnection } from '../connection/connect.ts';
+import { connectUpstream } from '../connection/connect.ts';
 import type { ConnectionParameters } from '../connection/parameters.ts';
 import type { UpstreamCollation, UpstreamFacts, UpstreamType } from '../table.ts';
-import { identifySystem, readFacts } from './facts.ts';
+import { identifySystem, readFacts, requireLogicalDecoding } from './facts.ts';
 import { readPublishedTables, requirePublication, type Publication, type PublishedTable } from './publication.ts';
 import { readCollations, readTypes } from './types.ts';
 
@@ -24,12 +23,10 @@ export async function readUpstreamCatalog(parameters: ConnectionParameters, publ
     let facts: UpstreamFacts;
     try {
       facts = await readFacts(connection, await identifySystem(replication));
-    } catch (error) {
-      throw replication.failure(error, { doing: 'reading facts of the server', replication: true });
     } finally {
       await replication.end();
     }
-    requireLogical(connection, facts.walLevel);
+    await requireLogicalDecoding(connection);
     const publication = await requirePublication(connection, publicationName);
     const tables = await readPublishedTables(connection, publicationName);
     const upstreamTables = tables.map(({ table }) => table);
@@ -45,9 +42,4 @@ export async function readUpstreamCatalog(parameters: ConnectionParameters, publ
   } finally {
     await connection.end();
   }
-}
-
-/** From 19 on the server turns logical decoding on when the first slot is made. */
-function requireLogical(connection: UpstreamConnection, walLevel: string): void {
-  if (walLevel !== 'logical' && connection.versionNum < 190_000) throw millraceError('WAL_LEVEL_TOO_LOW', { walLevel });
 }

@@ -3,6 +3,7 @@
  * Works on Postgres 10 to 18: `to_jsonb(row) ->> 'column'` reads columns that only newer versions have.
  */
 import { must } from '../../base/assert.ts';
+import { millraceError } from '../../base/errors.ts';
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamConnection } from '../connection/connect.ts';
 import type { UpstreamCollation, UpstreamFacts } from '../table.ts';
@@ -14,14 +15,18 @@ export interface SystemIdentity {
   readonly walEnd: Lsn;
 }
 
-/** IDENTIFY_SYSTEM: needs a replication connection. */
+/** IDENTIFY_SYSTEM: needs a replication connection, and finds out a pooler that only says that it is one. */
 export async function identifySystem(replication: UpstreamConnection): Promise<SystemIdentity> {
-  const [row] = await replication.query('IDENTIFY_SYSTEM');
-  return {
-    systemId: must(row?.['systemid'], 'systemid'),
-    timeline: Number(row!['timeline']),
-    walEnd: parseLsn(must(row!['xlogpos'], 'xlogpos')),
-  };
+  try {
+    const [row] = await replication.query('IDENTIFY_SYSTEM');
+    return {
+      systemId: must(row?.['systemid'], 'systemid'),
+      timeline: Number(row!['timeline']),
+      walEnd: parseLsn(must(row!['xlogpos'], 'xlogpos')),
+    };
+  } catch (error) {
+    throw replication.failure(error, { doing: 'asking who the server is', replication: true });
+  }
 }
 
 /**
@@ -59,6 +64,15 @@ export async function readFacts(connection: UpstreamConnection, identity: System
     timeZoneDataHash: zone!['hash']!,
     walLevel: facts['wal_level']!,
   };
+}
+
+/** Throws WAL_LEVEL_TOO_LOW. From 19 on the server turns logical decoding on by itself when the first slot is made. */
+export async function requireLogicalDecoding(connection: UpstreamConnection): Promise<void> {
+  const [row] = await connection.query(
+    `SELECT coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) AS level`,
+  );
+  const walLevel = row?.['level'] ?? 'unknown';
+  if (walLevel !== 'logical' && connection.versionNum < 190_000) throw millraceError('WAL_LEVEL_TOO_LOW', { walLevel });
 }
 
 export const DEFAULT_COLLATION_OID = 100;

@@ -60,6 +60,15 @@ export async function createSlot(replication: UpstreamConnection, name: string, 
   }
 }
 
+/** Drops a temporary slot on the connection that made it, at once. */
+export async function dropTemporarySlot(replication: UpstreamConnection, name: string): Promise<void> {
+  try {
+    await replication.query(`DROP_REPLICATION_SLOT ${ident(name)}`);
+  } catch (error) {
+    throw replication.failure(error, { doing: `dropping replication slot "${name}"`, slot: name, replication: true });
+  }
+}
+
 async function openTransactions(parameters: ConnectionParameters): Promise<string[]> {
   try {
     const connection = await connectUpstream(parameters, { purpose: 'slot creation' });
