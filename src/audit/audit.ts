@@ -68,7 +68,7 @@ export async function runAudit(
   const results = new Map<string, AuditResult>();
   let left = views;
   for (let attempt = 1; left.length > 0 && attempt <= ATTEMPTS_MAX; attempt++) {
-    const outcomes = await attemptAudit(left, parameters, recorder);
+    const outcomes = await attemptAudit(left, parameters, recorder, attempt > 1);
     for (const [id, outcome] of outcomes) if (outcome !== 'rewritten') results.set(id, outcome);
     left = left.filter((view) => !results.has(view.id));
   }
@@ -80,20 +80,24 @@ function unsettled(view: AuditedView): AuditResult {
   return { view: view.name, lsn: '0/0', exactness: view.exactness, state: 'cannot_run', rows: 0, differences: 0, detail: { reason } };
 }
 
+/** `lockFirst`: its tables are truncated often, so they are locked (as any reader does) the moment L is known, for as long as the attempt takes. */
 async function attemptAudit(
   views: readonly AuditedView[],
   parameters: ConnectionParameters,
   recorder: Recorder,
+  lockFirst: boolean,
 ): Promise<Map<string, Outcome>> {
   await recorder.begin(views.map((view) => view.id));
   let replication: UpstreamConnection | undefined;
   let reader: UpstreamConnection | undefined;
   try {
     replication = await connectForSlot(parameters, 'audit');
-    const slot = await createSlot(replication, `millrace_audit_${randomBytes(6).toString('hex')}`, 'temporary');
     reader = await connectUpstream(parameters, { purpose: 'audit', statementTimeoutMs: VIEW_TIMEOUT_MS });
+    const tables = lockFirst ? await tableNames(reader, [...new Set(views.flatMap((view) => view.tables))]) : [];
     await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const slot = await createSlot(replication, `millrace_audit_${randomBytes(6).toString('hex')}`, 'temporary');
     await reader.query(`SET TRANSACTION SNAPSHOT ${literal(slot.snapshotName)}`);
+    if (tables.length > 0) await reader.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`);
     const results = new Map<string, Outcome>();
     for (const view of views) results.set(view.id, await auditOne(view, slot.consistentPoint, reader, recorder));
     await reader.query('ROLLBACK');
@@ -103,6 +107,14 @@ async function attemptAudit(
     await reader?.end();
     await replication?.end();
   }
+}
+
+async function tableNames(reader: UpstreamConnection, oids: readonly number[]): Promise<string[]> {
+  const rows = await reader.query(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[])`,
+    [`{${oids.join(',')}}`],
+  );
+  return rows.map((row) => row['name'] ?? '');
 }
 
 async function auditOne(view: AuditedView, lsn: Lsn, reader: UpstreamConnection, recorder: Recorder): Promise<Outcome> {
