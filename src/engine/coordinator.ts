@@ -127,7 +127,9 @@ export class Coordinator {
         died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
       }),
     };
+    const { logAtLeast } = await this.engine.rpc.call('openRows', {});
     await running.ingest.start({
+      logAtLeast,
       logDirectory: this.directory.logDirectory,
       directoryId: this.directory.id,
       progress: progress.buffer,

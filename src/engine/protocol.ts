@@ -61,6 +61,8 @@ export interface SubscribeRequest {
 export interface EngineMethods {
   /** Opens the catalog. Nothing is read of log or rows yet. */
   open(params: Record<string, never>): { objects: CatalogObject[] };
+  /** How far the log must reach for the rows that are here, before ingest opens it. */
+  openRows(params: Record<string, never>): { logAtLeast: number };
   /** Joins the log that ingest has opened: finishes an interrupted fold, hydrates every view, then ticks. `types`: DDL of the upstream's types, for the evaluator. */
   attach(params: { progress: SharedArrayBuffer; bounds: SharedArrayBuffer; types: readonly string[] }): void;
   /** The source is gone: log, rows and dataflow are closed. */

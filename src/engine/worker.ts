@@ -26,6 +26,8 @@ const port = must(parentPort, 'parentPort');
 const options = workerData as EngineOptions;
 const logger = createLogger();
 const store = new CatalogStore(options.dataDirectory);
+const rowsDirectory = join(options.dataDirectory, 'rows');
+let rowStore: RowStore | undefined;
 let engine: Engine | undefined;
 
 /** What every session and view has, until a session may choose otherwise (settings.ts): the evaluator prints as the stream does. */
@@ -42,12 +44,15 @@ function tell(event: EngineEvent, transfer: ArrayBuffer[] = []): void {
 
 serve<EngineMethods>(port, {
   open: () => ({ objects: store.objects() }),
+  openRows() {
+    rowStore ??= new RowStore(rowsDirectory);
+    return { logAtLeast: rowStore.logAtLeast };
+  },
   async attach({ progress, bounds, types }) {
     const evaluator = new PgliteEvaluator(await preparedDirectory());
     evaluator.defineTypes(types);
     const logBounds = new LogBounds(bounds);
     const logDirectory = join(options.dataDirectory, 'log');
-    const rowsDirectory = join(options.dataDirectory, 'rows');
     const fold = new FoldClient({ logDirectory, rowsDirectory, bounds: logBounds });
     const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate });
     engine = new Engine({
@@ -55,7 +60,7 @@ serve<EngineMethods>(port, {
       dataflow,
       evaluator: evaluator.withSettings(PINNED),
       logger,
-      rows: new TableRows({ rows: new RowStore(rowsDirectory), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
+      rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
       progress: new IngestProgress(progress),
       output: {
@@ -70,6 +75,7 @@ serve<EngineMethods>(port, {
     const old = engine;
     engine = undefined;
     await old?.detach();
+    rowStore = undefined;
   },
   commit({ put, remove }) {
     store.commit({ put, remove });

@@ -91,7 +91,10 @@ export class Ingest {
     this.#parameters = options.connection;
     this.#onStatus = options.onStatus;
     this.#watchIntervalMs = options.watchIntervalMs;
-    this.#writer = LogWriter.open(this.#disk, options.logDirectory, { bounds: new LogBounds(options.bounds) });
+    this.#writer = LogWriter.open(this.#disk, options.logDirectory, {
+      bounds: new LogBounds(options.bounds),
+      atLeast: options.logAtLeast,
+    });
     this.#note = readSourceNote(options.logDirectory);
     if (this.#note !== undefined) {
       forgetEarlierSource(this.#writer, this.#disk, options.logDirectory, this.#note.since);
@@ -110,6 +113,7 @@ export class Ingest {
       () => this.#tell(),
       (oid) => this.#leave(oid),
     );
+    this.#receiver.reconnected();
     this.#reconcile(options.tables);
     this.#finished = this.#run();
   }
@@ -215,6 +219,8 @@ export class Ingest {
     const { signal } = this.#stopping;
     if (this.#state !== 'stopped') this.#setState('connecting', this.#error);
     const parameters = this.#parameters;
+    // Before anything else is appended: what the last connection half received is void.
+    this.#receiver.reconnected();
     const control = await connectUpstream(parameters, { purpose: 'control', signal });
     try {
       const streamConnection = await connectForStream(parameters, signal);
@@ -256,7 +262,6 @@ export class Ingest {
   }
 
   async #follow(control: UpstreamConnection, connection: Awaited<ReturnType<typeof connectForStream>>, from: bigint): Promise<never> {
-    this.#receiver.reconnected();
     let endSession: (error: Error) => void = () => {};
     const ended = new Promise<never>((_, reject) => {
       endSession = reject;

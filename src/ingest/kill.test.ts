@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
 import { SHOP, Source } from './testing/source.ts';
 
@@ -28,6 +28,7 @@ async function runUntilKilled(source: Source, failpoint: string, timeoutMs: numb
 
 test('killed at every step, under load: the log still adds up to the upstream, and one slot is left', async () => {
   const source = await Source.on(pg, 'kills', SHOP);
+  onTestFinished(() => source.discard());
   const ending = new AbortController();
   const load = (async () => {
     for (let i = 0; !ending.signal.aborted; i++) {
@@ -50,5 +51,4 @@ test('killed at every step, under load: the log still adds up to the upstream, a
   await load;
   await source.expectEqual();
   expect(await source.sql(`SELECT count(*)::int AS n FROM pg_replication_slots`)).toEqual([{ n: 1 }]);
-  await source.discard();
 });

@@ -12,6 +12,8 @@ export interface IngestStart {
   readonly progress: SharedArrayBuffer;
   /** `LogBounds.buffer` */
   readonly bounds: SharedArrayBuffer;
+  /** `RowStore.logAtLeast`: a log that ends before it has lost what the rows hold. */
+  readonly logAtLeast: number;
   readonly connection: ConnectionParameters;
   readonly publication: string;
   /** All tables that are wanted. Those that are not in the log are copied, those in the log that are not wanted leave it. */

@@ -47,6 +47,8 @@ export class Receiver {
     this.#inTransaction = false;
     this.#duplicate = false;
     this.#spilled = false;
+    // Else facts that follow would stand inside a transaction that never ends.
+    this.#writer.appendInterrupted();
     this.#lastCommitLsn = this.#writer.inForce.lastCommitLsn;
   }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
 import { literal } from '../base/ident.ts';
 import { Source } from './testing/source.ts';
@@ -57,13 +57,13 @@ test('every value has one text, in the copy, in the stream and as Postgres write
   await pg.query(`CREATE ROLE odd LOGIN SUPERUSER PASSWORD 'odd'; ALTER ROLE odd SET datestyle = 'German'; ALTER ROLE odd SET intervalstyle = 'sql_standard'; ALTER ROLE odd SET timezone = 'America/St_Johns';
     ALTER ROLE odd SET bytea_output = 'escape'; ALTER ROLE odd SET extra_float_digits = -5; ALTER ROLE odd SET search_path = 'public, pg_catalog'; ALTER ROLE odd SET client_encoding = 'LATIN1'; ALTER ROLE odd SET xmlbinary = 'hex'`);
   const source = await Source.on(pg, 'values', CREATE);
+  onTestFinished(() => source.discard());
   source.url = pg.url('odd', 'values');
   await source.sql(insert(0));
   source.start();
   await source.streaming();
   await source.sql(insert(1000));
   await source.expectEqual();
-  await source.discard();
 });
 
 test('a database in another encoding is read in UTF-8', async () => {
@@ -74,11 +74,11 @@ test('a database in another encoding is read in UTF-8', async () => {
     'latin',
   );
   const source = new Source(pg, 'latin');
+  onTestFinished(() => source.discard());
   source.tables = await source.published();
   expect(source.tables[0]!.columns[2]!.name).toBe('größe');
   source.start();
   await source.streaming();
   await source.sql(`INSERT INTO t VALUES (2, 'Ärger', 'é')`);
   await source.expectEqual();
-  await source.discard();
 });

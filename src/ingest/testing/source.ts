@@ -80,6 +80,7 @@ export class Source {
 
   options(): IngestOptions {
     return {
+      logAtLeast: 0,
       logDirectory: this.directory,
       directoryId: this.id,
       progress: this.progress.buffer,
