@@ -1,0 +1,144 @@
+/**
+ * Waiting, with limits (I-6): requests are sent again after throttling, "another operation is running" and lost answers; states are polled until they are as wished.
+ * Used by the clients of the control planes and by nobody else.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { millraceError } from '../../base/errors.ts';
+import type { Progress } from '../model.ts';
+
+export interface Patience {
+  /** Between two looks at a state. Clouds change in seconds to minutes. */
+  readonly pollMs: number;
+  /** The first pause after a refused request; doubles up to pollMs. */
+  readonly retryMs: number;
+  /** How often one request is sent at most when it is throttled or gets lost. */
+  readonly triesMax: number;
+  /** For an operation without a restart, and for the queue in front of ours. */
+  readonly operationTimeoutMs: number;
+  /** For a restart: minutes on a busy server. */
+  readonly restartTimeoutMs: number;
+}
+
+export const PATIENCE: Patience = {
+  pollMs: 5_000,
+  retryMs: 500,
+  triesMax: 8,
+  operationTimeoutMs: 15 * 60_000,
+  restartTimeoutMs: 30 * 60_000,
+};
+
+/** What an error of an SDK means for the next step. */
+export type Trouble =
+  /** Not carried out: send again a little later. */
+  | 'throttled'
+  /** Not carried out: something else runs; wait for it. */
+  | 'busy'
+  /** Nobody knows whether it was carried out: look before sending again. */
+  | 'lost'
+  | 'final';
+
+/** Sends a reading request until it is answered. */
+export async function read<T>(
+  operation: string,
+  send: () => Promise<T>,
+  trouble: (error: unknown) => Trouble,
+  translate: (error: unknown, operation: string) => Error,
+  patience: Patience,
+  signal?: AbortSignal,
+): Promise<T> {
+  return change({ operation, send, done: () => Promise.resolve(undefined), trouble, translate, patience, ...(signal ? { signal } : {}) }) as Promise<T>;
+}
+
+export interface Change<T> {
+  readonly operation: string;
+  readonly send: () => Promise<T>;
+  /** After a lost answer: what the answer would have been when it was carried out (or is underway); undefined: it was not. */
+  readonly done: () => Promise<T | undefined>;
+  readonly trouble: (error: unknown) => Trouble;
+  readonly translate: (error: unknown, operation: string) => Error;
+  readonly patience: Patience;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends a changing request until it is known to be carried out, and never again after that. */
+export async function change<T>(options: Change<T>): Promise<T> {
+  const { operation, patience, signal } = options;
+  const deadline = performance.now() + patience.operationTimeoutMs;
+  for (let sent = 1; ; sent++) {
+    signal?.throwIfAborted();
+    let trouble: Trouble;
+    let failure: unknown;
+    try {
+      return await options.send();
+    } catch (error) {
+      signal?.throwIfAborted();
+      trouble = options.trouble(error);
+      failure = error;
+    }
+    if (trouble === 'final') throw options.translate(failure, operation);
+    if (trouble === 'busy') {
+      // Waiting for somebody else is no try of ours: only time ends it.
+      sent--;
+      options.progress?.(`${operation}: another operation is running`);
+      if (performance.now() > deadline)
+        throw millraceError(
+          'CLOUD_WAIT_EXPIRED',
+          { what: `the operation in front of ${operation}`, seconds: seconds(patience.operationTimeoutMs), last: reasonOf(failure), where: "the cloud's console" },
+          failure,
+        );
+      await sleep(patience.pollMs, undefined, { signal });
+      continue;
+    }
+    if (sent >= patience.triesMax)
+      throw millraceError('CLOUD_UNREACHABLE', { operation, tries: sent, reason: reasonOf(failure) }, failure);
+    options.progress?.(`${operation}: ${trouble === 'lost' ? 'no answer, looking whether it was done' : 'throttled, waiting'}`);
+    await sleep(Math.min(patience.retryMs * 2 ** (sent - 1), patience.pollMs), undefined, { signal });
+    if (trouble === 'lost') {
+      const outcome = await options.done();
+      if (outcome !== undefined) return outcome;
+    }
+  }
+}
+
+export interface Wait {
+  readonly what: string;
+  /** Where a person looks when it does not end. */
+  readonly where: string;
+  readonly timeoutMs: number;
+  readonly patience: Patience;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Looks until it is done; what is seen is reported. */
+export async function waitUntil(wait: Wait, look: () => Promise<{ done: boolean; seen: string }>): Promise<void> {
+  const deadline = performance.now() + wait.timeoutMs;
+  for (;;) {
+    const { done, seen } = await look();
+    wait.progress(`${wait.what}: ${seen}`);
+    if (done) return;
+    if (performance.now() > deadline)
+      throw millraceError('CLOUD_WAIT_EXPIRED', { what: wait.what, seconds: seconds(wait.timeoutMs), last: seen, where: wait.where });
+    await sleep(wait.patience.pollMs, undefined, { signal: wait.signal });
+  }
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.round(ms / 1_000));
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const LOST = new Set(['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT']);
+
+/** Whether the connection broke: the code may be some causes deep. */
+export function connectionBroke(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && LOST.has(at.code)) return true;
+    if (at.name === 'TimeoutError' || at.name === 'AbortError' || /socket hang up|fetch failed/.test(at.message)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,41 @@
+/**
+ * A cloud's SDK, an optional peer: looked for beside Millrace, then where the command runs, then along NODE_PATH; absent, the error names the one line that brings it.
+ * Only `cloud/open.ts` loads one, and only for `--cloud`. The SDK's types are not here either: each client writes down the few calls that it makes.
+ */
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { millraceError } from '../../base/errors.ts';
+
+export interface SdkSource {
+  readonly cloud: string;
+  readonly packages: readonly string[];
+}
+
+/** The modules in the order of `packages`. */
+export function loadSdk(source: SdkSource, environment: NodeJS.ProcessEnv = process.env): unknown[] {
+  return source.packages.map((name) => load(name, source, environment));
+}
+
+function load(name: string, source: SdkSource, environment: NodeJS.ProcessEnv): unknown {
+  for (const require of [createRequire(import.meta.url), ...places(environment).map((place) => createRequire(place))]) {
+    let file: string;
+    try {
+      file = require.resolve(name);
+    } catch (error) {
+      if (codeOf(error) === 'MODULE_NOT_FOUND') continue;
+      throw error;
+    }
+    return require(file);
+  }
+  throw millraceError('CLOUD_SDK_MISSING', source);
+}
+
+function places(environment: NodeJS.ProcessEnv): string[] {
+  const extra = (environment['NODE_PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
+  // createRequire looks in the node_modules of the folders above the file that it is given.
+  return [path.join(process.cwd(), 'index.js'), ...extra.map((entry) => path.join(path.resolve(entry), '..', 'index.js'))];
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
