@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import type { DemoFlags } from './demo.ts';
+import type { DoctorFlags } from './doctor.ts';
 import type { ServeFlags } from './serve.ts';
 
 interface JsonOption {
@@ -27,6 +28,18 @@ program
   .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
   .option('--json', 'the last line is one object')
   .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
+
+program
+  .command('doctor')
+  .description('whether a Postgres can be streamed from, and what mends it: exit 0 ready, 1 not, 2 cannot tell')
+  .argument('<postgres-url>', 'postgres://user:password@host:5432/database')
+  .option('--provider <name>', 'rds, aurora, cloudsql, azure, digitalocean, …: when it is not recognised')
+  .option('--cloud <resource>', 'ask its control plane, too: aws:ID, gcp:PROJECT:ID, azure:ID, do:ID')
+  .option('--publication <name>', 'the publication to stream (looked for when named; else mz_source)')
+  .option('--tables <names>', 'the tables to stream: orders,shop.items (else those of the publication, or all)')
+  .option('--for <consumer>', 'millrace, materialize or debezium: who will read the stream', 'millrace')
+  .option('--json', 'the last line is one object')
+  .action(async (url: string, options: DoctorFlags) => exit((await import('./doctor.ts')).doctor(url, options)));
 
 program
   .command('serve')

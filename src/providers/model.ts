@@ -303,7 +303,7 @@ export interface CloudWanted {
 }
 
 /**
- * A cloud's control plane for one database. Made by `cloud/open.ts`; used by doctor (observe), plan and apply. One at a time: never two steps at once.
+ * A cloud's control plane for one database. Made by `openCloud(resource, environment)` of `cloud/open.ts`; used by doctor (observe), plan and apply. One at a time: never two steps at once.
  * `plan` and `planUndo` are pure. The rest re-reads before it writes, survives a lost answer (does not do twice what is done), waits out throttling and
  * "operation in progress" within limits, and throws a MillraceError that says what to do.
  */

@@ -2,6 +2,14 @@ import { defineErrors } from './define.ts';
 
 /** Errors of the room: provider. */
 export const providerErrors = defineErrors({
+  // ------------------------------------------------------------------------------------------------ doctor and setup
+  SETUP_OPTION_INVALID: {
+    sqlstate: '22023',
+    says: ({ option, value }: { option: string; value: string; allowed: string }) => `invalid value "${value}" for ${option}`,
+    because: 'An option that is not understood is never guessed at: setup changes a database.',
+    mend: ({ allowed }) => `${allowed}`,
+  },
+
   // ------------------------------------------------------------------------------------------------ the clouds' control planes (src/providers/cloud)
   CLOUD_RESOURCE_INVALID: {
     sqlstate: '22023',

@@ -1,0 +1,53 @@
+/**
+ * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell (DESIGN 9).
+ */
+import { MillraceError } from '../base/errors.ts';
+import { doctor as diagnoseDatabase } from '../providers/doctor.ts';
+import { doctorJson, doctorText } from '../providers/report.ts';
+import { coloured, plain } from '../providers/text.ts';
+import { parseConnectionString } from '../upstream/connection/parameters.ts';
+import { cloudOf, consumerOf, providerOf, tablesOf } from './provider-options.ts';
+
+export interface DoctorFlags {
+  readonly provider?: string;
+  readonly cloud?: string;
+  readonly publication?: string;
+  readonly tables?: string;
+  readonly for?: string;
+  readonly json?: boolean;
+}
+
+const EXIT_CODES = { ready: 0, not: 1, unknown: 2 } as const;
+
+export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
+  const parameters = parseConnectionString(url, process.env);
+  const provider = providerOf(flags.provider);
+  const tables = tablesOf(flags.tables);
+  const cloud = await cloudOf(flags.cloud);
+  const consumer = consumerOf(flags.for);
+  try {
+    const diagnosis = await diagnoseDatabase(parameters, {
+      ...(provider === undefined ? {} : { provider }),
+      ...(flags.publication === undefined ? {} : { publication: flags.publication }),
+      ...(tables === undefined ? {} : { tables }),
+      ...(cloud === undefined ? {} : { cloud }),
+      consumer,
+    });
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(doctorJson(diagnosis))}\n`);
+    else
+      process.stdout.write(
+        `${doctorText(diagnosis, process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? coloured : plain).join('\n')}\n`,
+      );
+    return EXIT_CODES[diagnosis.verdict];
+  } catch (error) {
+    // Whatever kept us from looking: the database may be fine.
+    const message = error instanceof Error ? error.message : String(error);
+    const code = error instanceof MillraceError ? ` (${error.code})` : '';
+    if (flags.json === true)
+      process.stdout.write(`${JSON.stringify({ provider: provider ?? null, verdict: 'unknown', findings: [], error: message })}\n`);
+    else process.stderr.write(`millrace doctor could not look: ${message}${code}\n`);
+    return EXIT_CODES.unknown;
+  } finally {
+    await cloud?.close?.();
+  }
+}

@@ -1,0 +1,117 @@
+/** C15: the publication and what it lets through. Postgres 18 only warns about a missing one and streams nothing: so it is looked at, always. */
+import { tableText } from '../facts.ts';
+import type { Observation, TableName } from '../model.ts';
+import type { Subject } from './check.ts';
+
+export function* publication({ observed }: Subject): Generator<Observation> {
+  if (observed.server === undefined) return;
+  const { asked, publication: found } = observed;
+  for (const missing of observed.tablesMissing)
+    yield {
+      check: 'C15',
+      code: 'table_missing',
+      severity: 'error',
+      subject: tableText(missing),
+      seen: `there is no table ${tableText(missing)} that "${observed.target.user}" can see`,
+      why: 'It was never there, was dropped, or is in another database.',
+    };
+
+  const tables = observed.tables.filter((table) => table.root === undefined);
+  for (const table of tables) {
+    const unfit = unfitness(table.kind, table.persistence);
+    if (unfit !== undefined)
+      yield {
+        check: 'C15',
+        code: 'not_publishable',
+        severity: 'error',
+        subject: tableText(table),
+        seen: `${tableText(table)} is ${unfit}`,
+        why: 'Its changes are not in the log; a publication refuses it.',
+      };
+  }
+  const publishable = tables.filter((table) => unfitness(table.kind, table.persistence) === undefined);
+
+  if (found === undefined) {
+    const elsewhere = observed.server.publications.length === 0 ? 'there is none' : `there are ${observed.server.publications.join(', ')}`;
+    yield {
+      check: 'C15',
+      code: 'publication_missing',
+      severity: asked.publicationNamed ? 'error' : 'note',
+      subject: asked.publication,
+      seen: `there is no publication "${asked.publication}" in "${observed.target.database}" (${elsewhere})`,
+      why: 'Only published tables are streamed, and a stream that names a missing publication stays silent.',
+      need: { kind: 'publication', change: { change: 'create', publication: asked.publication, tables: publishable.map(nameOf) } },
+    };
+    return;
+  }
+  const absent = publishable.filter((table) => !table.published && asked.tables !== undefined && !found.allTables);
+  // Via the root or by its leaves: a partitioned table's changes come either way.
+  const unpublished = absent.filter(
+    (table) =>
+      table.kind !== 'p' || !observed.tables.some((leaf) => leaf.root !== undefined && leaf.published && leaf.root.endsWith(table.name)),
+  );
+  if (unpublished.length > 0)
+    yield {
+      check: 'C15',
+      code: 'table_not_published',
+      severity: 'error',
+      subject: found.name,
+      seen: `publication "${found.name}" does not publish ${unpublished.map(tableText).join(', ')}`,
+      why: 'Only published tables are streamed.',
+      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: unpublished.map(nameOf) } },
+    };
+  if (found.tableCount === 0)
+    yield {
+      check: 'C15',
+      code: 'publication_empty',
+      severity: 'error',
+      subject: found.name,
+      seen: `publication "${found.name}" publishes no table`,
+      why: 'Everything would look healthy, and nothing would ever arrive.',
+      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: publishable.map(nameOf) } },
+    };
+  if (found.missing.length > 0)
+    yield {
+      check: 'C15',
+      code: 'operations_missing',
+      severity: 'error',
+      subject: found.name,
+      seen: `publication "${found.name}" leaves out ${found.missing.join(', ')}`,
+      why: 'Without every kind of change a view would silently differ from the table.',
+      need: { kind: 'publication', change: { change: 'publish_all_operations', publication: found.name } },
+    };
+  for (const table of observed.tables) {
+    if (table.rowFilter === undefined) continue;
+    yield {
+      check: 'C15',
+      code: 'rows_filtered',
+      severity: asked.consumer === 'millrace' ? 'error' : 'warning',
+      subject: tableText(table),
+      seen: `publication "${found.name}" filters the rows of ${tableText(table)}: ${table.rowFilter}`,
+      why: 'A view over a part of the rows does not equal what the database answers.',
+      need: { kind: 'publication', change: { change: 'unfilter', publication: found.name, table: nameOf(table) } },
+    };
+  }
+  if (found.allTables)
+    yield {
+      check: 'C15',
+      code: 'all_tables',
+      severity: 'note',
+      subject: found.name,
+      seen: `publication "${found.name}" publishes all tables, and every table that will ever be made`,
+      why: 'A new table without a primary key refuses its own UPDATEs at once. A list of tables is safer.',
+    };
+}
+
+function nameOf({ schema, name }: TableName): TableName {
+  return { schema, name };
+}
+
+function unfitness(kind: string, persistence: string): string | undefined {
+  if (kind === 'v') return 'a view';
+  if (kind === 'm') return 'a materialized view';
+  if (kind === 'f') return 'a foreign table';
+  if (persistence === 'u') return 'an unlogged table';
+  if (persistence === 't') return 'a temporary table';
+  return undefined;
+}

@@ -1,0 +1,111 @@
+/** C06, C07, C22 and the encoding: whether this server, as it stands, can be streamed from at all. */
+import type { Observation } from '../model.ts';
+import type { Subject } from './check.ts';
+
+const VERSION_NUM_MIN = 100_000;
+const COMMUNITY_SUPPORT_MAJOR_MIN = 14;
+
+export function* server({ observed, recognised, provider }: Subject): Generator<Observation> {
+  const refused = observed.control?.refused ?? provider.refused ?? variantRefused(recognised.variant);
+  if (refused !== undefined)
+    yield {
+      check: 'C06',
+      code: 'unsupported',
+      severity: 'error',
+      seen: refused.reason,
+      why: 'No setting changes that.',
+      need: { kind: 'replace', wayOut: refused.wayOut },
+    };
+  const facts = observed.server;
+  if (facts === undefined) return;
+
+  const major = Math.floor(facts.versionNum / 10_000);
+  if (facts.versionNum < VERSION_NUM_MIN)
+    yield {
+      check: 'C06',
+      code: 'too_old',
+      severity: 'error',
+      seen: `the server is Postgres ${facts.version.split(' ')[1] ?? facts.versionNum}`,
+      why: 'Logical replication with publications came with Postgres 10.',
+      need: { kind: 'replace', wayOut: 'Upgrade the server to a supported major version (14 or later).' },
+    };
+  else if (major < COMMUNITY_SUPPORT_MAJOR_MIN)
+    yield {
+      check: 'C06',
+      code: 'old',
+      severity: 'note',
+      seen: `the server is Postgres ${major}, which the community no longer supports`,
+      why: 'It works; faults in decoding are no longer mended there.',
+    };
+  if (recognised.provider === 'aurora' && facts.versionNum >= 160_000 && facts.versionNum < 160_002)
+    yield {
+      check: 'C06',
+      code: 'aurora_decoding_bug',
+      severity: 'warning',
+      seen: 'Aurora PostgreSQL 16.1',
+      why: 'Its decoding can fail with "could not map filenumber … to relation OID"; 16.2 mends it.',
+      need: { kind: 'replace', wayOut: 'Upgrade the cluster to 16.2 or later.' },
+    };
+
+  if (facts.standby || recognised.reader) {
+    const able = facts.versionNum >= 160_000 && facts.settings['hot_standby_feedback']?.value === 'on' && recognised.provider !== 'aurora';
+    yield {
+      check: 'C07',
+      code: 'standby',
+      severity: able ? 'warning' : 'error',
+      seen: recognised.reader ? `${observed.target.host} is a reader endpoint` : 'the server is a read replica',
+      why:
+        facts.versionNum < 160_000
+          ? 'Before Postgres 16 a standby cannot decode its log.'
+          : able
+            ? 'It can decode, but makes no publication, and a slot waits for activity on the primary.'
+            : 'A standby of Postgres 16 or later can decode only with hot_standby_feedback = on.',
+      need: { kind: 'primary' },
+    };
+  } else if (facts.readOnly)
+    yield {
+      check: 'C22',
+      code: 'read_only',
+      severity: 'error',
+      seen: 'sessions are read-only (default_transaction_read_only is on)',
+      why: 'No publication can be made. A host sets this when the storage is nearly full.',
+      need: { kind: 'writable' },
+    };
+
+  if (facts.encoding === 'SQL_ASCII')
+    yield {
+      check: 'C06',
+      code: 'encoding_unknown',
+      severity: 'warning',
+      seen: 'the database’s encoding is SQL_ASCII: it holds bytes of unknown encoding',
+      why: 'Text that is no valid UTF-8 cannot be shown; such rows stop their table.',
+    };
+  else if (facts.encoding !== 'UTF8')
+    yield {
+      check: 'C06',
+      code: 'encoding_converted',
+      severity: 'note',
+      seen: `the database’s encoding is ${facts.encoding}`,
+      why: 'The server converts to UTF-8 while it streams.',
+    };
+}
+
+function variantRefused(variant: string | undefined): { reason: string; wayOut: string } | undefined {
+  switch (variant) {
+    case 'single':
+      return {
+        reason: 'this is Azure Database for PostgreSQL Single Server, retired in March 2025',
+        wayOut: 'Migrate to Flexible Server: az postgres flexible-server migration create …, then run doctor on the new server.',
+      };
+    case 'serverless-v1':
+      return {
+        reason: 'this is Aurora Serverless v1, which cannot replicate logically',
+        wayOut:
+          'Convert it to provisioned (aws rds modify-db-cluster --engine-mode provisioned --allow-engine-mode-change …) or restore a snapshot as Serverless v2, then run doctor there.',
+      };
+    case 'limitless':
+      return { reason: 'this is an Aurora Limitless database', wayOut: 'Stream from an ordinary Aurora cluster.' };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * What was observed, as plain data: the only thing that checks look at. Made by `observe.ts`; tests make it by hand.
+ * A part that could not be read is `undefined`, never a default: checks then say `unknown`.
+ */
+import type { Consumer, ControlFacts, TableName } from './model.ts';
+
+export interface Observed {
+  readonly target: Target;
+  readonly asked: Asked;
+  /** Undefined: the session was made. */
+  readonly refusal: Failure | undefined;
+  readonly signals: Signals;
+  readonly server: ServerFacts | undefined;
+  /** The role that will stream: the one that connects, unless another was asked about. Undefined: there is no such role. */
+  readonly role: RoleFacts | undefined;
+  readonly tables: readonly TableFacts[];
+  /** More tables than are looked at one by one. */
+  readonly tablesCut: boolean;
+  /** Asked for by name and not there. */
+  readonly tablesMissing: readonly TableName[];
+  readonly publication: PublicationFacts | undefined;
+  readonly slots: readonly SlotFacts[];
+  readonly probes: Probes;
+  readonly control: ControlFacts | undefined;
+  /** Why the control plane could not be asked, where it was asked. */
+  readonly controlFailure: Failure | undefined;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly sslmode: string;
+}
+
+export interface Asked {
+  readonly consumer: Consumer;
+  readonly publication: string;
+  /** Whether the user named the publication: only then is its absence a fault. */
+  readonly publicationNamed: boolean;
+  /** Undefined: those of the publication, or every table of the user's schemas. */
+  readonly tables: readonly TableName[] | undefined;
+  /** The role that streams; undefined: the one that connects. */
+  readonly role: string | undefined;
+  /** Slots that the consumer holds at most at a time. */
+  readonly slotsNeeded: number;
+}
+
+/** An error as a MillraceError classified it. */
+export interface Failure {
+  readonly code: string;
+  /** What the server or the network sent: 42501, ETIMEDOUT. */
+  readonly sqlstate: string;
+  readonly said: string;
+}
+
+export type Probe =
+  | { readonly outcome: 'passed' }
+  | { readonly outcome: 'failed'; readonly failure: Failure }
+  | { readonly outcome: 'skipped'; readonly because: string };
+
+export interface Probes {
+  /** (a) IDENTIFY_SYSTEM on a `replication=database` connection. */
+  readonly identify: Probe;
+  /** (b) A temporary logical slot, its wait bounded. */
+  readonly slot: Probe;
+  /** (c) CREATE PUBLICATION for the wanted tables in a transaction that is rolled back; skipped where the publication is there. */
+  readonly publication: Probe;
+}
+
+/** For `recognise`: what tells one provider from another. */
+export interface Signals {
+  readonly host: string;
+  readonly port: number;
+  /** GUC → value, for those that exist. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly roles: readonly string[];
+  readonly functions: readonly string[];
+  readonly version: string;
+  readonly certificateIssuer: string | undefined;
+}
+
+export interface Setting {
+  readonly value: string;
+  readonly pendingRestart: boolean;
+}
+
+export interface ServerFacts {
+  readonly versionNum: number;
+  readonly version: string;
+  readonly standby: boolean;
+  readonly postmasterStart: string;
+  readonly tls: boolean;
+  /** As the server sees us; undefined over a socket. */
+  readonly clientAddress: string | undefined;
+  readonly encoding: string;
+  readonly collation: { readonly provider: string; readonly locale: string; readonly version: string | undefined };
+  /** `effective_wal_level` where the server has it (19 on), else `wal_level`. */
+  readonly walLevel: string;
+  readonly settings: Readonly<Record<string, Setting>>;
+  readonly slotsUsed: number;
+  readonly sendersUsed: number;
+  readonly connectionsUsed: number;
+  readonly readOnly: boolean;
+  readonly oldTransactions: readonly OldTransaction[];
+  readonly prepared: readonly { readonly gid: string; readonly ageSeconds: number }[];
+  /** Mean since the statistics were reset (14 on). */
+  readonly walBytesPerDay: number | undefined;
+  /** Other databases' and users' addresses that are connected now. */
+  readonly connectedAddresses: readonly string[];
+  /** Lines of pg_hba.conf, where we may read them. */
+  readonly hostRules: readonly HostRule[] | undefined;
+  readonly publications: readonly string[];
+}
+
+export interface OldTransaction {
+  readonly pid: number;
+  readonly user: string;
+  readonly state: string;
+  readonly ageSeconds: number;
+}
+
+export interface HostRule {
+  readonly line: number;
+  readonly type: string;
+  readonly databases: readonly string[];
+  readonly users: readonly string[];
+  readonly address: string | undefined;
+  readonly method: string;
+}
+
+export interface RoleFacts {
+  readonly name: string;
+  readonly superuser: boolean;
+  readonly replication: boolean;
+  readonly canLogin: boolean;
+  readonly bypassRls: boolean;
+  readonly connectionLimit: number;
+  readonly validUntil: string | undefined;
+  /** Group roles that stand for the right to replicate, of which it is a member: rds_replication. */
+  readonly replicationGroups: readonly string[];
+  readonly mayCreateInDatabase: boolean;
+  readonly mayConnect: boolean;
+}
+
+export interface TableFacts extends TableName {
+  readonly oid: number;
+  /** r p v m f S */
+  readonly kind: string;
+  /** p: permanent · u: unlogged · t: temporary */
+  readonly persistence: string;
+  readonly identity: 'd' | 'n' | 'f' | 'i';
+  readonly primaryKey: boolean;
+  /** The identity as it stands says which row an UPDATE met. */
+  readonly identityUsable: boolean;
+  /** A unique index that could serve as identity: immediate, total, over plain NOT NULL columns. */
+  readonly identityCandidate: string | undefined;
+  /** We (the role that connects) may ALTER it and publish it. */
+  readonly owned: boolean;
+  readonly owner: string;
+  readonly maySelect: boolean;
+  readonly mayUseSchema: boolean;
+  /** Row-level security would filter what the role reads. */
+  readonly filtered: boolean;
+  /** The topmost partitioned table above it; undefined: it is no partition. */
+  readonly root: string | undefined;
+  readonly published: boolean;
+  readonly rowFilter: string | undefined;
+  readonly bytes: number;
+  readonly rowsEstimated: number;
+  readonly generatedColumns: readonly string[];
+  /** Columns whose type comes from an extension: `location geometry (postgis)`. */
+  readonly extensionColumns: readonly string[];
+  /** Columns sorted by a collation of their own, or a nondeterministic one. */
+  readonly collatedColumns: readonly string[];
+  readonly columns: number;
+}
+
+export interface PublicationFacts {
+  readonly name: string;
+  readonly owned: boolean;
+  readonly allTables: boolean;
+  readonly viaRoot: boolean;
+  /** insert, update, delete, truncate: what it does not publish. */
+  readonly missing: readonly string[];
+  readonly tableCount: number;
+}
+
+export interface SlotFacts {
+  readonly name: string;
+  readonly plugin: string | undefined;
+  readonly logical: boolean;
+  readonly database: string | undefined;
+  readonly active: boolean;
+  readonly temporary: boolean;
+  readonly walStatus: string | undefined;
+  readonly lost: string | undefined;
+  readonly failover: boolean | undefined;
+  readonly retainedBytes: number;
+  readonly safeBytes: number | undefined;
+  readonly inactiveSeconds: number | undefined;
+}
+
+export function tableText(table: TableName): string {
+  return `${table.schema}.${table.name}`;
+}

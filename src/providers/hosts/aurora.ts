@@ -1,0 +1,76 @@
+/** Aurora PostgreSQL: provisioned and Serverless v2. Serverless v1 and Limitless are recognised by the control plane and refused. */
+import type { Provider } from '../model.ts';
+import { awsMend } from './aws.ts';
+import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+
+const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical-Configure.html';
+
+export const aurora: Provider = {
+  id: 'aurora',
+  name: 'Amazon Aurora',
+  cloud: 'aws',
+  link: LINK,
+  switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
+  replicationRight: { by: 'membership', role: 'rds_replication' },
+  requirements: [
+    ...EVERYWHERE,
+    line(
+      'AUR1',
+      'Aurora Serverless v1 does not support it.',
+      'True, and v1 ended in March 2025: convert to provisioned or Serverless v2, which do.',
+      true,
+      'C06',
+    ),
+    line('AUR2', 'As a superuser …', 'There is none: rds_superuser to set up, rds_replication to stream.', true, 'C10', 'C14', 'C17'),
+    line(
+      'AUR3',
+      'Create a DB cluster parameter group of your version’s family.',
+      'True: the cluster’s group, not the instance’s.',
+      false,
+      'C08',
+    ),
+    line('AUR4', 'Set rds.logical_replication to 1.', 'True. On Serverless v2 this alone ends scaling to zero.', false, 'C08'),
+    line(
+      'AUR5',
+      'Set max_replication_slots, max_wal_senders, max_logical_replication_workers, max_worker_processes.',
+      'The defaults often suffice; only the first two matter to a stream that leaves the cluster. doctor computes all four.',
+      true,
+      'C11',
+      'C12',
+    ),
+    line('AUR6', 'Add the IP address to the security group.', 'True; security groups live on the cluster.', false, 'C01', 'C02', 'C04'),
+    line('AUR7', 'Restart the database.', 'Reboot the writer instance; use the writer endpoint only.', false, 'C07', 'C09'),
+    line(
+      'AUR8',
+      'Create a publication mz_source for tables, or FOR ALL TABLES.',
+      'For tables. FOR ALL TABLES makes every later table without a primary key refuse its own UPDATEs.',
+      true,
+      'C15',
+    ),
+    IDENTITY,
+    ...UNSAID,
+  ],
+  mend: (need, facts) =>
+    awsMend(
+      { command: 'db-cluster', family: (versionNum) => `aurora-postgresql${Math.floor(versionNum / 10_000)}`, link: LINK },
+      need,
+      facts,
+    ),
+  traps: [
+    {
+      about: 'C18',
+      says: 'WAL lives in Aurora’s shared storage: max_slot_wal_keep_size does not bound it, and an abandoned slot is billed as storage.',
+      source: 'reported',
+    },
+    {
+      about: 'C19',
+      says: 'Slots survive a failover of the writer; clients must come back through the writer endpoint.',
+      source: 'reported',
+    },
+    {
+      about: 'C08',
+      says: 'Serverless v2 with a minimum of 0 ACU no longer pauses once rds.logical_replication is on, even without a slot.',
+      source: 'vendor',
+    },
+  ],
+};

@@ -1,0 +1,101 @@
+/** What Amazon RDS and Aurora have in common: parameter groups, security groups, and the role that grants replication. Used by `rds.ts` and `aurora.ts` only. */
+import type { Mend, MendFacts, Need } from '../model.ts';
+
+export interface ParameterGroup {
+  /** `db-parameter-group` or `db-cluster-parameter-group`. */
+  readonly command: 'db' | 'db-cluster';
+  readonly family: (versionNum: number) => string;
+  readonly link: string;
+}
+
+const EDIT_COST =
+  'A restart of the writer (no maintenance window does it). A parameter group may serve other instances: they get the change at their next restart, too. Later: somewhat more WAL.';
+
+export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Mend | undefined {
+  const cluster = group.command === 'db-cluster';
+  const name = 'millrace-logical';
+  const identifier = cluster ? '--db-cluster-identifier' : '--db-instance-identifier';
+  const groupOption = cluster ? '--db-cluster-parameter-group-name' : '--db-parameter-group-name';
+  const family = group.family(facts.versionNum);
+  const setParameter = (parameter: string, value: string): string =>
+    `aws rds modify-${group.command}-parameter-group ${groupOption} <group> --parameters "ParameterName=${parameter},ParameterValue=${value},ApplyMethod=pending-reboot"`;
+  const resource = cluster ? 'aws_rds_cluster_parameter_group' : 'aws_db_parameter_group';
+  const instance = cluster ? '<writer instance>' : facts.resource;
+  switch (need.kind) {
+    case 'logical_decoding':
+      return {
+        cli: [
+          `aws rds create-${group.command}-parameter-group ${groupOption} ${name} --db-parameter-group-family ${family} --description "logical replication"`,
+          setParameter('rds.logical_replication', '1').replace('<group>', name),
+          `aws rds modify-${cluster ? 'db-cluster' : 'db-instance'} ${identifier} ${facts.resource} ${groupOption} ${name}${cluster ? ' --apply-immediately' : ''}`,
+          `aws rds reboot-db-instance --db-instance-identifier ${instance}`,
+        ].join('\n'),
+        console: `RDS → Parameter groups → Create (family ${family}${cluster ? ', type DB cluster parameter group' : ''}) → set rds.logical_replication = 1 → ${cluster ? 'Databases → the cluster' : 'Databases → the instance'} → Modify → ${cluster ? 'DB cluster parameter group' : 'DB parameter group'} → apply → reboot the ${cluster ? 'writer' : 'instance'}.`,
+        terraform: `resource "${resource}" "${name.replace('-', '_')}" {\n  name   = "${name}"\n  family = "${family}"\n  parameter {\n    name         = "rds.logical_replication"\n    value        = "1"\n    apply_method = "pending-reboot"\n  }\n}\n# then: ${cluster ? 'db_cluster_parameter_group_name' : 'parameter_group_name'} = ${resource}.${name.replace('-', '_')}.name, and reboot: Terraform does not`,
+        cost: EDIT_COST,
+        link: group.link,
+      };
+    case 'restart':
+      return {
+        cli: `aws rds reboot-db-instance --db-instance-identifier ${instance}`,
+        console: `RDS → Databases → ${cluster ? 'the writer instance' : 'the instance'} → Actions → Reboot (without failover).`,
+        cost: 'Every client is disconnected, usually for less than a minute. Other changes that wait for a restart take effect, too.',
+        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RebootInstance.html',
+      };
+    case 'parameter':
+      return {
+        cli:
+          setParameter(need.name, awsValue(need.name, need.value)) +
+          (need.restarts ? `\naws rds reboot-db-instance --db-instance-identifier ${instance}` : ''),
+        console: `RDS → Parameter groups → the group of this ${cluster ? 'cluster' : 'instance'} → ${need.name} = ${awsValue(need.name, need.value)}${need.restarts ? ' → reboot' : ''}.`,
+        terraform: `parameter {\n  name         = "${need.name}"\n  value        = "${awsValue(need.name, need.value)}"\n  apply_method = "${need.restarts ? 'pending-reboot' : 'immediate'}"\n}`,
+        cost: need.restarts ? EDIT_COST : 'No restart. A parameter group may serve other instances, which change, too.',
+        link: group.link,
+      };
+    case 'address': {
+      const source = need.cidr ?? '<this machine’s public address>/32';
+      const ranges = source.includes(':')
+        ? `Ipv6Ranges=[{CidrIpv6=${source},Description=millrace}]`
+        : `IpRanges=[{CidrIp=${source},Description=millrace}]`;
+      return {
+        cli: `aws ec2 authorize-security-group-ingress --group-id <security group> --ip-permissions 'IpProtocol=tcp,FromPort=${facts.port},ToPort=${facts.port},${ranges}'`,
+        console: `RDS → Databases → ${facts.resource} → Connectivity & security → the VPC security group → Edit inbound rules → PostgreSQL, port ${facts.port}, source ${source}. A private database (Publicly accessible: No) is reached from inside its VPC only.`,
+        terraform: `resource "aws_vpc_security_group_ingress_rule" "millrace" {\n  security_group_id = "<security group>"\n  ip_protocol       = "tcp"\n  from_port         = ${facts.port}\n  to_port           = ${facts.port}\n  ${source.includes(':') ? 'cidr_ipv6' : 'cidr_ipv4'}         = "${source}"\n}`,
+        cost: 'No restart. Only that address is let in; the security group may serve other machines, which are opened to it, too.',
+        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html',
+      };
+    }
+    case 'direct_host':
+      return {
+        console: `Use the ${cluster ? 'writer endpoint of the cluster' : 'endpoint of the instance'}, not one of RDS Proxy (….proxy-….rds.amazonaws.com).`,
+        cost: 'Nothing.',
+        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html',
+      };
+    case 'primary':
+      return {
+        console: cluster
+          ? 'Use the writer endpoint (….cluster-….rds.amazonaws.com), never the reader’s (….cluster-ro-…).'
+          : 'Use the endpoint of the primary instance, not of a read replica.',
+        cost: 'Nothing.',
+        link: group.link,
+      };
+    case 'tls':
+      return {
+        console:
+          need.sslmode === 'require'
+            ? 'Add ?sslmode=require to the URL (RDS demands TLS from Postgres 15 on: rds.force_ssl = 1).'
+            : `curl -O https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, then ?sslmode=${need.sslmode}&sslrootcert=global-bundle.pem`,
+        cost: 'Nothing.',
+        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html',
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** AWS takes 1 and 0 for booleans, MB for max_slot_wal_keep_size, milliseconds for time-outs. */
+function awsValue(name: string, value: string): string {
+  if (name === 'max_slot_wal_keep_size') return String(Number(value.replace('GB', '')) * 1024);
+  if (name === 'wal_sender_timeout') return '60000';
+  return value;
+}

@@ -1,0 +1,21 @@
+/** Heroku Postgres: no logical replication at all. Recognised, refused. */
+import type { Provider } from '../model.ts';
+import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+
+const LINK = 'https://devcenter.heroku.com/articles/heroku-postgresql';
+
+export const heroku: Provider = {
+  id: 'heroku',
+  name: 'Heroku Postgres',
+  link: LINK,
+  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  switch: undefined,
+  replicationRight: { by: 'fixed', says: 'Heroku gives no role the right to replicate.' },
+  refused: {
+    reason: 'Heroku Postgres gives no access to logical replication',
+    wayOut:
+      'Move the database to a host that does (RDS, Cloud SQL, Crunchy Bridge, …), for example from a backup: heroku pg:backups:download.',
+  },
+  mend: () => undefined,
+  traps: [],
+};

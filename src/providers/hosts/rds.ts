@@ -1,0 +1,76 @@
+/** Amazon RDS for PostgreSQL: an instance, a Multi-AZ instance, a read replica; a Multi-AZ DB cluster has a cluster parameter group instead. */
+import type { Provider } from '../model.ts';
+import { awsMend } from './aws.ts';
+import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+
+const LINK =
+  'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_PostgreSQL.html#PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication';
+
+export const rds: Provider = {
+  id: 'rds',
+  name: 'Amazon RDS',
+  cloud: 'aws',
+  link: LINK,
+  switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
+  replicationRight: { by: 'membership', role: 'rds_replication' },
+  requirements: [
+    ...EVERYWHERE,
+    line(
+      'RDS1',
+      'The account needs the rds_superuser role.',
+      'Only to set up. To stream, membership in rds_replication suffices (rolreplication stays false, and that is right).',
+      true,
+      'C10',
+      'C14',
+      'C17',
+    ),
+    line(
+      'RDS2',
+      'Create a custom parameter group and associate it; default groups cannot be changed.',
+      'True. A group may serve other instances: give this one its own. Associating it alone takes a restart, too.',
+      false,
+      'C08',
+    ),
+    line(
+      'RDS3',
+      'Set the static parameter rds.logical_replication to 1.',
+      'True; the API says 1, SHOW says on. wal_level follows by itself.',
+      false,
+      'C08',
+    ),
+    line(
+      'RDS4',
+      'Add the IP address to the security group.',
+      'True; it does nothing for an instance that is not publicly accessible, and RDS demands TLS from Postgres 15 on.',
+      false,
+      'C01',
+      'C02',
+      'C04',
+    ),
+    line('RDS5', 'Restart the database.', 'True: until then the group shows pending-reboot. No maintenance window does it.', false, 'C09'),
+    line(
+      'RDS6',
+      'Create a publication mz_source for tables, or FOR ALL TABLES.',
+      'For tables. FOR ALL TABLES makes every later table without a primary key refuse its own UPDATEs.',
+      true,
+      'C15',
+    ),
+    IDENTITY,
+    ...UNSAID,
+  ],
+  mend: (need, facts) =>
+    awsMend({ command: 'db', family: (versionNum) => `postgres${Math.floor(versionNum / 10_000)}`, link: LINK }, need, facts),
+  traps: [
+    {
+      about: 'C18',
+      says: 'Storage autoscaling turns an abandoned slot into a bill: storage grows and never shrinks. Watch OldestReplicationSlotLag and TransactionLogsDiskUsage.',
+      source: 'vendor',
+    },
+    {
+      about: 'C19',
+      says: 'The standby of a Multi-AZ instance shares the storage, so slots survive its failover; a promoted read replica has them only from 17 on (rds.logical_slot_sync_dbname).',
+      source: 'reported',
+    },
+    { about: 'C10', says: 'IAM database authentication cannot open a replication session: use a password.', source: 'vendor' },
+  ],
+};

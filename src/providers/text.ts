@@ -1,0 +1,83 @@
+/** Lines for an 80-column terminal: wrapping that keeps a copied command working, and colour where it is wanted. Used by `report.ts` and `plan-report.ts`. */
+export const COLUMNS = 80;
+
+export interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  red(text: string): string;
+  yellow(text: string): string;
+  green(text: string): string;
+}
+
+const same = (text: string): string => text;
+export const plain: Style = { bold: same, dim: same, red: same, yellow: same, green: same };
+
+const code =
+  (on: number, off: number) =>
+  (text: string): string =>
+    `\u001B[${on}m${text}\u001B[${off}m`;
+export const coloured: Style = { bold: code(1, 22), dim: code(2, 22), red: code(31, 39), yellow: code(33, 39), green: code(32, 39) };
+
+/** Prose: broken at spaces. A word that is longer than a line stays whole. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const paragraph of text.split('\n')) {
+    let line = '';
+    for (const word of paragraph.split(' ')) {
+      if (line !== '' && line.length + 1 + word.length > width) {
+        lines.push(line);
+        line = word;
+      } else line = line === '' ? word : `${line} ${word}`;
+    }
+    lines.push(line);
+  }
+  return lines;
+}
+
+/** A shell command: broken only between its words, with a backslash, so that it still runs when copied. */
+export function wrappedCommand(text: string, width: number): string[] {
+  return text.split('\n').flatMap((command) => {
+    if (command.length <= width) return [command];
+    const words = command.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? [command];
+    const lines: string[] = [];
+    let line = '';
+    for (const word of words) {
+      if (line !== '' && line.length + 1 + word.length > width - 2) {
+        lines.push(`${line} \\`);
+        line = `  ${word}`;
+      } else line = line === '' ? word : `${line} ${word}`;
+    }
+    return [...lines, line];
+  });
+}
+
+/** SQL: its trailing remark goes on a line of its own, statements and clauses break between words outside quotes. */
+export function wrappedSql(text: string, width: number): string[] {
+  return text.split('\n').flatMap((statement) => {
+    const remark = /^(.*?;)\s+-- (.*)$/.exec(statement);
+    if (remark !== null) return [...wrappedSql(remark[1]!, width), ...wrapped(remark[2]!, width - 3).map((line) => `-- ${line}`)];
+    if (statement.length <= width) return [statement];
+    const words = statement.match(/(?:[^\s'"]|'(?:[^']|'')*'|"(?:[^"]|"")*")+/g) ?? [statement];
+    const lines: string[] = [];
+    let line = '';
+    for (const word of words) {
+      if (line !== '' && line.length + 1 + word.length > width) {
+        lines.push(line);
+        line = `  ${word}`;
+      } else line = line === '' ? word : `${line} ${word}`;
+      // A statement a line, where several stand together.
+      if (word.endsWith(';')) {
+        lines.push(line);
+        line = '';
+      }
+    }
+    return line === '' ? lines : [...lines, line];
+  });
+}
+
+/** `label   text`, the text hanging. */
+export function hanging(label: string, lines: readonly string[], indent: number, style: (text: string) => string = same): string[] {
+  const pad = ' '.repeat(indent);
+  return lines.map((line, i) => `${pad}${i === 0 ? style(label.padEnd(LABEL)) : ' '.repeat(LABEL)}${line}`);
+}
+export const LABEL = 9;
