@@ -22,7 +22,7 @@ import { Acknowledgement } from './acknowledgement.ts';
 import { concernsCopyOnly, copyTables } from './copy.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
-import type { IngestStart, IngestStatus } from './protocol.ts';
+import type { IngestOptions, IngestStatus } from './protocol.ts';
 import { Receiver } from './receiver.ts';
 import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
 import { resume } from './resume.ts';
@@ -47,12 +47,6 @@ const STEADY_MS = 10_000;
 /** While the stream is held for a copy, making the slot may wait only this long for open transactions. */
 const HELD_SLOT_TIMEOUT_MS = 10_000;
 const HOLD_POLL_MS = 5;
-
-export interface IngestOptions extends IngestStart {
-  readonly disk?: Disk;
-  readonly onStatus?: (status: IngestStatus) => void;
-  readonly watchIntervalMs?: number;
-}
 
 export class Ingest {
   readonly #disk: Disk;
@@ -113,7 +107,6 @@ export class Ingest {
       () => this.#tell(),
       (oid) => this.#leave(oid),
     );
-    this.#receiver.reconnected();
     this.#reconcile(options.tables);
     this.#finished = this.#run();
   }

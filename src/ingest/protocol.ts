@@ -1,6 +1,7 @@
 /** What the engine's coordinator asks of an ingest worker, and what the worker tells unasked. Types only; plain data crosses. */
 import type { PlainError } from '../base/errors/define.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
+import type { Disk } from '../store/disk.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 
 export interface IngestStart {
@@ -18,6 +19,13 @@ export interface IngestStart {
   readonly publication: string;
   /** All tables that are wanted. Those that are not in the log are copied, those in the log that are not wanted leave it. */
   readonly tables: readonly UpstreamTable[];
+}
+
+/** In one thread: what cannot cross to a worker. */
+export interface IngestOptions extends IngestStart {
+  readonly disk?: Disk;
+  readonly onStatus?: (status: IngestStatus) => void;
+  readonly watchIntervalMs?: number;
 }
 
 export interface IngestMethods {

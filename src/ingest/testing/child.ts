@@ -1,7 +1,8 @@
 /** An ingest in a process of its own, so that it can be killed for real: `node child.ts <options as JSON>`. Failpoints come through the environment. */
 import { LogBounds } from '../../store/log/bounds.ts';
-import { Ingest, type IngestOptions } from '../ingest.ts';
+import { Ingest } from '../ingest.ts';
 import { IngestProgress } from '../progress.ts';
+import type { IngestOptions } from '../protocol.ts';
 
 const options = JSON.parse(process.argv[2]!) as Omit<IngestOptions, 'progress' | 'bounds'>;
 const ingest = new Ingest({ ...options, progress: new IngestProgress().buffer, bounds: new LogBounds().buffer });

@@ -30,9 +30,9 @@ import {
   TRUNCATE,
   UPDATE,
 } from '../../wire/pgoutput.ts';
-import { Ingest, type IngestOptions } from '../ingest.ts';
+import { Ingest } from '../ingest.ts';
 import { IngestProgress } from '../progress.ts';
-import type { IngestStatus } from '../protocol.ts';
+import type { IngestOptions, IngestStatus } from '../protocol.ts';
 import { readSourceNote } from '../source-note.ts';
 
 /** A table with a key and TOAST values, and one without a key. */
