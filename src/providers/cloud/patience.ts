@@ -46,7 +46,15 @@ export async function read<T>(
   patience: Patience,
   signal?: AbortSignal,
 ): Promise<T> {
-  return change({ operation, send, done: () => Promise.resolve(undefined), trouble, translate, patience, ...(signal ? { signal } : {}) }) as Promise<T>;
+  return change({
+    operation,
+    send,
+    done: () => Promise.resolve(undefined),
+    trouble,
+    translate,
+    patience,
+    ...(signal ? { signal } : {}),
+  }) as Promise<T>;
 }
 
 export interface Change<T> {
@@ -84,14 +92,18 @@ export async function change<T>(options: Change<T>): Promise<T> {
       if (performance.now() > deadline)
         throw millraceError(
           'CLOUD_WAIT_EXPIRED',
-          { what: `the operation in front of ${operation}`, seconds: seconds(patience.operationTimeoutMs), last: reasonOf(failure), where: "the cloud's console" },
+          {
+            what: `the operation in front of ${operation}`,
+            seconds: seconds(patience.operationTimeoutMs),
+            last: reasonOf(failure),
+            where: "the cloud's console",
+          },
           failure,
         );
       await sleep(patience.pollMs, undefined, { signal });
       continue;
     }
-    if (sent >= patience.triesMax)
-      throw millraceError('CLOUD_UNREACHABLE', { operation, tries: sent, reason: reasonOf(failure) }, failure);
+    if (sent >= patience.triesMax) throw millraceError('CLOUD_UNREACHABLE', { operation, tries: sent, reason: reasonOf(failure) }, failure);
     options.progress?.(`${operation}: ${trouble === 'lost' ? 'no answer, looking whether it was done' : 'throttled, waiting'}`);
     await sleep(Math.min(patience.retryMs * 2 ** (sent - 1), patience.pollMs), undefined, { signal });
     if (trouble === 'lost') {
@@ -132,7 +144,17 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-const LOST = new Set(['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT']);
+const LOST = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+  'UND_ERR_SOCKET',
+  'UND_ERR_HEADERS_TIMEOUT',
+]);
 
 /** Whether the connection broke: the code may be some causes deep. */
 export function connectionBroke(error: unknown): boolean {

@@ -63,7 +63,9 @@ export class ControlPlane {
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         // A fault of the fake itself: loud, and no vendor's answer.
-        response.writeHead(599, { 'content-type': 'text/plain' }).end(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        response
+          .writeHead(599, { 'content-type': 'text/plain' })
+          .end(error instanceof Error ? (error.stack ?? error.message) : String(error));
       });
     });
   }
