@@ -90,7 +90,7 @@ test('a cut connection is taken up again, a transaction that was half received i
   source.url = `postgres://postgres:postgres@127.0.0.1:${proxy.port}/cuts`;
   source.start();
   await source.streaming();
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 3; i++) {
     const writing = source.sql(
       `INSERT INTO items SELECT i, repeat('y', 500), NULL FROM generate_series(${10_000 * (i + 1)}, ${10_000 * (i + 1) + 9_000}) i`,
     );
