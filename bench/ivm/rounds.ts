@@ -1,0 +1,74 @@
+/**
+ * Updates in batches of each size, in rounds of about equal length: a round prepares its batches outside the clock, applies them inside it, and counts CPU.
+ * Every engine that runs in JavaScript is measured by this loop.
+ */
+import { cpuMicros, median, percentile, rounded } from '../measure.ts';
+
+export const BATCH_SIZES = [1, 10, 100, 1_000, 10_000] as const;
+
+export interface BatchFigures {
+  readonly size: number;
+  /** Per CPU second of the whole process. */
+  readonly updatesPerSecond: number;
+  readonly updatesPerWallSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** How an engine takes updates: `prepare` makes one batch (not measured), `apply` brings it in and steps (measured). */
+export interface Driver<Batch> {
+  prepare(size: number): Batch;
+  apply(batch: Batch): void;
+}
+
+/** Prepared at once, at most: memory, and caches, stay as they would be in service. */
+const UPDATES_PREPARED_MAX = 10_000;
+const ROUNDS_MIN = 3;
+
+export function measure<Batch>(driver: Driver<Batch>, budgetMs: number, sizes: readonly number[] = BATCH_SIZES): BatchFigures[] {
+  return sizes.map((size) => measureSize(driver, size, budgetMs));
+}
+
+function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: number): BatchFigures {
+  const perCpuSecond: number[] = [];
+  const perWallSecond: number[] = [];
+  const latenciesUs: number[] = [];
+  let spentMs = 0;
+  let perRound = Math.max(1, Math.floor(UPDATES_PREPARED_MAX / size));
+  for (let round = 0; spentMs < budgetMs || perCpuSecond.length < ROUNDS_MIN; round++) {
+    const batches = Array.from({ length: perRound }, () => driver.prepare(size));
+    const cpuBefore = cpuMicros();
+    const startMs = performance.now();
+    let lastMs = startMs;
+    let done = 0;
+    for (const batch of batches) {
+      driver.apply(batch);
+      const nowMs = performance.now();
+      latenciesUs.push((nowMs - lastMs) * 1000);
+      lastMs = nowMs;
+      done++;
+    }
+    const updates = done * size;
+    const cpu = cpuMicros() - cpuBefore;
+    spentMs += lastMs - startMs;
+    // The first round compiles.
+    if (round === 0) {
+      latenciesUs.length = 0;
+      // A slow engine gets shorter rounds, so that there are enough of them.
+      const roundMsMax = budgetMs / 4;
+      if (lastMs - startMs > roundMsMax) perRound = Math.max(1, Math.floor((perRound * roundMsMax) / (lastMs - startMs)));
+      continue;
+    }
+    perCpuSecond.push(updates / (cpu / 1e6));
+    perWallSecond.push(updates / ((lastMs - startMs) / 1e3));
+    if (spentMs > 6 * budgetMs) break;
+  }
+  const sorted = Float64Array.from(latenciesUs).sort();
+  return {
+    size,
+    updatesPerSecond: rounded(median(perCpuSecond)),
+    updatesPerWallSecond: rounded(median(perWallSecond)),
+    p50Us: rounded(percentile(sorted, 0.5)),
+    p99Us: rounded(percentile(sorted, 0.99)),
+  };
+}
