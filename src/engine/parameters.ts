@@ -1,50 +1,34 @@
-/** Parameters of Bind as text: what planning takes. Binary forms of the types that drivers send so; others are refused by name. */
-import { millraceError } from '../base/errors.ts';
+/**
+ * Parameters of Bind as text: what planning takes. Postgres itself reads them, so that ' 7 ', an ISO date with a T, or a driver's binary form mean what they
+ * mean there, and what does not fit its type is refused with Postgres's own words (I-5).
+ */
+import type { CallOptions, CatalogClient } from '../pglite/catalog-client.ts';
 
-export function parameterTexts(
+/** text, varchar, bpchar, name, unknown, json: the text is the value. */
+const TEXT_OIDS = new Set([25, 1043, 1042, 19, 705, 114]);
+
+export async function parameterTexts(
+  catalog: Pick<CatalogClient, 'queryRaw'>,
   parameters: readonly (Uint8Array | null)[],
-  formats: readonly number[],
-  types: readonly number[],
-): (string | null)[] {
-  return parameters.map((bytes, i) => {
-    if (bytes === null) return null;
-    const format = formats.length === 0 ? 0 : formats.length === 1 ? formats[0]! : (formats[i] ?? 0);
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return format === 0 ? buffer.toString('utf8') : binaryText(buffer, types[i] ?? 0);
-  });
+  parameterFormats: readonly number[],
+  parameterTypes: readonly number[],
+  call: CallOptions,
+): Promise<(string | null)[]> {
+  if (parameters.every((bytes, i) => bytes === null || TEXT_OIDS.has(parameterTypes[i] ?? 0)))
+    return parameters.map((bytes) => (bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')));
+  const sql = `SELECT ${parameters.map((_, i) => `$${i + 1}`).join(', ')}`;
+  const { rows } = await catalog.queryRaw({ sql, parameterTypes, parameters, parameterFormats, resultFormats: [] }, call);
+  return fieldsOf(Buffer.from(rows.buffer, rows.byteOffset, rows.length));
 }
 
-function binaryText(bytes: Buffer, oid: number): string {
-  switch (oid) {
-    case 16:
-      return bytes[0] === 0 ? 'f' : 't';
-    case 20:
-      return String(bytes.readBigInt64BE());
-    case 21:
-      return String(bytes.readInt16BE());
-    case 23:
-      return String(bytes.readInt32BE());
-    case 26:
-      return String(bytes.readUInt32BE());
-    case 700:
-      return String(bytes.readFloatBE());
-    case 701:
-      return String(bytes.readDoubleBE());
-    case 17:
-      return `\\x${bytes.toString('hex')}`;
-    case 18:
-    case 19:
-    case 25:
-    case 114:
-    case 705:
-    case 1042:
-    case 1043:
-      return bytes.toString('utf8');
-    case 2950:
-      return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-    case 3802:
-      return bytes.toString('utf8', 1);
-    default:
-      throw millraceError('BINARY_FORMAT_UNSUPPORTED', { oid });
-  }
+/** One DataRow: type, length, number of fields, then each one's length (-1: NULL) and text. */
+function fieldsOf(row: Buffer): (string | null)[] {
+  let at = 7;
+  return Array.from({ length: row.readInt16BE(5) }, () => {
+    const length = row.readInt32BE(at);
+    at += 4;
+    if (length < 0) return null;
+    at += length;
+    return row.toString('utf8', at - length, at);
+  });
 }

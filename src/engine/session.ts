@@ -329,7 +329,8 @@ export class EngineSession implements Session, OpenSession {
         format,
         this.#call(signal),
       );
-    const texts = parameterTexts(parameters, parameterFormats, prepared.parameterTypes);
+    const { catalog } = this.#coordinator.mirror;
+    const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
     // Names are resolved anew at every execution: what was prepared may have been dropped and made again.
     const current = await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
