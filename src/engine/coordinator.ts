@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
-import { millraceError, type MillraceError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Logger } from '../base/logging.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
@@ -86,10 +86,15 @@ export class Coordinator {
     const coordinator = new Coordinator(options, directory);
     const phase = phases(options.logger);
     try {
-      const { objects } = await coordinator.engine.rpc.call('open', {});
-      coordinator.catalog = new Catalog(objects);
+      const opened = coordinator.engine.rpc.call('open', {}).then(({ objects }) => {
+        coordinator.catalog = new Catalog(objects);
+        return objects;
+      });
+      const refused = coordinator.mirror.open(opened.then((objects) => objects.flatMap((object) => mirrored(coordinator.catalog, object))));
+      // Told below, unless something before it fails.
+      refused.catch(() => undefined);
+      await opened;
       phase('catalog read');
-      const refused = coordinator.mirror.open(objects.flatMap((object) => mirrored(coordinator.catalog, object)));
       const [source] = coordinator.catalog.all('source');
       if (source !== undefined) await coordinator.startSource(source);
       phase('engine attached');
@@ -143,11 +148,19 @@ export class Coordinator {
   }
 
   /** The source is dropped: its slot goes with it (I-4, fault 88), and its log is forgotten when the next source begins. */
-  async stopSource(): Promise<void> {
+  async stopSource(): Promise<MillraceError | undefined> {
     const running = this.source;
     this.source = undefined;
-    await running?.ingest.stop({ dropSlot: true });
+    let left: MillraceError | undefined;
+    try {
+      await running?.ingest.stop({ dropSlot: true });
+    } catch (error) {
+      // The upstream cannot be reached: the source is gone here all the same, and the user is told what is left there.
+      if (!(error instanceof MillraceError)) throw error;
+      left = error;
+    }
     await this.engine.rpc.call('detach', {});
+    return left;
   }
 
   connectionOf(source: Source): ConnectionParameters {

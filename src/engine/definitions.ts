@@ -175,8 +175,11 @@ async function drop(coordinator: Coordinator, statement: Extract<Statement, { ki
   for (const object of ordered) catalog.remove(object.id);
   await mirror.remove(ordered.filter((object) => object.kind !== 'secret' && object.kind !== 'connection').map((object) => object.id));
   const source = ordered.find((object) => object.kind === 'source');
-  if (source !== undefined) await coordinator.stopSource();
-  else {
+  if (source !== undefined) {
+    const left = await coordinator.stopSource();
+    if (left !== undefined)
+      notices.push({ severity: 'WARNING', sqlstate: left.sqlstate, message: left.message, detail: left.detail, hint: left.hint });
+  } else {
     const oids = ordered.flatMap((object) => (object.kind === 'table' ? [object.upstream.oid] : []));
     if (oids.length > 0) await coordinator.source?.ingest.removeTables(oids);
   }

@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { assert, must } from '../base/assert.ts';
-import { millraceError, MillraceError } from '../base/errors.ts';
+import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -206,6 +206,14 @@ export class Engine {
       const fault = this.#stepped(id)?.fault;
       if (fault !== undefined) throw MillraceError.fromPlain(fault);
     }
+  }
+
+  stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
+    for (const { oid, error } of faults) {
+      const stepped = this.#stepper.tables.get(oid);
+      if (stepped !== undefined) stepped.fault ??= error;
+    }
+    this.#waiting.wake();
   }
 
   #defineTable(table: Table): void {

@@ -74,6 +74,8 @@ export interface EngineMethods {
   createIndex(params: { index: Index }): void;
   /** In drop order: dependents first. */
   drop(params: { ids: ObjectId[] }): void;
+  /** Ingest cannot go on with these tables; their neighbours can (I-8). */
+  stopTables(params: { faults: { oid: number; error: PlainError }[] }): void;
   /** Resolves when the copies of these tables are complete, or with the reason why not. */
   awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
   peek(params: PeekRequest): PeekResult;

@@ -87,6 +87,7 @@ serve<EngineMethods>(port, {
     if (engine === undefined) store.commit({ remove: ids });
     else engine.drop(ids);
   },
+  stopTables: ({ faults }) => engine?.stopTables(faults),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),
   async peek(request) {
     const result = await attached().peek(request);

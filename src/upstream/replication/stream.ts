@@ -3,7 +3,7 @@
  *
  * A walsender sends one packet a change. Reading each as it comes costs 3.5 µs of CPU a change and slows the server; so when much comes, the socket is left alone
  * for 25 ms between reads of up to 2 MiB and the kernel merges the packets (0.3 µs a change, twice the rate). When little comes, every packet is read at once: the
- * pause never adds latency to a stream that is near. Pauses under 20 ms are unstable (docs/reference/limits.md section 8).
+ * pause never adds latency to a stream that is near. Pauses under 20 ms are unstable (docs/internals/change.md).
  *
  * The one owner of `pg`'s internals beside `connection/connect.ts`. Used by `ingest`.
  */
