@@ -27,6 +27,7 @@ export async function serve(flags: ServeFlags, version: string): Promise<number>
   const logger = createLogger();
   const ended = Promise.withResolvers<number>();
   const startedMs = performance.now();
+  const listen = address(flags.listen);
   const coordinator = await Coordinator.start({
     dataDirectory: flags.data,
     version: `Millrace ${version}`,
@@ -38,7 +39,23 @@ export async function serve(flags: ServeFlags, version: string): Promise<number>
       ended.resolve(1);
     },
   });
-  const { host, port } = address(flags.listen);
+  // Whatever fails from here on, workers and the data directory's lock are given back: the process must be able to end.
+  try {
+    return await served(coordinator, listen, flags, version, startedMs, ended, logger);
+  } finally {
+    await coordinator.close();
+  }
+}
+
+async function served(
+  coordinator: Coordinator,
+  { host, port }: { host: string; port: number },
+  flags: ServeFlags,
+  version: string,
+  startedMs: number,
+  ended: PromiseWithResolvers<number>,
+  logger: Logger,
+): Promise<number> {
   const { authentication, password, fresh } = authenticationOf(flags.auth, coordinator);
   const server = await listenPgwire({
     host,
@@ -47,17 +64,20 @@ export async function serve(flags: ServeFlags, version: string): Promise<number>
     sessions: { open: async (startup) => new EngineSession(coordinator, startup) },
     logger,
   });
-  if (flags.init !== undefined) await initialise(coordinator, flags.init, logger);
-  process.stdout.write(`Millrace ${version} is ready after ${Math.round(performance.now() - startedMs)} ms, data in ${flags.data}\n`);
-  if (fresh && password !== undefined)
-    process.stdout.write(`The password of user ${USER} is ${password} (kept in the data directory; set another with MILLRACE_PASSWORD)\n`);
-  const credentials = password === undefined ? '' : `PGPASSWORD=${fresh ? password : '…'} `;
-  process.stdout.write(`  ${credentials}psql -h ${server.host} -p ${server.port} -U ${USER} ${USER}\n`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.resolve(0));
-  const code = await ended.promise;
-  await server.close();
-  await coordinator.close();
-  return code;
+  try {
+    if (flags.init !== undefined) await initialise(coordinator, flags.init, logger);
+    process.stdout.write(`Millrace ${version} is ready after ${Math.round(performance.now() - startedMs)} ms, data in ${flags.data}\n`);
+    if (fresh && password !== undefined)
+      process.stdout.write(
+        `The password of user ${USER} is ${password} (kept in the data directory; set another with MILLRACE_PASSWORD)\n`,
+      );
+    const credentials = password === undefined ? '' : `PGPASSWORD=${fresh ? password : '…'} `;
+    process.stdout.write(`  ${credentials}psql -h ${server.host} -p ${server.port} -U ${USER} ${USER}\n`);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.resolve(0));
+    return await ended.promise;
+  } finally {
+    await server.close();
+  }
 }
 
 function address(listen: string): { host: string; port: number } {

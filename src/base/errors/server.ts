@@ -8,6 +8,12 @@ export const serverErrors = defineErrors({
     because: 'An address is a host, a colon and a port; an IPv6 address stands in brackets.',
     mend: () => 'millrace serve --listen 127.0.0.1:6875',
   },
+  LISTEN_REFUSED: {
+    sqlstate: '08000',
+    says: ({ host, port, reason }: { host: string; port: number; reason: string }) => `cannot listen on ${host}:${port}: ${reason}`,
+    because: 'Another process may have the port (a Millrace that still runs, perhaps), or the address is not of this machine.',
+    mend: () => 'Stop the other process, or choose another port: millrace serve --listen 127.0.0.1:0',
+  },
   PROTOCOL_VIOLATION: {
     sqlstate: '08P01',
     says: ({ reason }: { reason: string }) => `protocol violation: ${reason}`,

@@ -72,9 +72,11 @@ export async function listenPgwire(options: PgwireOptions): Promise<PgwireServer
   });
   server.maxConnections = connectionLimits.connectionsMax + SOCKETS_BEYOND_SESSIONS_MAX;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const refused = (cause: Error): void =>
+      reject(millraceError('LISTEN_REFUSED', { host: options.host, port: options.port, reason: cause.message }, cause));
+    server.once('error', refused);
     server.listen({ host: options.host, port: options.port }, () => {
-      server.off('error', reject);
+      server.off('error', refused);
       resolve();
     });
   });
