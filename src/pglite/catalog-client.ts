@@ -32,8 +32,8 @@ const WAITING_MAX = 1_000;
 const OPEN_TIMEOUT_MS = 60_000;
 
 export interface CatalogOptions {
-  /** The whole mirror as DDL, in order, for a new worker. Asked anew at every opening. */
-  readonly rebuild?: () => readonly RebuildStep[];
+  /** The whole mirror as DDL, in order, for a new worker. Asked anew at every opening; Postgres boots meanwhile. */
+  readonly rebuild?: () => readonly RebuildStep[] | Promise<readonly RebuildStep[]>;
   /** After every opening: the steps that Postgres refused. */
   readonly onOpened?: (failures: readonly RebuildFailure[]) => void;
 }
@@ -215,8 +215,9 @@ export class CatalogClient {
       };
       worker.on('error', (error: Error) => ended(error.message));
       worker.on('exit', (code) => ended(`exit code ${code}`));
-      const boot = opened.rpc.call('boot', { rebuild: this.#options.rebuild?.() ?? [] });
-      const failures = await bounded(boot, OPEN_TIMEOUT_MS, undefined);
+      const ready = Promise.all([this.#options.rebuild?.() ?? [], opened.rpc.call('boot', {})]);
+      const [steps] = await bounded(ready, OPEN_TIMEOUT_MS, undefined);
+      const failures = await bounded(opened.rpc.call('rebuild', { steps }), OPEN_TIMEOUT_MS, undefined);
       this.#generation++;
       this.#options.onOpened?.(failures);
     } catch (error) {

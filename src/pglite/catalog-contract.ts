@@ -104,7 +104,9 @@ export interface OwnQuery extends StatementSettings {
 }
 
 export type CatalogMethods = {
-  boot(params: { readonly rebuild: readonly RebuildStep[] }): readonly RebuildFailure[];
+  boot(params: object): object;
+  /** Once, right after `boot`. */
+  rebuild(params: { readonly steps: readonly RebuildStep[] }): readonly RebuildFailure[];
   /** Statements in one transaction. */
   exec(params: { readonly ddl: readonly Ddl[] }): object;
   query(params: OwnQuery): CatalogRows;

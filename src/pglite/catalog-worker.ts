@@ -91,15 +91,16 @@ function written<R>(result: R): R {
 }
 
 serve<CatalogMethods>(must(parentPort, 'parentPort'), {
-  async boot({ rebuild: steps }) {
+  async boot() {
     instance = await PostgresInstance.boot(preparedTgz);
     return alive((pg) => {
       pg.run('SET SESSION AUTHORIZATION millrace');
       // The session's temporary schema is made once and stays; each analysis would make it again and roll it back.
       pg.run('CREATE TEMPORARY VIEW opened AS SELECT 1; DROP VIEW opened');
-      return rebuild(pg, steps);
+      return {};
     });
   },
+  rebuild: ({ steps }) => alive((pg) => rebuild(pg, steps)),
   exec: ({ ddl }) => written((alive((pg) => transaction(pg, ddl)), {})),
   query: (query) =>
     alive((pg) => pg.inTransaction(`BEGIN READ ONLY${localSettings(query)}`, 'ROLLBACK', () => pg.query(query.sql, query.parameters))),

@@ -47,6 +47,8 @@ export class Mirror {
   readonly #options: MirrorOptions;
   /** In an order in which they can be created. */
   readonly #objects = new Map<string, MirrorObject>();
+  /** Resolves when `#objects` holds what `open` was given. */
+  #filled: Promise<void> = Promise.resolve();
   #failures: readonly RebuildFailure[] = [];
   /** Rises with every change; together with the worker's generation it dates a TypeTable. */
   #version = 0;
@@ -55,17 +57,27 @@ export class Mirror {
   constructor(options: MirrorOptions) {
     this.#options = options;
     this.catalog = new CatalogClient({
-      rebuild: () => this.#rebuild(),
+      rebuild: async () => {
+        await this.#filled;
+        return this.#rebuild();
+      },
       onOpened: (failures) => {
         this.#failures = failures;
       },
     });
   }
 
-  /** Fills the mirror with what the catalog holds, in an order in which it can be created. Returns what Postgres refused; the rest is there. */
-  async open(objects: readonly MirrorObject[]): Promise<readonly RebuildFailure[]> {
+  /**
+   * Fills the mirror with what the catalog holds, in an order in which it can be created. Returns what Postgres refused; the rest is there.
+   * Postgres boots while `objects` are still being read.
+   */
+  async open(objects: readonly MirrorObject[] | Promise<readonly MirrorObject[]>): Promise<readonly RebuildFailure[]> {
     assert(this.catalog.generation === 0, 'the mirror is opened once');
-    for (const object of objects) this.#objects.set(object.id, object);
+    this.#filled = (async () => {
+      for (const object of await objects) this.#objects.set(object.id, object);
+    })();
+    // Whoever awaits it is told.
+    this.#filled.catch(() => undefined);
     await this.catalog.open();
     return this.#failures;
   }
