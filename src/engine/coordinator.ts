@@ -128,6 +128,8 @@ export class Coordinator {
       ingest: new IngestClient({
         status: (status) => {
           running.status = status;
+          const faults = status.tables.flatMap(({ oid, error }) => (error === null ? [] : [{ oid, error }]));
+          if (faults.length > 0) this.engine.rpc.call('stopTables', { faults }).catch(() => undefined);
         },
         died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
       }),
