@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { bytesPerRow, runView, type ViewRun } from './ivm/millrace.ts';
 import { planned } from './ivm/queries.ts';
 import { VIEW_NAMES, Workload, type ViewName } from './ivm/workload.ts';
-import { rounded, say } from './measure.ts';
+import { machine, rounded, say } from './measure.ts';
 import { runPeers, type PeerFigures, type PeerName } from './peers/peers.ts';
 
 /** Published JavaScript engines hold about 1 GB at this size; larger ones are for the packed engines only. */
@@ -40,6 +40,7 @@ async function main(): Promise<void> {
     );
   }
   const skipped: Partial<Record<PeerName, string>> = {};
+  const wrong: Record<string, string> = {};
   const peers = new Map<PeerName, Map<ViewName, PeerFigures>>();
   if (values['no-peers']) for (const peer of ['db-ivm', 'd2ts', 'differential'] as const) skipped[peer] = 'not asked for (--no-peers)';
   else
@@ -51,8 +52,9 @@ async function main(): Promise<void> {
       }
       const figures = peers.get(peer) ?? new Map<ViewName, PeerFigures>();
       peers.set(peer, figures.set(view, outcome));
+      if (typeof outcome.wrong === 'string') wrong[`${peer} ${view}`] = outcome.wrong;
       say(
-        `${view.padEnd(3)} ${peer.padEnd(12)} ${outcome.batches.map((batch) => `${batch.size}: ${thousands(batch.updatesPerSecond)}`).join('  ')}`,
+        `${view.padEnd(3)} ${peer.padEnd(12)} ${outcome.batches.map((batch) => `${batch.size}: ${thousands(batch.updatesPerSecond)}`).join('  ')}${typeof outcome.wrong === 'string' ? `  WRONG: ${outcome.wrong}` : ''}`,
       );
     });
   const ratio = (peer: PeerName, view: ViewName, size: number, ours: number): number | null => {
@@ -66,6 +68,8 @@ async function main(): Promise<void> {
     rows,
     bytesPerRow: bytesPerRow(plans, Math.min(rows, BYTES_SAMPLE_ROWS)),
     skipped,
+    wrongAnswersOfPeers: wrong,
+    machine: machine(),
     views: runs.map(({ name, loadRowsPerSecond, stateBytesPerLine, batches }) => ({
       name,
       loadRowsPerSecond,

@@ -34,34 +34,33 @@ function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: numbe
   const perWallSecond: number[] = [];
   const latenciesUs: number[] = [];
   let spentMs = 0;
-  let perRound = Math.max(1, Math.floor(UPDATES_PREPARED_MAX / size));
-  for (let round = 0; spentMs < budgetMs || perCpuSecond.length < ROUNDS_MIN; round++) {
+  // Rounds grow from one batch until one takes a good part of the budget: the slowest peers need 30 ms an update, the fastest 1 µs. Those rounds compile, and do not count.
+  const roundMsMin = budgetMs / 8;
+  const perRoundMax = Math.max(1, Math.floor(UPDATES_PREPARED_MAX / size));
+  let perRound = 1;
+  let counts = false;
+  while (spentMs < budgetMs || (perCpuSecond.length < ROUNDS_MIN && spentMs < 6 * budgetMs)) {
     const batches = Array.from({ length: perRound }, () => driver.prepare(size));
     const cpuBefore = cpuMicros();
     const startMs = performance.now();
     let lastMs = startMs;
-    let done = 0;
     for (const batch of batches) {
       driver.apply(batch);
       const nowMs = performance.now();
       latenciesUs.push((nowMs - lastMs) * 1000);
       lastMs = nowMs;
-      done++;
     }
-    const updates = done * size;
     const cpu = cpuMicros() - cpuBefore;
-    spentMs += lastMs - startMs;
-    // The first round compiles.
-    if (round === 0) {
+    const ms = lastMs - startMs;
+    if (counts) {
+      spentMs += ms;
+      perCpuSecond.push((perRound * size) / (cpu / 1e6));
+      perWallSecond.push((perRound * size) / (ms / 1e3));
+    } else {
       latenciesUs.length = 0;
-      // A slow engine gets shorter rounds, so that there are enough of them.
-      const roundMsMax = budgetMs / 4;
-      if (lastMs - startMs > roundMsMax) perRound = Math.max(1, Math.floor((perRound * roundMsMax) / (lastMs - startMs)));
-      continue;
+      counts = ms >= roundMsMin || perRound === perRoundMax;
+      if (ms < roundMsMin) perRound = Math.min(perRoundMax, perRound * 4);
     }
-    perCpuSecond.push(updates / (cpu / 1e6));
-    perWallSecond.push(updates / ((lastMs - startMs) / 1e3));
-    if (spentMs > 6 * budgetMs) break;
   }
   const sorted = Float64Array.from(latenciesUs).sort();
   return {

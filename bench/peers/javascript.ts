@@ -102,7 +102,6 @@ async function main(): Promise<void> {
       [],
     );
   const loadSeconds = (cpuMicros() - cpuBefore) / 1e6;
-  compare(peer!, view, shown, workload.truth(view));
 
   const batches = measure<[unknown, number][]>(
     {
@@ -118,8 +117,19 @@ async function main(): Promise<void> {
     },
     Number(budgetMs),
   );
-  compare(peer!, view, shown, workload.truth(view));
-  process.stdout.write(`${JSON.stringify({ loadSeconds: rounded(loadSeconds), batches })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ loadSeconds: rounded(loadSeconds), batches, wrong: differenceOf(peer!, view, shown, workload) })}\n`,
+  );
+}
+
+/** A peer that answers wrongly (d2ts takes two values of one 32-bit hash for one) is said to, and does not fail the run: only our own answers do that. */
+function differenceOf(peer: string, view: ViewName, shown: ReadonlyMap<number, Group>, workload: Workload): string | null {
+  try {
+    compare(peer, view, shown, workload.truth(view));
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 type Change = [[unknown, GroupRow], number];

@@ -14,6 +14,8 @@ export type PeerName = 'db-ivm' | 'd2ts' | 'differential';
 export interface PeerFigures {
   readonly loadSeconds: number;
   readonly batches: readonly { readonly size: number; readonly updatesPerSecond: number }[];
+  /** How its answer differs from the plain recomputation, if it does. */
+  readonly wrong?: string | null;
 }
 
 export interface PeerRequest {
