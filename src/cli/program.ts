@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import type { DemoFlags } from './demo.ts';
 import type { DoctorFlags } from './doctor.ts';
 import type { ServeFlags } from './serve.ts';
+import type { SetupFlags } from './setup.ts';
 
 interface JsonOption {
   readonly json?: boolean;
@@ -40,6 +41,28 @@ program
   .option('--for <consumer>', 'millrace, materialize or debezium: who will read the stream', 'millrace')
   .option('--json', 'the last line is one object')
   .action(async (url: string, options: DoctorFlags) => exit((await import('./doctor.ts')).doctor(url, options)));
+
+program
+  .command('setup')
+  .description('make a Postgres ready to be streamed from: plan, apply, prove; changes nothing without --yes. Exit 0 done, 1 not, 2 usage')
+  .argument('<postgres-url>', 'as an administrator: postgres://user:password@host:5432/database')
+  .option('--tables <names>', 'the tables to stream: orders,shop.items')
+  .option('--all-tables', 'every table, and every one that will be made')
+  .option('--publication <name>', 'what to call the publication', 'mz_source')
+  .option('--provider <name>', 'rds, aurora, cloudsql, azure, digitalocean, …: when it is not recognised')
+  .option('--cloud <resource>', 'let it use the control plane: aws:ID, gcp:PROJECT:ID, azure:ID, do:ID')
+  .option('--for <consumer>', 'millrace, materialize or debezium: who will read the stream', 'millrace')
+  .option('--role <name>', 'the role that will read the stream; made when it is not there', 'millrace')
+  .option('--init-file <file>', "where the statements with the new role's password go (mode 0600)", 'millrace-init.sql')
+  .option('--allow <cidr>', 'addresses to let in at the firewall')
+  .option('--plan', 'show the plan only (as without --yes)')
+  .option('--yes', 'do what the plan says')
+  .option('--yes-restart', 'restart the database where the plan says so')
+  .option('--undo', 'take back what setup made')
+  .option('--close-firewall', 'DigitalOcean: an empty list of trusted sources may be closed to all others')
+  .option('--emit <kind>', 'write the plan as sql, terraform or cli instead')
+  .option('--json', 'the last line is one object')
+  .action(async (url: string, options: SetupFlags) => exit((await import('./setup.ts')).setup(url, options)));
 
 program
   .command('serve')

@@ -46,7 +46,7 @@ export function doctorJson({ provider, recognised, verdict, findings, notes, siz
   };
 }
 
-function findingJson({ check, code, subject, requirements, severity, seen, why, mend }: Finding): FindingJson {
+export function findingJson({ check, code, subject, requirements, severity, seen, why, mend }: Finding): FindingJson {
   return {
     id: check,
     code,

@@ -9,6 +9,26 @@ export const providerErrors = defineErrors({
     because: 'An option that is not understood is never guessed at: setup changes a database.',
     mend: ({ allowed }) => `${allowed}`,
   },
+  SETUP_STEP_REFUSED: {
+    sqlstate: '58000',
+    says: ({ step, said }: { step: string; said: string; request: string }) => `the database refused "${step}": ${said}`,
+    because:
+      'A step is sent as it was shown; what the server says to it decides. What was done before stays, and is skipped in the next run.',
+    mend: ({ request }) => `as somebody who may: ${request}`,
+  },
+  SETUP_STEP_WITHOUT_EFFECT: {
+    sqlstate: '58000',
+    says: ({ step }: { step: string; request: string }) => `"${step}" was accepted and had no effect`,
+    because: 'After every step the state is read again; somebody may have changed it back, or the host ignores the statement.',
+    mend: ({ request }) => `look at what it was to do: ${request}`,
+  },
+  SETUP_FILE_UNUSABLE: {
+    sqlstate: '58030',
+    says: ({ file, reason }: { file: string; reason: string }) => `the file ${file} cannot be used for the new role's password: ${reason}`,
+    because:
+      'The password of the new role is kept nowhere but in that file, written before the role is made, so that an interrupted setup can go on.',
+    mend: () => '--init-file <a file that can be written>',
+  },
 
   // ------------------------------------------------------------------------------------------------ the clouds' control planes (src/providers/cloud)
   CLOUD_RESOURCE_INVALID: {

@@ -1,0 +1,203 @@
+/**
+ * Setup: observe → plan → (with leave) apply → observe again, until there is nothing left to do; then prove it as the role that will stream. A plan that could not see the database
+ * (a firewall in between) opens the way first and sees the rest in its next round. Called by `cli/setup.ts`. Keeps I-4 and I-8.
+ */
+import { connectUpstream } from '../upstream/connection/connect.ts';
+import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { apply, type Applied, type ApplyOptions } from './apply.ts';
+import { doctor, type Diagnosis, type DoctorOptions } from './doctor.ts';
+import { initStatements, passwordIn, writeInitFile, type InitFacts } from './init-file.ts';
+import type { CloudApi, Consumer, ProviderId, Step, TableName } from './model.ts';
+import { failureOf } from './observe.ts';
+import { plan, type Plan, type Wanted } from './plan.ts';
+import { MARKED_SQL, planUndo, type Marked } from './undo.ts';
+import { newPassword } from './verifier.ts';
+
+export interface SetupOptions {
+  readonly provider?: ProviderId;
+  readonly cloud?: CloudApi;
+  readonly consumer: Consumer;
+  readonly publication: string;
+  readonly tables: readonly TableName[] | 'all';
+  /** The role that streams; made when it is not there. */
+  readonly role: string;
+  /** A password of the user's own for it; else that of the init file, else a new one. */
+  readonly password?: string;
+  readonly initFile: string;
+  readonly allow: readonly string[];
+  readonly closeFirewall: boolean;
+  readonly undo: boolean;
+  /** Leave to do what the plan says; without it, the plan is all. */
+  readonly yes: boolean;
+  readonly yesRestart: boolean;
+  readonly onPlan?: (plan: Plan, diagnosis: Diagnosis, round: number) => void;
+  readonly onStep?: ApplyOptions['onStep'];
+  readonly signal?: AbortSignal;
+}
+
+export interface SetupResult {
+  readonly before: Diagnosis;
+  /** As the role that streams; undefined: nothing was applied. */
+  readonly after: Diagnosis | undefined;
+  readonly plan: readonly Step[];
+  readonly refusals: Plan['refusals'];
+  readonly applied: readonly Applied[];
+  readonly verdict: 'done' | 'planned' | 'not';
+  /** Where the statements with the password are, and the statements without it. */
+  readonly init: { readonly file: string; readonly statements: string } | undefined;
+}
+
+/** The firewall first, then the parameters, then what a restart brings to light. */
+const ROUNDS_MAX = 4;
+
+export async function setup(parameters: ConnectionParameters, options: SetupOptions): Promise<SetupResult> {
+  const itself = options.role === parameters.user;
+  const secret = new Secret(parameters, options);
+  const asked: DoctorOptions = {
+    publication: options.publication,
+    consumer: options.consumer,
+    ...(options.provider === undefined ? {} : { provider: options.provider }),
+    ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
+    ...(options.tables === 'all' ? {} : { tables: options.tables }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(itself ? {} : { role: options.role }),
+  };
+
+  const steps = new Map<string, Step>();
+  const applied = new Map<string, Applied>();
+  let before: Diagnosis | undefined;
+  let diagnosis: Diagnosis;
+  let planned: Plan;
+  for (let round = 1; ; round++) {
+    diagnosis = await doctor(parameters, asked);
+    before ??= diagnosis;
+    const wanted: Wanted = {
+      consumer: options.consumer,
+      tables: options.tables,
+      role: options.role,
+      newPassword: !itself && !options.undo && (await secret.mustBeSet(diagnosis)),
+      allow: options.allow,
+      closeFirewall: options.closeFirewall,
+    };
+    planned = options.undo
+      ? { steps: planUndo(diagnosis, wanted, await readMarked(parameters, options, diagnosis), options.cloud), refusals: [] }
+      : plan(diagnosis, wanted, options.cloud);
+    for (const step of planned.steps) steps.set(step.id, step);
+    if (round === 1 || planned.steps.some((step) => step.via !== 'hand')) options.onPlan?.(planned, diagnosis, round);
+    if (!options.yes || planned.refusals.length > 0) break;
+
+    if (!options.undo && !itself && planned.steps.some((step) => step.via !== 'hand'))
+      await secret.write(initFacts(parameters, options, diagnosis));
+    const password = await secret.value();
+    const done = await apply(parameters, planned.steps, {
+      restartAllowed: options.yesRestart,
+      ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
+      ...(password === undefined ? {} : { password }),
+      ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    for (const { id, ...outcome } of done)
+      if (!(applied.get(id)?.state === 'done' && outcome.state === 'skipped')) applied.set(id, { id, ...outcome });
+    if (done.some(({ state }) => state === 'done' && planned.steps.some((step) => step.id === 'sql.role-password'))) secret.wasSet();
+    const stopped = done.some(({ state }) => state === 'failed' || state === 'not allowed' || state === 'not reached');
+    if (stopped || !done.some(({ state }) => state === 'done') || round >= ROUNDS_MAX || options.undo) break;
+  }
+
+  const result = { before, plan: [...steps.values()], refusals: planned.refusals, applied: [...applied.values()] };
+  if (!options.yes || planned.refusals.length > 0)
+    return { ...result, after: undefined, verdict: planned.refusals.length > 0 || options.yes ? 'not' : 'planned', init: undefined };
+  if (options.undo) {
+    const failed = result.applied.some(({ state }) => state === 'failed' || state === 'not allowed' || state === 'not reached');
+    return { ...result, after: undefined, verdict: failed ? 'not' : 'done', init: undefined };
+  }
+
+  const kept = await options.cloud?.password?.(options.role, options.signal);
+  if (kept !== undefined && !itself) secret.take(kept);
+  const password = itself ? parameters.password : await secret.value();
+  const { role: _role, ...askedAsRole } = asked;
+  const after = await doctor({ ...parameters, user: options.role, password }, askedAsRole);
+  const facts = initFacts(parameters, options, after);
+  if (after.verdict === 'ready' && password !== undefined) await writeInitFile(options.initFile, initStatements(facts, password));
+  return {
+    ...result,
+    after,
+    verdict: after.verdict === 'ready' ? 'done' : 'not',
+    init: after.verdict === 'ready' ? { file: options.initFile, statements: initStatements(facts, undefined) } : undefined,
+  };
+}
+
+function initFacts(parameters: ConnectionParameters, options: SetupOptions, { observed }: Diagnosis): InitFacts {
+  const published = observed.tables.filter((table) => table.published);
+  const chosen = published.length > 0 ? published : observed.tables.filter((table) => table.root === undefined);
+  return {
+    parameters,
+    role: options.role,
+    publication: options.publication,
+    tables: chosen.length > 0 ? chosen : options.tables === 'all' ? [] : options.tables,
+    consumer: options.consumer,
+    tls: observed.server?.tls ?? false,
+  };
+}
+
+async function readMarked(parameters: ConnectionParameters, options: SetupOptions, { observed }: Diagnosis): Promise<Marked> {
+  if (observed.server === undefined) return { publication: false, role: false };
+  const connection = await connectUpstream(parameters, { purpose: 'setup' });
+  try {
+    const [row] = await connection.query(MARKED_SQL, [options.publication, options.role]);
+    return { publication: row?.['publication'] === 't', role: row?.['role'] === 't' };
+  } finally {
+    await connection.end();
+  }
+}
+
+/** The password of the role that streams: given, or found in the init file of an earlier run, or made; never printed. */
+class Secret {
+  readonly #parameters: ConnectionParameters;
+  readonly #options: SetupOptions;
+  #value: string | undefined;
+  #read = false;
+  #set = false;
+
+  constructor(parameters: ConnectionParameters, options: SetupOptions) {
+    this.#parameters = parameters;
+    this.#options = options;
+    this.#value = options.password;
+  }
+
+  async value(): Promise<string | undefined> {
+    if (this.#value === undefined && !this.#read) {
+      this.#read = true;
+      this.#value = await passwordIn(this.#options.initFile);
+    }
+    return this.#value;
+  }
+
+  take(password: string): void {
+    this.#value = password;
+  }
+
+  wasSet(): void {
+    this.#set = true;
+  }
+
+  /** The role is there and what we hold does not let it in. Only the server's own refusal counts: what keeps everybody out says nothing of a password. */
+  async mustBeSet({ observed, provider }: Diagnosis): Promise<boolean> {
+    if (this.#set || observed.role === undefined || provider.replicationRight.by === 'api' || provider.replicationRight.by === 'fixed')
+      return false;
+    if (!observed.role.canLogin) return true;
+    const password = await this.value();
+    if (password === undefined) return true;
+    try {
+      const connection = await connectUpstream({ ...this.#parameters, user: this.#options.role, password }, { purpose: 'setup' });
+      await connection.end();
+      return false;
+    } catch (error) {
+      return failureOf(error).code === 'UPSTREAM_AUTHENTICATION_FAILED';
+    }
+  }
+
+  async write(facts: InitFacts): Promise<void> {
+    this.#value = (await this.value()) ?? newPassword();
+    await writeInitFile(this.#options.initFile, initStatements(facts, this.#value));
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * The steps that SQL can do: the role, its grants, replica identities, the publication. Pure. Each says by one SELECT whether there is (still) anything to do, so that it can be
+ * skipped, repeated after an interruption, and proved. Identities come before the publication: published without one, a table refuses the application's own UPDATEs (I-4).
+ */
+import { ident, literal, qualified } from '../base/ident.ts';
+import { tableText, type Observed, type TableFacts } from './facts.ts';
+import { identityFor } from './checks/identity.ts';
+import { identityStatement } from './mends.ts';
+import type { CheckId, Consumer, HandStep, Provider, SqlStep, TableName } from './model.ts';
+
+/** On the role and the publication that setup makes, so that `--undo` takes away its own and nothing else. */
+export const MARK = 'made by millrace setup';
+
+/** Stands for the new role's password in what is shown; `apply` puts a SCRAM verifier in its place, so that the server's log never sees the password. */
+export const PASSWORD = '${password}';
+
+interface SqlStepDraft {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: readonly CheckId[];
+  readonly precondition: string;
+  readonly statements: readonly string[];
+  readonly satisfied: string;
+  readonly reversible?: boolean;
+  readonly affects?: readonly string[];
+  readonly cost?: string;
+  readonly transaction?: boolean;
+}
+
+export function sqlStep(draft: SqlStepDraft): SqlStep {
+  const request = draft.statements.join('\n');
+  return { via: 'sql', restarts: false, reversible: true, affects: [], ...draft, request, texts: { sql: request } };
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the role
+
+export function roleSteps(role: string, observed: Observed, provider: Provider, newPassword: boolean): (SqlStep | HandStep)[] {
+  const known = observed.role;
+  const right = provider.replicationRight;
+  const name = ident(role);
+  const steps: (SqlStep | HandStep)[] = [];
+  const attribute = right.by === 'attribute' ? ' REPLICATION' : '';
+  const membership = right.by === 'membership' ? [`GRANT ${ident(right.role)} TO ${name};`] : [];
+  const mayReplicate =
+    right.by === 'membership'
+      ? `EXISTS (SELECT 1 FROM pg_catalog.pg_roles g WHERE g.rolname = ${literal(right.role)} AND pg_has_role(r.oid, g.oid, 'USAGE'))`
+      : right.by === 'attribute'
+        ? '(r.rolreplication OR r.rolsuper)'
+        : 'true';
+  const cost = 'The role can read every change of every published table.';
+
+  if (known === undefined) {
+    if (right.by === 'fixed' || right.by === 'api')
+      return [
+        {
+          via: 'hand',
+          id: 'hand.role',
+          title: `Make a role ${role} that may replicate`,
+          proves: ['C10'],
+          precondition: `there is no role ${role}`,
+          request:
+            right.by === 'fixed'
+              ? right.says
+              : `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
+          restarts: false,
+          reversible: true,
+          affects: [],
+          because: 'Only the host itself gives that right.',
+          satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
+          texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
+        },
+      ];
+    steps.push(
+      sqlStep({
+        id: 'sql.role',
+        title: `Make role ${role}: may log in and replicate, nothing else`,
+        proves: ['C10'],
+        precondition: `there is no role ${role}`,
+        statements: [
+          `CREATE ROLE ${name} LOGIN${attribute} PASSWORD ${literal(PASSWORD)};`,
+          ...membership,
+          `COMMENT ON ROLE ${name} IS ${literal(MARK)};`,
+        ],
+        satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = ${literal(role)} AND r.rolcanlogin AND ${mayReplicate})`,
+        cost,
+      }),
+    );
+    return steps;
+  }
+  const able =
+    known.superuser ||
+    (right.by === 'membership' ? known.replicationGroups.includes(right.role) : right.by === 'attribute' ? known.replication : true);
+  if (!able || !known.canLogin)
+    steps.push(
+      sqlStep({
+        id: 'sql.role-right',
+        title: `Let role ${role} replicate`,
+        proves: ['C10'],
+        precondition: `role ${role} exists and may not`,
+        statements: [
+          ...(attribute === '' && known.canLogin ? [] : [`ALTER ROLE ${name}${known.canLogin ? '' : ' LOGIN'}${attribute};`]),
+          ...membership,
+        ],
+        satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = ${literal(role)} AND r.rolcanlogin AND ${mayReplicate})`,
+        cost,
+      }),
+    );
+  if (newPassword)
+    steps.push(
+      sqlStep({
+        id: 'sql.role-password',
+        title: `Give role ${role} a new password: the one it has is not known here`,
+        proves: ['C03'],
+        precondition: `role ${role} exists, and its password was not given`,
+        statements: [`ALTER ROLE ${name} PASSWORD ${literal(PASSWORD)};`],
+        // What a password is, only a login tells; apply does it once.
+        satisfied: 'SELECT false',
+        reversible: false,
+        affects: [`whoever else logs in as ${role}`],
+      }),
+    );
+  if (!known.mayConnect)
+    steps.push(
+      sqlStep({
+        id: 'sql.connect',
+        title: `Let role ${role} connect to ${observed.target.database}`,
+        proves: ['C03'],
+        precondition: 'it has no CONNECT',
+        statements: [`GRANT CONNECT ON DATABASE ${ident(observed.target.database)} TO ${name};`],
+        satisfied: `SELECT has_database_privilege(${literal(role)}, current_database(), 'CONNECT')`,
+      }),
+    );
+  return steps;
+}
+
+function factsFor({ server, target, asked }: Observed): Parameters<Provider['mend']>[1] {
+  return {
+    versionNum: server?.versionNum ?? 0,
+    database: target.database,
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    publication: asked.publication,
+    resource: '<cluster>',
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------------- grants
+
+export function grantSteps(role: string, observed: Observed): SqlStep[] {
+  const readable = observed.tables.filter((table) => ['r', 'p'].includes(table.kind));
+  const lacking =
+    observed.role === undefined
+      ? readable
+      : observed.role.superuser
+        ? []
+        : readable.filter((table) => !table.maySelect || !table.mayUseSchema);
+  const steps: SqlStep[] = [];
+  if (lacking.length > 0) {
+    const schemas = [
+      ...new Set(lacking.filter((table) => observed.role === undefined || !table.mayUseSchema).map((table) => table.schema)),
+    ];
+    const names = lacking.map((table) => qualified(table.schema, table.name));
+    steps.push(
+      sqlStep({
+        id: 'sql.grants',
+        title: `Let role ${role} read ${names.length === 1 ? names[0]! : `${names.length} tables`}`,
+        proves: ['C17'],
+        precondition: `role ${role} may not read ${names.length === 1 ? 'it' : 'them'}`,
+        statements: [
+          ...schemas.map((schema) => `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`),
+          `GRANT SELECT ON ${names.join(', ')} TO ${ident(role)};`,
+        ],
+        satisfied: `SELECT count(*) = ${lacking.length} FROM pg_catalog.pg_roles r, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE r.rolname = ${literal(role)} AND (n.nspname, c.relname) IN (${lacking.map(pair).join(', ')}) AND has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')`,
+      }),
+    );
+  }
+  const filtered = readable.filter((table) => table.filtered);
+  if (filtered.length > 0)
+    steps.push(
+      sqlStep({
+        id: 'sql.row-security',
+        title: `Let role ${role} read every row: row-level security would hide some`,
+        proves: ['C17'],
+        precondition: `row-level security filters ${filtered.map(tableText).join(', ')}`,
+        statements: [`ALTER ROLE ${ident(role)} BYPASSRLS;`],
+        satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)} AND (rolbypassrls OR rolsuper))`,
+      }),
+    );
+  return steps;
+}
+
+function pair({ schema, name }: TableName): string {
+  return `(${literal(schema)}, ${literal(name)})`;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- replica identity
+
+export function identitySteps(observed: Observed, consumer: Consumer): (SqlStep | HandStep)[] {
+  const steps: (SqlStep | HandStep)[] = [];
+  for (const table of observed.tables) {
+    if (table.kind !== 'r' || table.persistence !== 'p') continue;
+    const how = identityFor(table, consumer);
+    if (how === undefined) continue;
+    const statement = identityStatement(table, how);
+    const satisfied =
+      how.by === 'index'
+        ? `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = ${oid(table)} AND x.relname = ${literal(how.index)} AND i.indisreplident)`
+        : `SELECT relreplident = ${literal(how.by === 'full' ? 'f' : 'd')} FROM pg_catalog.pg_class WHERE oid = ${oid(table)}`;
+    const common = {
+      id: `sql.identity ${tableText(table)}`,
+      title: `Replica identity of ${tableText(table)}: ${how.by === 'index' ? `by index ${how.index}` : how.by === 'full' ? 'the whole row' : 'the primary key'}`,
+      proves: ['C16'] as const,
+      precondition:
+        how.by === 'full' && consumer === 'materialize' ? 'Materialize wants FULL' : 'it has none that says which row an UPDATE met',
+      satisfied,
+      cost:
+        how.by === 'full'
+          ? 'UPDATE and DELETE then log the whole old row: more WAL. Takes a short exclusive lock.'
+          : 'Takes a short exclusive lock.',
+    };
+    if (table.owned) steps.push(sqlStep({ ...common, statements: [statement] }));
+    else steps.push(byOwner(common, table, statement));
+  }
+  return steps;
+}
+
+function oid(table: TableFacts): string {
+  return `to_regclass(${literal(qualified(table.schema, table.name))})`;
+}
+
+interface HandDraft {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: readonly CheckId[];
+  readonly precondition: string;
+  readonly satisfied: string;
+  readonly cost?: string;
+}
+
+function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandStep {
+  return {
+    via: 'hand',
+    ...draft,
+    request: statement,
+    restarts: false,
+    reversible: true,
+    affects: [],
+    because: `${tableText(table)} belongs to "${table.owner}", and only its owner may do that`,
+    texts: { sql: statement },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the publication
+
+export function publicationSteps(observed: Observed, tables: readonly TableName[] | 'all'): (SqlStep | HandStep)[] {
+  const { asked, publication: found } = observed;
+  const name = asked.publication;
+  const there = (condition: string): string =>
+    `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = ${literal(name)} AND ${condition})`;
+  const chosen = observed.tables.filter(
+    (table) => table.root === undefined && ['r', 'p'].includes(table.kind) && table.persistence === 'p',
+  );
+  const foreign = chosen.filter((table) => !table.owned);
+  const names = chosen.map((table) => qualified(table.schema, table.name));
+  const published = (list: readonly TableFacts[]): string =>
+    there(
+      `(p.puballtables OR (SELECT count(*) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid IN (${list.map(oid).join(', ')})) = ${list.length})`,
+    );
+
+  if (found === undefined) {
+    const common = {
+      id: 'sql.publication',
+      title: `Publication ${name} for ${tables === 'all' ? 'ALL tables, now and later' : names.length === 1 ? names[0]! : `${names.length} tables`}`,
+      proves: ['C15', 'C14'] as const,
+      precondition: `there is no publication ${name}`,
+      satisfied: tables === 'all' ? there('p.puballtables') : published(chosen),
+      ...(tables === 'all' ? { affects: ['every table that will ever be made: without a primary key it refuses its own UPDATEs'] } : {}),
+    };
+    const statement = `CREATE PUBLICATION ${ident(name)} FOR ${tables === 'all' ? 'ALL TABLES' : `TABLE ${names.join(', ')}`};`;
+    if (names.length === 0 && tables !== 'all') return [];
+    if (foreign.length > 0 && tables !== 'all') return [byOwner(common, foreign[0]!, statement)];
+    return [sqlStep({ ...common, statements: [statement, `COMMENT ON PUBLICATION ${ident(name)} IS ${literal(MARK)};`] })];
+  }
+
+  const steps: (SqlStep | HandStep)[] = [];
+  const add = (draft: HandDraft & { statements: readonly string[] }): void => {
+    if (found.owned) steps.push(sqlStep(draft));
+    else
+      steps.push({
+        ...sqlStep(draft),
+        via: 'hand',
+        because: `publication ${name} belongs to another role`,
+        request: draft.statements.join('\n'),
+      } as HandStep);
+  };
+  const absent = found.allTables ? [] : chosen.filter((table) => !table.published && !leavesPublished(table, observed));
+  if (absent.length > 0)
+    add({
+      id: 'sql.publication-tables',
+      title: `Add ${absent.map(tableText).join(', ')} to publication ${name}`,
+      proves: ['C15'],
+      precondition: 'it does not publish them',
+      statements: [`ALTER PUBLICATION ${ident(name)} ADD TABLE ${absent.map((table) => qualified(table.schema, table.name)).join(', ')};`],
+      satisfied: published(absent),
+    });
+  if (found.missing.length > 0)
+    add({
+      id: 'sql.publication-operations',
+      title: `Let publication ${name} publish ${found.missing.join(', ')}, too`,
+      proves: ['C15'],
+      precondition: 'it leaves them out',
+      statements: [
+        `ALTER PUBLICATION ${ident(name)} SET (publish = '${(observed.server?.versionNum ?? 0) >= 110_000 ? 'insert, update, delete, truncate' : 'insert, update, delete'}');`,
+      ],
+      satisfied: there(`p.pubinsert AND p.pubupdate AND p.pubdelete AND coalesce(to_jsonb(p) ->> 'pubtruncate', 'true') = 'true'`),
+    });
+  for (const table of chosen.filter(({ rowFilter }) => rowFilter !== undefined)) {
+    const text = qualified(table.schema, table.name);
+    add({
+      id: `sql.publication-unfilter ${tableText(table)}`,
+      title: `Publish every row of ${tableText(table)}`,
+      proves: ['C15'],
+      precondition: `publication ${name} filters it: ${table.rowFilter}`,
+      statements: [`ALTER PUBLICATION ${ident(name)} DROP TABLE ${text};`, `ALTER PUBLICATION ${ident(name)} ADD TABLE ${text};`],
+      satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication_tables t WHERE t.pubname = ${literal(name)} AND t.schemaname = ${literal(table.schema)} AND t.tablename = ${literal(table.name)} AND to_jsonb(t) ->> 'rowfilter' IS NOT NULL)`,
+    });
+  }
+  return steps;
+}
+
+function leavesPublished(table: TableFacts, { tables }: Observed): boolean {
+  const root = qualified(table.schema, table.name);
+  return table.kind === 'p' && tables.some((leaf) => leaf.root === root && leaf.published);
+}
