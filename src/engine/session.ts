@@ -28,6 +28,9 @@ interface PreparedStatement extends Prepared {
   readonly analysis?: Analysed;
 }
 
+/** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
+const PLANT = 'millrace_test.plant_wrong_row';
+
 const NOTHING: Result['body'] = { kind: 'none' };
 
 export class EngineSession implements Session, OpenSession {
@@ -262,6 +265,7 @@ export class EngineSession implements Session, OpenSession {
       case 'rollback':
         return this.#end(statement.kind);
       case 'set':
+        if (statement.name === PLANT && process.env['MILLRACE_TEST_FAULTS'] === '1') await this.#plantWrongRow(statement.value);
         return this.#done('SET', this.settings.set(statement.name, statement.value, statement.local ? 'local' : 'session'));
       case 'reset':
         return this.#done(
@@ -399,6 +403,12 @@ export class EngineSession implements Session, OpenSession {
       [...lines, `Exactness: ${planned.exactness}`, ...planned.reasons.map((reason) => `  ${reason}`)].map((line) => [line]),
       'EXPLAIN',
     );
+  }
+
+  async #plantWrongRow(view: string | undefined): Promise<void> {
+    const object = this.#coordinator.catalog.find(['materializedView'], view ?? '', ['public']);
+    if (object === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view ?? '' });
+    await this.#coordinator.engine.rpc.call('plantWrongRow', { object: object.id });
   }
 
   // ── transaction blocks and settings ──

@@ -37,9 +37,9 @@ describe('definitions', () => {
   });
 
   test('a table that is added while writes go on', async () => {
-    let writing = true;
+    const state = { writing: true };
     const writer = (async () => {
-      for (let id = 1_000; writing; id++) {
+      for (let id = 1_000; state.writing; id++) {
         await shop.upstream(
           `BEGIN; INSERT INTO notes VALUES (${id}, 'written'); UPDATE notes SET text = 'touched ${id}' WHERE id = ${id % 500}; DELETE FROM notes WHERE id = ${id - 20}; COMMIT`,
         );
@@ -52,7 +52,7 @@ describe('definitions', () => {
       await client.query('CREATE MATERIALIZED VIEW touched AS SELECT count(*) AS notes, min(id) AS first, max(text) AS last FROM jottings');
       await pause(200);
     } finally {
-      writing = false;
+      state.writing = false;
       await writer;
     }
     await client.query('SET real_time_recency = true');

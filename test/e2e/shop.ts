@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import type pg from 'pg';
 import { freePort, RunningMillrace } from '../harness/millrace.ts';
 import { startPostgres, type TestPostgres } from '../postgres/postgres.ts';
 
