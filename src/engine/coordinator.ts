@@ -134,17 +134,23 @@ export class Coordinator {
         died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
       }),
     };
-    const { logAtLeast } = await this.engine.rpc.call('openRows', {});
-    await running.ingest.start({
-      logAtLeast,
-      logDirectory: this.directory.logDirectory,
-      directoryId: this.directory.id,
-      progress: progress.buffer,
-      bounds: bounds.buffer,
-      connection: this.connectionOf(source),
-      publication: source.publication,
-      tables: this.catalog.all('table').map((table) => table.upstream),
-    });
+    try {
+      const { logAtLeast } = await this.engine.rpc.call('openRows', {});
+      await running.ingest.start({
+        logAtLeast,
+        logDirectory: this.directory.logDirectory,
+        directoryId: this.directory.id,
+        progress: progress.buffer,
+        bounds: bounds.buffer,
+        connection: this.connectionOf(source),
+        publication: source.publication,
+        tables: this.catalog.all('table').map((table) => table.upstream),
+      });
+    } catch (error) {
+      // Nobody else ends it, and a thread that lives keeps the process.
+      await running.ingest.terminate();
+      throw error;
+    }
     this.source = running;
     await this.engine.rpc.call('attach', { progress: progress.buffer, bounds: bounds.buffer, types: this.mirror.evaluatorTypes() });
   }

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { millraceError } from '../base/errors.ts';
 import { replaceFile, type Disk } from '../store/disk.ts';
 import { InForce } from '../store/log/in-force.ts';
 import { LogReader } from '../store/log/reader.ts';
@@ -31,7 +32,13 @@ export function noSource(since: number): SourceNote {
 
 export function readSourceNote(logDirectory: string): SourceNote | undefined {
   const file = join(logDirectory, NAME);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as SourceNote) : undefined;
+  if (!existsSync(file)) return undefined;
+  const text = readFileSync(file, 'utf8');
+  try {
+    return JSON.parse(text) as SourceNote;
+  } catch (cause) {
+    throw millraceError('LOG_DAMAGED', { file, offset: 0, reason: 'it is not the note that was written' }, cause);
+  }
 }
 
 export function writeSourceNote(disk: Disk, logDirectory: string, note: SourceNote): void {
