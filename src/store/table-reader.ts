@@ -68,6 +68,7 @@ export class TableReading {
   readonly #changes: Changes;
   readonly #oid: number;
   readonly #state: TableState;
+  readonly #isKeyed: boolean;
   readonly #maps = new Map<number, readonly number[]>();
   readonly #out = new ByteWriter(BATCH_BYTES_MAX);
   readonly #offsets = new Uint32Array(BATCH_ROWS_MAX + 1);
@@ -103,6 +104,7 @@ export class TableReading {
     this.#changes = changes;
     this.#oid = oid;
     this.#state = state;
+    this.#isKeyed = isKeyed(state);
     this.columns = state.shapes[state.shape]!.columns;
   }
 
@@ -110,17 +112,29 @@ export class TableReading {
     const { arena } = this.#changes;
     let place = 0;
     if (!this.#changes.cleared.has(this.#oid)) {
-      for (const { key, value } of this.#snapshot.rowsOf(this.#oid)) {
-        let order = -1;
-        while (place < arena.order.length) {
-          order = arena.key(arena.order[place]!).compare(key);
-          if (order >= 0) break;
-          place = this.#merged(place, undefined);
+      const scan = this.#snapshot.scan(this.#oid);
+      let changedKey = this.#changedKey(place);
+      try {
+        while (scan.next()) {
+          if (changedKey === undefined || scan.compareKey(changedKey) < 0) this.#stored(scan.value, scan.valueLength);
+          else {
+            // Copies: others read the store while a batch is out.
+            const key = scan.copyKey();
+            const value = scan.copyValue();
+            while (changedKey !== undefined && changedKey.compare(key) < 0) {
+              place = this.#merged(place, undefined);
+              changedKey = this.#changedKey(place);
+              if (this.#isFull()) yield this.#batch();
+            }
+            if (changedKey?.equals(key) === true) {
+              place = this.#merged(place, value);
+              changedKey = this.#changedKey(place);
+            } else this.#stored(value, value.length);
+          }
           if (this.#isFull()) yield this.#batch();
         }
-        if (place < arena.order.length && order === 0) place = this.#merged(place, value);
-        else this.#stored(value);
-        if (this.#isFull()) yield this.#batch();
+      } finally {
+        scan.close();
       }
     }
     while (place < arena.order.length) {
@@ -132,6 +146,11 @@ export class TableReading {
 
   close(): void {
     this.#snapshot.close();
+  }
+
+  #changedKey(place: number): Buffer | undefined {
+    const { arena } = this.#changes;
+    return place < arena.order.length ? arena.key(arena.order[place]!) : undefined;
   }
 
   /** Adds the row that a run of changes makes of what is stored. Returns the place behind the run. */
@@ -146,23 +165,24 @@ export class TableReading {
         table: qualified(this.#state.table.schema, this.#state.table.name),
         reason: contradiction,
       });
-    if (merged.value !== undefined) this.#stored(merged.value);
+    if (merged.value !== undefined) this.#stored(merged.value, merged.value.length);
     return end;
   }
 
-  #stored(value: Buffer): void {
-    if (isKeyed(this.#state)) return this.#row(value, SHAPE_BYTES, value.readUInt16BE(0), 1);
-    for (const { tuple, shape, count } of readBucket(value)) this.#row(tuple, 0, shape, count);
+  #stored(value: Uint8Array, length: number): void {
+    if (this.#isKeyed) return this.#row(value, SHAPE_BYTES, length, (value[0]! << 8) | value[1]!, 1);
+    const bucket = Buffer.from(value.buffer, value.byteOffset, length);
+    for (const { tuple, shape, count } of readBucket(bucket)) this.#row(tuple, 0, tuple.length, shape, count);
   }
 
-  #row(bytes: Buffer, at: number, shape: number, weight: number): void {
+  #row(bytes: Uint8Array, at: number, end: number, shape: number, weight: number): void {
     // `isFull` leaves room for a bucket.
     assert(this.#count < BATCH_ROWS_MAX, 'a batch overflows');
-    if (shape === this.#state.shape) this.#out.raw(bytes, at);
+    if (shape === this.#state.shape) this.#out.raw(bytes, at, end);
     else {
       let map = this.#maps.get(shape);
       if (map === undefined) this.#maps.set(shape, (map = shapeMap(this.#state, shape, this.#state.shape)));
-      writeReshaped(this.#out, bytes, at, map);
+      writeReshaped(this.#out, Buffer.from(bytes.buffer, bytes.byteOffset, end), at, map);
     }
     this.#weights[this.#count++] = weight;
     this.#offsets[this.#count] = this.#out.length;

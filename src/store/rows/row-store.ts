@@ -6,6 +6,7 @@
 import { open, type Database, type RootDatabase, type Transaction } from 'lmdb';
 import { millraceError } from '../../base/errors.ts';
 import { cutAt } from '../log/transactions.ts';
+import { RowScan, ScanHooks, type ScanDatabase } from './row-scan.ts';
 import { cutToJson, type CutJson, type TableState } from './table-state.ts';
 import { tableEnd, tablePrefix } from './tuple.ts';
 
@@ -26,7 +27,7 @@ export interface FoldFacts {
 }
 
 const PAGE_BYTES = 8192;
-/** Six databases are used; LMDB wants to know beforehand. */
+/** Six databases are used, one of them twice; LMDB wants to know beforehand. */
 const DATABASES_MAX = 8;
 
 const FOLD = 'fold';
@@ -34,6 +35,8 @@ const FOLD = 'fold';
 export class RowStore {
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #rows: Database<Buffer, Buffer>;
+  readonly #scanned: ScanDatabase;
+  readonly #scanHooks = new ScanHooks();
   readonly #facts: Database<FoldFacts, string>;
   readonly #tables: Database<TableState, number>;
   readonly #relations: Database<Buffer, number>;
@@ -52,6 +55,7 @@ export class RowStore {
       noSubdir: false,
     });
     this.#rows = this.#environment.openDB({ name: 'rows', encoding: 'binary', keyEncoding: 'binary' });
+    this.#scanned = this.#environment.openDB({ name: 'rows', encoding: 'binary', ...this.#scanHooks.options });
     this.#facts = this.#environment.openDB({ name: 'facts', encoding: 'json' });
     this.#tables = this.#environment.openDB({ name: 'tables', encoding: 'json' });
     this.#relations = this.#environment.openDB({ name: 'relations', encoding: 'binary' });
@@ -167,7 +171,8 @@ export class RowStore {
   snapshot(): RowSnapshot {
     this.#environment.resetReadTxn();
     const transaction = this.#rows.useReadTransaction();
-    return new RowSnapshot(transaction, this.#rows, this.#facts, this.#tables, this.#relations);
+    const scan = (oid: number): RowScan => new RowScan(this.#scanned, this.#scanHooks, oid, transaction);
+    return new RowSnapshot(transaction, this.#rows, scan, this.#facts, this.#tables, this.#relations);
   }
 
   async close(): Promise<void> {
@@ -178,6 +183,8 @@ export class RowStore {
 export class RowSnapshot {
   readonly #transaction: Transaction;
   readonly #rows: Database<Buffer, Buffer>;
+  /** All rows of a table in key order. */
+  readonly scan: (oid: number) => RowScan;
   readonly facts: FoldFacts;
   readonly tables: ReadonlyMap<number, TableState>;
   readonly relations: ReadonlyMap<number, Buffer>;
@@ -186,12 +193,14 @@ export class RowSnapshot {
   constructor(
     transaction: Transaction,
     rows: Database<Buffer, Buffer>,
+    scan: (oid: number) => RowScan,
     facts: Database<FoldFacts, string>,
     tables: Database<TableState, number>,
     relations: Database<Buffer, number>,
   ) {
     this.#transaction = transaction;
     this.#rows = rows;
+    this.scan = scan;
     this.facts = facts.get(FOLD, { transaction }) ?? { foldedTo: cutToJson(cutAt(0)) };
     this.tables = new Map(tables.getRange({ transaction }).map(({ key, value }): [number, TableState] => [key, value]));
     this.relations = new Map(relations.getRange({ transaction }).map(({ key, value }): [number, Buffer] => [key, Buffer.from(value)]));
@@ -199,11 +208,6 @@ export class RowSnapshot {
 
   get(key: Buffer): Buffer | undefined {
     return this.#rows.get(key, { transaction: this.#transaction });
-  }
-
-  /** All rows of a table in key order. Keys and values are valid until the next step. */
-  rowsOf(oid: number): Iterable<{ key: Buffer; value: Buffer }> {
-    return this.#rows.getRange({ start: tablePrefix(oid), end: tableEnd(oid), transaction: this.#transaction });
   }
 
   close(): void {
