@@ -45,10 +45,13 @@ export function plan(diagnosis: Diagnosis, wanted: Wanted, cloud?: CloudPlanner)
 function sqlSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiStep | HandStep)[]): Step[] {
   const { observed, provider } = diagnosis;
   if (observed.server === undefined || observed.server.standby) return [];
-  const apiMakesRole = byApi.some((step) => step.proves.includes('C10'));
+  const apiMakesRole = byApi.some((step) => step.via === 'api' && step.proves.includes('C10'));
+  const role = apiMakesRole ? [] : roleSteps(wanted.role, observed, provider, wanted.newPassword);
+  // A role that a person makes first is granted to in the next run.
+  const comes = observed.role !== undefined || apiMakesRole || role.some((step) => step.via === 'sql');
   return [
-    ...(apiMakesRole ? [] : roleSteps(wanted.role, observed, provider, wanted.newPassword)),
-    ...grantSteps(wanted.role, observed),
+    ...role,
+    ...(comes ? grantSteps(wanted.role, observed) : []),
     ...identitySteps(observed, wanted.consumer),
     ...publicationSteps(observed, wanted.tables),
     ...ownSettings(diagnosis),
