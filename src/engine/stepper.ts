@@ -148,6 +148,21 @@ export class Stepper implements LogVisitor {
     this.onTableChanged(table);
   }
 
+  /** Its copy was given up, and begins anew: what was copied before counts for nothing. */
+  removed(oid: number): void {
+    const table = this.tables.get(oid);
+    if (table === undefined) return;
+    const isRead = this.#dataflow.arrangements().some(({ kind, object }) => kind === 'table' && object === table.id);
+    if (isRead) table.fault ??= millraceError('TABLE_FAULTY', { table: table.upstream.name, reason: 'its copy began anew' }).toPlain();
+    table.snapshotLsn = undefined;
+    table.rowsCopied = 0;
+    this.onTableChanged(table);
+  }
+
+  table({ oid }: UpstreamTable): void {
+    this.removed(oid);
+  }
+
   /** Tables that take changes of the transaction under way. */
   #tableAt(oid: number): SteppedTable | undefined {
     const table = this.tables.get(oid);
