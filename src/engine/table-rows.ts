@@ -141,6 +141,7 @@ export class ReadableRows {
       if (snapshotLsn !== undefined) copied.set(oid, { snapshotLsn: parseLsn(snapshotLsn), rows: 0 });
     walk(this.#log, cutFromJson(must(this.#snapshot.facts, 'facts').foldedTo), this.#position.offset, {
       copied: ({ oid, snapshotLsn, rows }) => void copied.set(oid, { snapshotLsn, rows }),
+      table: ({ oid }) => void copied.delete(oid),
       removed: (oid) => void copied.delete(oid),
     });
     return copied;
