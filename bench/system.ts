@@ -72,7 +72,7 @@ export class System {
   }
 
   /** Publishes these tables, starts `serve` and copies them. */
-  async serve(tables: readonly string[]): Promise<pg.Client> {
+  async serve(tables: readonly string[], beforeSource: () => void = () => {}): Promise<pg.Client> {
     await this.sql.query(`DROP PUBLICATION IF EXISTS mz_source; CREATE PUBLICATION mz_source FOR TABLE ${tables.join(', ')}`);
     this.#millrace = new RunningMillrace({ dataDirectory: this.dataDirectory, port: await freePort() });
     await (await this.#millrace.connect()).end();
@@ -80,6 +80,7 @@ export class System {
     await client.query(
       `CREATE CONNECTION upstream TO POSTGRES (HOST '${this.upstream.host}', PORT ${this.upstream.port}, DATABASE 'postgres', USER 'postgres')`,
     );
+    beforeSource();
     await client.query(
       `CREATE SOURCE upstream_source FROM POSTGRES CONNECTION upstream (PUBLICATION 'mz_source') FOR TABLES (${tables.join(', ')})`,
     );

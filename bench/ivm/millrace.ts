@@ -50,7 +50,7 @@ export function runView(name: ViewName, plan: Planned, workload: Workload, budge
 export function driverOf(flow: Dataflow, workload: Workload): Driver<Updates> {
   return {
     prepare(size) {
-      const writer = new TupleWriter();
+      const writer = new TupleWriter(size);
       const offsets = new Int32Array(size);
       for (let i = 0; i < size; i++)
         offsets[i] = writer.line(
@@ -97,8 +97,7 @@ export function bytesPerRow(plan: Planned, lines: number): number {
     { columns, key: [0] },
     columns.map((_, position) => position),
   );
+  input.load(allRows(new Workload(lines), 'lineitem'));
   input.arrangement.addIndex([1]);
-  const workload = new Workload(lines);
-  input.load(allRows(workload, 'lineitem'));
   return rounded(input.bytes() / lines);
 }

@@ -10,8 +10,13 @@ const SHIP_DATES = Array.from({ length: 2_000 }, (_, day) => new Date(FIRST_DAY 
 
 /** Rows one after another in one buffer that grows. */
 export class TupleWriter {
-  bytes: Buffer = Buffer.allocUnsafe(1 << 16);
+  bytes: Buffer;
   end = 0;
+
+  /** Room for so many rows at first. */
+  constructor(rows: number) {
+    this.bytes = Buffer.allocUnsafe(rows * ROW_BYTES_MAX);
+  }
 
   clear(): void {
     this.end = 0;
@@ -95,7 +100,7 @@ const BATCH_ROWS = 4_096;
 /** All rows of a table, in batches: each batch is gone when the next one is asked for. */
 export function* allRows(workload: Workload, table: 'orders' | 'lineitem'): Generator<TupleBatch> {
   const count = table === 'orders' ? workload.orders : workload.lines;
-  const writer = new TupleWriter();
+  const writer = new TupleWriter(BATCH_ROWS);
   for (let from = 0; from < count; from += BATCH_ROWS) {
     writer.clear();
     const offsets = new Int32Array(Math.min(BATCH_ROWS, count - from));
