@@ -44,6 +44,14 @@ export interface ArrangementBytes {
   readonly rows: number;
 }
 
+/** What a query asked once may take. */
+export interface QueryBounds {
+  interrupt(): void;
+  readonly bytesMax: number;
+}
+
+const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
+
 interface Table {
   readonly shape: TableShape;
   readonly inputs: TableInput[];
@@ -111,7 +119,7 @@ export class Dataflow {
   /** Between steps. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
   install(object: string, plan: Plan, hydrate: Hydrate): void {
     assert(!this.#views.has(object) && !this.#tables.has(object), `${object} is installed twice`);
-    this.#views.set(object, this.#make(object, plan, hydrate, false));
+    this.#views.set(object, this.#make(object, plan, hydrate, undefined));
     this.#readers = new Map();
   }
 
@@ -123,9 +131,12 @@ export class Dataflow {
     this.#readers = new Map();
   }
 
-  /** A query asked once: its rows now, leaving nothing behind. Tables that are arranged are read there, others row by row as they come. */
-  evaluate(plan: Plan, hydrate: Hydrate): { rows: Arrangement; errors: ViewError[] } {
-    const installed = this.#make('query', plan, hydrate, true);
+  /**
+   * A query asked once: its rows now, leaving nothing behind. Tables that are arranged are read there, others row by row as they come. `bounds.interrupt` is
+   * asked now and then, and throws to give up; more state than `bounds.bytesMax` is MEMORY_EXHAUSTED.
+   */
+  evaluate(plan: Plan, hydrate: Hydrate, bounds: QueryBounds = UNBOUNDED): { rows: Arrangement; errors: ViewError[] } {
+    const installed = this.#make('query', plan, hydrate, bounds);
     this.#release(installed);
     return { rows: installed.graph.output, errors: errorsOf(installed.graph) };
   }
@@ -258,8 +269,9 @@ export class Dataflow {
     return readers;
   }
 
-  /** `once`: only to be hydrated, then dropped; then no table is arranged for it. */
-  #make(object: string, plan: Plan, hydrate: Hydrate, once: boolean): Installed {
+  /** `bounds`: only to be hydrated, then dropped; then no table is arranged for it. */
+  #make(object: string, plan: Plan, hydrate: Hydrate, bounds: QueryBounds | undefined): Installed {
+    const once = bounds !== undefined;
     assert(this.#dirty.size === 0, 'a view is installed between steps');
     const fused = this.#fuse(plan, once);
     const below: ViewGraph[] = [];
@@ -291,7 +303,12 @@ export class Dataflow {
       }
       const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
       buildView(graph, fused, sources, this.#evaluator, this.#validate);
-      graph.hydrate(this.#pieceRowsMax);
+      graph.hydrate(this.#pieceRowsMax, () => {
+        if (bounds === undefined) return;
+        bounds.interrupt();
+        if (graph.stateBytes() > bounds.bytesMax)
+          throw new DataflowFault('MEMORY_EXHAUSTED', `the query needs more than ${bounds.bytesMax} bytes`);
+      });
     } catch (cause) {
       this.#release({ graph, inputs });
       throw cause;

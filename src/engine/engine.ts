@@ -8,6 +8,7 @@ import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
+import { DataflowFault } from '../dataflow/fault.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
@@ -19,12 +20,14 @@ import type { Batch } from './encode.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, scansOf } from './plan-scans.ts';
+import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
 import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
+import { ViewIndexes } from './view-indexes.ts';
 import { Waiting } from './waiting.ts';
 
 /** How long the loop sleeps when nothing comes: marks for idle subscribers, and a look at the sync. */
@@ -62,6 +65,7 @@ export class Engine {
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
+  readonly #indexes: ViewIndexes;
   readonly #snapshots = new Map<number, { readonly timestamp: number; readonly position: Cut }>();
   #ticks = 0;
   #running = true;
@@ -72,6 +76,7 @@ export class Engine {
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
     this.#evaluator = parts.evaluator;
+    this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
     this.#progress = parts.progress;
     this.#logger = parts.logger;
@@ -96,7 +101,7 @@ export class Engine {
     } finally {
       rows.close();
     }
-    for (const object of objects) if (object.kind === 'index') this.#addIndex(object);
+    for (const object of objects) if (object.kind === 'index') this.#indexes.add(object);
     this.#clock.next();
     void this.#loop();
   }
@@ -150,7 +155,11 @@ export class Engine {
   async createMaterializedView(view: MaterializedView, timeoutMs: number): Promise<number> {
     await this.awaitTables(this.#tablesUnder(view.plan), timeoutMs);
     const startedMs = performance.now();
-    await this.#withRows(view.plan, (rows) => this.#dataflow.install(view.id, view.plan, this.#hydrate(rows)));
+    try {
+      await this.#withRows(view.plan, (rows) => this.#dataflow.install(view.id, view.plan, this.#hydrate(rows)));
+    } catch (error) {
+      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: view.name, reason: error.message }, error) : error;
+    }
     const hydrationMs = Math.round(performance.now() - startedMs);
     try {
       this.commit([view], []);
@@ -163,7 +172,7 @@ export class Engine {
   }
 
   createIndex(index: Index): void {
-    this.#addIndex(index);
+    this.#indexes.add(index);
     this.commit([index], []);
   }
 
@@ -171,6 +180,7 @@ export class Engine {
     this.#store.commit({ remove: ids });
     failpoint('ddl');
     for (const id of ids) {
+      this.#indexes.drop(id);
       const view = this.#views.get(id);
       if (view !== undefined) {
         this.#subscriptions.closeAllOf(
@@ -225,10 +235,6 @@ export class Engine {
   #stepped(id: ObjectId): SteppedTable | undefined {
     const table = this.#tables.get(id);
     return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
-  }
-
-  #addIndex(index: Index): void {
-    if (this.#dataflow.has(index.onId)) this.#dataflow.addIndex(index.onId, index.columns);
   }
 
   /** A view that cannot be rehydrated is faulty by itself; the others start. */
@@ -303,6 +309,11 @@ export class Engine {
       refuseErrors(this.#dataflow.errors(plan.object));
       return { ...finished(this.#dataflow.output(plan.object), finish, format, interrupt), ...at() };
     }
+    const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
+    if (few !== undefined) {
+      for (const { object } of scansOf(plan)) refuseErrors(this.#dataflow.errors(object));
+      return { ...this.#evaluated(this.#dataflow, { ...request, plan: few }, undefined, interrupt), ...at() };
+    }
     return this.#withRows(plan, (rows) => ({ ...this.#evaluated(this.#dataflow, request, rows, interrupt), ...at() }));
   }
 
@@ -325,9 +336,21 @@ export class Engine {
     rows: ReadableRows | undefined,
     interrupt: () => void,
   ): Pick<Answer, 'batches' | 'values'> {
-    const result = dataflow.evaluate(request.plan, this.#hydrate(rows, interrupt));
+    const result = this.#bounded(() =>
+      dataflow.evaluate(request.plan, this.#hydrate(rows, interrupt), { interrupt, bytesMax: limits.queryMemoryBytesMax }),
+    );
     refuseErrors(result.errors);
     return finished(result.rows, request.finish, request.format, interrupt);
+  }
+
+  #bounded<T>(evaluate: () => T): T {
+    try {
+      return evaluate();
+    } catch (error) {
+      if (error instanceof DataflowFault && error.code === 'MEMORY_EXHAUSTED')
+        throw millraceError('QUERY_TOO_LARGE', { bytesMax: limits.queryMemoryBytesMax }, error);
+      throw error;
+    }
   }
 
   #refuseFaults(plan: Plan): void {

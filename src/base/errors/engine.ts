@@ -73,6 +73,12 @@ export const engineErrors = defineErrors({
     detail: ({ reasons }: { view: string; exactness: string; reasons: readonly string[] }) => reasons.join('; '),
     mend: () => 'SET require_exact = off;',
   },
+  VIEW_NOT_STARTED: {
+    sqlstate: '53200',
+    says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" could not be started: ${reason}`,
+    because: 'Its first computation failed, or needs more memory than one piece of work may take; nothing was left behind.',
+    mend: () => 'EXPLAIN the query: a join without a key multiplies its sides',
+  },
   VIEW_FAULTY: {
     sqlstate: 'XX000',
     says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
@@ -160,9 +166,11 @@ export const engineErrors = defineErrors({
   },
   REFERENCE_MISSING: {
     sqlstate: '42P01',
-    says: ({ table, publication }: { table: string; publication: string; database: string }) => `table ${table} is not in publication "${publication}"`,
+    says: ({ table, publication }: { table: string; publication: string; database: string }) =>
+      `table ${table} is not in publication "${publication}"`,
     because: 'Only published tables are in the stream.',
-    mend: ({ table, publication }: { table: string; publication: string; database: string }) => `ALTER PUBLICATION ${publication} ADD TABLE ${table}; on the upstream database`,
+    mend: ({ table, publication }: { table: string; publication: string; database: string }) =>
+      `ALTER PUBLICATION ${publication} ADD TABLE ${table}; on the upstream database`,
   },
   PREPARED_STATEMENT_MISSING: {
     sqlstate: '26000',
@@ -190,7 +198,8 @@ export const engineErrors = defineErrors({
   STATEMENT_TOO_COMPLEX: {
     sqlstate: '54001',
     says: () => 'stack depth limit exceeded',
-    because: 'The statement (or a function in it) nests so deeply that Postgres could not answer; its worker was started again and no other statement was harmed.',
+    because:
+      'The statement (or a function in it) nests so deeply that Postgres could not answer; its worker was started again and no other statement was harmed.',
     mend: () => 'split the expression, or use a common table expression',
   },
   CATALOG_BUSY: {
@@ -222,7 +231,8 @@ export const engineErrors = defineErrors({
     says: ({ timeoutMs }: { timeoutMs: number; sql: string }) => `a function call did not end within ${timeoutMs} ms`,
     because: 'Functions without a native form run in batches with a deadline, so that one endless call cannot stop every view.',
     detail: ({ sql }: { timeoutMs: number; sql: string }) => `in ${sql.slice(0, 200)}`,
-    mend: () => 'look for an argument that makes the function run for very long (repeat, generate_series, a regular expression) and bound it',
+    mend: () =>
+      'look for an argument that makes the function run for very long (repeat, generate_series, a regular expression) and bound it',
   },
   PREPARED_CATALOG_MISSING: {
     sqlstate: 'F0000',

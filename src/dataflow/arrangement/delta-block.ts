@@ -5,12 +5,15 @@
 import { assert } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { RowSink } from '../../values/space.ts';
+import { DataflowFault } from '../fault.ts';
 
 /** Small: a view has several blocks, and most views most of the time change by a row. */
 const WORDS_INITIAL = 1 << 9;
 const HEAP_BYTES_INITIAL = 1 << 9;
 /** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
 const KEPT_BYTES_MAX = 8 << 20;
+/** Steps and hydration come in pieces; a piece whose matches need more than this (a cross join of large tables) would take the process with it (I-6). */
+const BYTES_MAX = 512 << 20;
 
 export class DeltaBlock implements RowSink {
   readonly layout: RowLayout;
@@ -57,6 +60,7 @@ export class DeltaBlock implements RowSink {
     const offset = this.#heapUsed;
     const end = offset + ((bytes + 7) & ~7);
     if (end > this.heap.length) {
+      if (end > BYTES_MAX) throw tooLarge();
       const grown = new Uint8Array(Math.max(end, this.heap.length * 2));
       grown.set(this.heap.subarray(0, offset));
       this.heap = grown;
@@ -80,9 +84,14 @@ export class DeltaBlock implements RowSink {
   }
 
   #growWords(needed: number): void {
+    if (needed * 4 > BYTES_MAX) throw tooLarge();
     const grown = new Int32Array(Math.max(needed, this.words.length * 2));
     grown.set(this.words.subarray(0, this.length * this.stride));
     this.words = grown;
     this.doubles = new Float64Array(grown.buffer);
   }
+}
+
+function tooLarge(): DataflowFault {
+  return new DataflowFault('MEMORY_EXHAUSTED', `one piece of work would need more than ${BYTES_MAX >> 20} MiB of rows`);
 }

@@ -147,8 +147,8 @@ export class ViewGraph {
     for (const node of this.#program(table)) node.output.clear();
   }
 
-  /** Once, after it is built; reads `rowsMax` rows at a time. */
-  hydrate(rowsMax: number): void {
+  /** Once, after it is built; reads `rowsMax` rows at a time. `interrupt` is asked after each piece, and throws to give up. */
+  hydrate(rowsMax: number, interrupt: () => void = () => {}): void {
     for (const port of this.ports) {
       port.feed(emptyBlock(port.layout));
       if (port.side !== null) port.side.visible = false;
@@ -159,7 +159,7 @@ export class ViewGraph {
     }
     this.#emit();
     for (const node of this.nodes) node.output.clear();
-    for (const port of this.ports.toReversed()) this.#hydrateFrom(port, rowsMax);
+    for (const port of this.ports.toReversed()) this.#hydrateFrom(port, rowsMax, interrupt);
     for (const port of this.ports) port.feed(null);
   }
 
@@ -179,7 +179,7 @@ export class ViewGraph {
     for (const release of this.releases) release();
   }
 
-  #hydrateFrom(port: Port, rowsMax: number): void {
+  #hydrateFrom(port: Port, rowsMax: number, interrupt: () => void): void {
     const chunk = new DeltaBlock(port.layout);
     const nodes = this.nodes.filter((node) => node.ports.has(port));
     port.feed(chunk);
@@ -191,6 +191,7 @@ export class ViewGraph {
       if (this.root.ports.has(port)) this.#emit();
       for (const node of nodes) node.output.clear();
       chunk.clear();
+      interrupt();
     } while (next !== 0);
     port.feed(emptyBlock(port.layout));
   }
