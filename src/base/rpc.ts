@@ -34,7 +34,9 @@ export class Transferred<T> {
   }
 }
 
-type Handler<F> = F extends (params: infer P) => infer R ? (params: P) => Awaited<R> | Transferred<Awaited<R>> | Promise<Awaited<R> | Transferred<Awaited<R>>> : never;
+type Handler<F> = F extends (params: infer P) => infer R
+  ? (params: P) => Awaited<R> | Transferred<Awaited<R>> | Promise<Awaited<R> | Transferred<Awaited<R>>>
+  : never;
 
 /** Serves `methods` on the port. An unexpected error is answered as such, with its stack for the log, and does not end the worker. */
 export function serve<M extends Methods<M>>(port: MessagePort, methods: { readonly [K in keyof M]: Handler<M[K]> }): void {
@@ -87,7 +89,11 @@ export class RpcClient<M extends Methods<M>> {
     });
   }
 
-  call<K extends keyof M & string>(method: K, params: Parameters<M[K]>[0], transfer: readonly TransferListItem[] = []): Promise<Awaited<ReturnType<M[K]>>> {
+  call<K extends keyof M & string>(
+    method: K,
+    params: Parameters<M[K]>[0],
+    transfer: readonly TransferListItem[] = [],
+  ): Promise<Awaited<ReturnType<M[K]>>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (this.#open.size >= REQUESTS_MAX) return Promise.reject(new AssertionError(`more than ${REQUESTS_MAX} requests open (${method})`));
     const id = this.#next++;

@@ -68,7 +68,8 @@ export const storeErrors = defineErrors({
     sqlstate: 'XX001',
     says: ({ table, reason }: { table: string; reason: string }) => `the stored rows of table ${table} contradict the stream: ${reason}`,
     because: 'A row that is changed must be there; if it is not, something was lost, and the table is stopped rather than shown wrong.',
-    mend: ({ table }: { table: string; reason: string }) => `Drop the table from its source and add it again: it is copied afresh (${table}).`,
+    mend: ({ table }: { table: string; reason: string }) =>
+      `Drop the table from its source and add it again: it is copied afresh (${table}).`,
   },
   TABLE_NOT_READABLE: {
     sqlstate: '55000',
