@@ -18,7 +18,7 @@ import { HashTable } from './arrangement/hash-table.ts';
 import type { CopyFunction, SameFunction, TupleDecoder } from './expression/contract.ts';
 import { compileCopy, compileSame, compileTupleDecoder } from './expression/rows.ts';
 import { DataflowFault } from './fault.ts';
-import { TupleSource, type TupleBatch } from './tuple-source.ts';
+import type { TupleBatch } from './tuple-source.ts';
 
 export interface TableShape {
   /** All columns, in the order in which they are sent. */
@@ -30,7 +30,6 @@ export interface TableShape {
 /** What an UPDATE or DELETE tells of the old row: nothing, the key columns alone ('K'), or all of it ('O'). */
 export type OldTuple = 'none' | 'key' | 'row';
 
-const LOAD_ROWS = 4096;
 const STAGE_ROWS = 128;
 /** Kinds of changes. */
 const INSERT = 0;
@@ -104,12 +103,7 @@ export class TableInput {
 
   /** Rows there before any change: straight into the arrangement. A table without a key may repeat them. */
   load(batches: Iterable<TupleBatch>): void {
-    const source = new TupleSource(this.layout, this.columns, batches);
-    const block = new DeltaBlock(this.layout);
-    for (let next = 1; next !== 0; block.clear()) {
-      next = source.read(0, LOAD_ROWS, block);
-      this.arrangement.apply(block);
-    }
+    for (const batch of batches) this.arrangement.load(batch, this.#decode, this.#unchanged);
   }
 
   insert(bytes: Uint8Array, offset: number): void {

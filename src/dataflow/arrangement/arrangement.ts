@@ -8,12 +8,13 @@
  * 128 rows: hash all, touch all slots, touch all heads, then act; the loads of one stage overlap (250 ns → 15 ns each). Cost: one probe a changed row and index (I-7).
  * Called by operators, `table-input.ts` and `graph/`.
  */
-import { must } from '../../base/assert.ts';
+import { assert, must } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { RowSpace } from '../../values/space.ts';
-import type { CopyFunction, HashFunction, SameFunction } from '../expression/contract.ts';
+import type { CopyFunction, HashFunction, SameFunction, TupleDecoder } from '../expression/contract.ts';
 import { compileCopy, compileSame } from '../expression/rows.ts';
 import { DataflowFault } from '../fault.ts';
+import type { TupleBatch } from '../tuple-source.ts';
 import type { DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
 import { RowMemory } from './row-memory.ts';
@@ -137,6 +138,42 @@ export class Arrangement {
     this.#holdIds(n);
     this.memory.reserve(n);
     for (let from = 0; from < n; from += STAGE_ROWS) this.#stageKnown(delta, known, from, Math.min(n, from + STAGE_ROWS));
+  }
+
+  /** Rows that are there before any change, decoded in their place. A counted arrangement's may repeat. Once loading began, before any index is added. */
+  load({ bytes, offsets, weights }: TupleBatch, decode: TupleDecoder, unchanged: Uint8Array): void {
+    const { memory } = this;
+    const { hash, table } = this.identity;
+    const hashes = this.#hashes;
+    const ids = this.#entered;
+    assert(this.#indexes.length === 0, 'rows are loaded before an index is made');
+    memory.reserve(offsets.length);
+    for (let from = 0; from < offsets.length; from += STAGE_ROWS) {
+      const n = Math.min(STAGE_ROWS, offsets.length - from);
+      let sum = 0;
+      for (let i = 0; i < n; i++) {
+        const id = memory.allocate();
+        const row = memory.address(id);
+        decode(bytes, offsets[from + i]!, memory, row, unchanged);
+        ids[i] = id;
+        hashes[i] = hash(memory, row);
+        sum += table.touch(hashes[i]!);
+      }
+      this.touched = sum | 0;
+      for (let i = 0; i < n; i++) {
+        const id = ids[i]!;
+        const weight = weights === undefined ? 1 : weights[from + i]!;
+        const known = this.#find(memory, memory.address(id), hashes[i]!);
+        if (this.keyed && (known !== 0 || weight !== 1)) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
+        if (known === 0) {
+          memory.words[memory.header(id)] = weight;
+          table.insertHere(id);
+        } else {
+          memory.words[memory.header(known)] = memory.weight(known) + weight;
+          memory.free(id);
+        }
+      }
+    }
   }
 
   /** Calls back for every row: its id, word address and weight. The arrangement must not change meanwhile. */
