@@ -161,6 +161,8 @@ export interface TableFacts extends TableName {
   readonly owner: string;
   readonly maySelect: boolean;
   readonly mayUseSchema: boolean;
+  /** We (the role that connects) may let others read it: both the table and its schema. */
+  readonly grantable: boolean;
   /** Row-level security would filter what the role reads. */
   readonly filtered: boolean;
   /** The topmost partitioned table above it; undefined: it is no partition. */

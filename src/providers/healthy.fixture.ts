@@ -52,6 +52,7 @@ export const healthyTable: TableFacts = {
   owner: 'shop',
   maySelect: true,
   mayUseSchema: true,
+  grantable: true,
   filtered: false,
   root: undefined,
   published: true,

@@ -379,6 +379,7 @@ function readTable(row: TextRow): TableFacts {
     owner: row['owner'] ?? '',
     maySelect: yes(row['may_select']),
     mayUseSchema: yes(row['may_use']),
+    grantable: yes(row['grantable']),
     filtered: yes(row['filtered']),
     root: optional(row['root']),
     published: yes(row['published']),

@@ -151,6 +151,7 @@ SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relpe
      ORDER BY i.indnatts, x.relname LIMIT 1) AS candidate,
   pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner,
   has_table_privilege(me.oid, c.oid, 'SELECT') AS may_select, has_schema_privilege(me.oid, n.oid, 'USAGE') AS may_use,
+  has_table_privilege(c.oid, 'SELECT WITH GRANT OPTION') AND (has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION') OR has_schema_privilege(me.oid, n.oid, 'USAGE')) AS grantable,
   c.relrowsecurity AND NOT me.sees_all AND (c.relforcerowsecurity OR NOT pg_has_role(me.oid, c.relowner, 'USAGE')) AS filtered,
   (SELECT format('%I.%I', rn.nspname, rc.relname) FROM pg_catalog.pg_class rc JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE rc.oid = one.root) AS root,
   p.tablename IS NOT NULL AS published, p.rowfilter,

@@ -147,7 +147,7 @@ function factsFor({ server, target, asked }: Observed): Parameters<Provider['men
 
 // ---------------------------------------------------------------------------------------------------------------- grants
 
-export function grantSteps(role: string, observed: Observed): SqlStep[] {
+export function grantSteps(role: string, observed: Observed): (SqlStep | HandStep)[] {
   const readable = observed.tables.filter((table) => ['r', 'p'].includes(table.kind));
   const lacking =
     observed.role === undefined
@@ -155,26 +155,17 @@ export function grantSteps(role: string, observed: Observed): SqlStep[] {
       : observed.role.superuser
         ? []
         : readable.filter((table) => !table.maySelect || !table.mayUseSchema);
-  const steps: SqlStep[] = [];
-  if (lacking.length > 0) {
-    const schemas = [
-      ...new Set(lacking.filter((table) => observed.role === undefined || !table.mayUseSchema).map((table) => table.schema)),
-    ];
-    const names = lacking.map((table) => qualified(table.schema, table.name));
-    steps.push(
-      sqlStep({
-        id: 'sql.grants',
-        title: `Let role ${role} read ${names.length === 1 ? names[0]! : `${names.length} tables`}`,
-        proves: ['C17'],
-        precondition: `role ${role} may not read ${names.length === 1 ? 'it' : 'them'}`,
-        statements: [
-          ...schemas.map((schema) => `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`),
-          `GRANT SELECT ON ${names.join(', ')} TO ${ident(role)};`,
-        ],
-        satisfied: `SELECT count(*) = ${lacking.length} FROM pg_catalog.pg_roles r, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE r.rolname = ${literal(role)} AND (n.nspname, c.relname) IN (${lacking.map(pair).join(', ')}) AND has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')`,
-      }),
-    );
+  const steps: (SqlStep | HandStep)[] = [];
+  const ours = lacking.filter((table) => table.grantable);
+  const theirs = lacking.filter((table) => !table.grantable);
+  if (ours.length > 0) steps.push(grants('sql.grants', role, ours, observed));
+  if (theirs.length > 0) {
+    const owners = [...new Set(theirs.map((table) => `"${table.owner}"`))].join(', ');
+    steps.push({
+      ...grants('hand.grants', role, theirs, observed),
+      via: 'hand',
+      because: `${theirs.map(tableText).join(', ')}: only ${owners} may let others read that`,
+    });
   }
   const filtered = readable.filter((table) => table.filtered);
   if (filtered.length > 0)
@@ -189,6 +180,23 @@ export function grantSteps(role: string, observed: Observed): SqlStep[] {
       }),
     );
   return steps;
+}
+
+function grants(id: string, role: string, tables: readonly TableFacts[], observed: Observed): SqlStep {
+  const schemas = [...new Set(tables.filter((table) => observed.role === undefined || !table.mayUseSchema).map((table) => table.schema))];
+  const names = tables.map((table) => qualified(table.schema, table.name));
+  return sqlStep({
+    id,
+    title: `Let role ${role} read ${names.length === 1 ? names[0]! : `${names.length} tables`}`,
+    proves: ['C17'],
+    precondition: `role ${role} may not read ${names.length === 1 ? 'it' : 'them'}`,
+    statements: [
+      ...schemas.map((schema) => `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`),
+      `GRANT SELECT ON ${names.join(', ')} TO ${ident(role)};`,
+    ],
+    satisfied: `SELECT count(*) = ${tables.length} FROM pg_catalog.pg_roles r, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE r.rolname = ${literal(role)} AND (n.nspname, c.relname) IN (${tables.map(pair).join(', ')}) AND has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')`,
+  });
 }
 
 function pair({ schema, name }: TableName): string {

@@ -66,7 +66,7 @@ export async function dress(what: Dress, options: DressOptions = {}): Promise<Dr
     await dresser.end();
     const gate = new TcpGate(() => postgres.port);
     await gate.listen();
-    const dressed = new Dressed(what, postgres, gate, factory, certificates?.remove);
+    const dressed = new Dressed(what, postgres, gate, factory, certificates === undefined ? undefined : () => certificates.remove());
     await dressed.begin();
     return dressed;
   } catch (error) {
