@@ -101,6 +101,9 @@ export async function change<T>(options: Change<T>): Promise<T> {
           failure,
         );
       await sleep(patience.pollMs, undefined, { signal });
+      // What runs may be our own, of a request whose answer was lost, or somebody else's of the same kind.
+      const outcome = await options.done();
+      if (outcome !== undefined) return outcome;
       continue;
     }
     if (sent >= patience.triesMax) throw millraceError('CLOUD_UNREACHABLE', { operation, tries: sent, reason: reasonOf(failure) }, failure);

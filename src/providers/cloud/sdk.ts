@@ -12,12 +12,12 @@ export interface SdkSource {
 }
 
 /** The modules in the order of `packages`. */
-export function loadSdk(source: SdkSource, environment: NodeJS.ProcessEnv = process.env): unknown[] {
-  return source.packages.map((name) => load(name, source, environment));
+export function loadSdk(source: SdkSource): unknown[] {
+  return source.packages.map((name) => load(name, source));
 }
 
-function load(name: string, source: SdkSource, environment: NodeJS.ProcessEnv): unknown {
-  for (const require of [createRequire(import.meta.url), ...places(environment).map((place) => createRequire(place))]) {
+function load(name: string, source: SdkSource): unknown {
+  for (const require of [createRequire(import.meta.url), ...places().map((place) => createRequire(place))]) {
     let file: string;
     try {
       file = require.resolve(name);
@@ -30,8 +30,8 @@ function load(name: string, source: SdkSource, environment: NodeJS.ProcessEnv): 
   throw millraceError('CLOUD_SDK_MISSING', source);
 }
 
-function places(environment: NodeJS.ProcessEnv): string[] {
-  const extra = (environment['NODE_PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
+function places(): string[] {
+  const extra = (process.env['NODE_PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
   // createRequire looks in the node_modules of the folders above the file that it is given.
   return [path.join(process.cwd(), 'index.js'), ...extra.map((entry) => path.join(path.resolve(entry), '..', 'index.js'))];
 }

@@ -66,7 +66,7 @@ class Refusal extends Error {
 
 /** Looks for which the old state is still shown. */
 const LOOKS_BEHIND = 1;
-const LOOKS_APPLYING = 2;
+const LOOKS_APPLYING = 3;
 const PAGE = 5;
 
 export class RdsFake implements Vendor {
@@ -273,7 +273,7 @@ export class RdsFake implements Vendor {
         return {
           securityGroupInfo: new List(
             'item',
-            members(form['GroupId']).map((id) => this.#securityGroupShown(String(id))),
+            members(form['GroupId']).map((id) => this.#securityGroupShown(id as string)),
           ),
         };
       case 'AuthorizeSecurityGroupIngress':
