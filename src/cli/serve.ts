@@ -11,6 +11,7 @@ import { EngineSession } from '../engine/session.ts';
 import type { Authentication } from '../server/pgwire/authentication.ts';
 import { scramVerifier } from '../server/pgwire/scram.ts';
 import { listenPgwire } from '../server/pgwire/server.ts';
+import { redacted } from '../sql/statements/redacted.ts';
 
 export interface ServeFlags {
   readonly data: string;
@@ -109,7 +110,7 @@ async function initialise(coordinator: Coordinator, file: string, logger: Logger
       try {
         const result = await session.execute(await session.prepare(text, []), [], [], []);
         if (result.body.kind !== 'none') for await (const batch of result.body.batches) void batch;
-        logger.info({ statement: text.slice(0, 80) }, result.tag(0));
+        logger.info({ statement: redacted(text).slice(0, 80) }, result.tag(0));
       } catch (error) {
         if (!(error instanceof MillraceError) || error.code !== 'OBJECT_EXISTS') throw error;
         process.stdout.write(`${error.message}, left as it is\n`);

@@ -20,6 +20,8 @@ export function define(coordinator: Coordinator, statement: Statement, by: Defin
     switch (statement.kind) {
       case 'createSecret':
         return createSecret(coordinator, statement);
+      case 'alterSecret':
+        return alterSecret(coordinator, statement);
       case 'createConnection':
         return createConnection(coordinator, statement, by);
       case 'createSource':
@@ -56,6 +58,17 @@ async function createSecret(coordinator: Coordinator, statement: Extract<Stateme
   await engine.rpc.call('commit', { put: [secret], remove: [] });
   catalog.add(secret);
   return { tag: 'CREATE SECRET', notices: [] };
+}
+
+/** A rotated password: what streams goes on, and the next attempt to connect uses it (fault 83); when nothing streams, that is at once. */
+async function alterSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'alterSecret' }>): Promise<Defined> {
+  const { catalog, directory } = coordinator;
+  const secret = catalog.find(['secret'], statement.name, ['public']);
+  if (secret === undefined) throw millraceError('OBJECT_MISSING', { kind: 'secret', name: statement.name });
+  directory.writeSecrets({ ...directory.readSecrets(), [secret.id]: statement.value });
+  const [source] = catalog.all('source');
+  if (source !== undefined) await coordinator.source?.ingest.setConnection(coordinator.connectionOf(source));
+  return { tag: 'ALTER SECRET', notices: [] };
 }
 
 async function createConnection(

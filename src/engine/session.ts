@@ -8,6 +8,7 @@ import type { Notice, Prepared, Result, ResultColumn, Session } from '../server/
 import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
+import { redacted } from '../sql/statements/redacted.ts';
 import type { Name, Statement } from '../sql/statements/statement.ts';
 import { printPlan } from '../sql/plan/print.ts';
 import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
@@ -102,7 +103,7 @@ export class EngineSession implements Session, OpenSession {
   async #guarded<T>(text: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#running = controller;
-    this.running = text;
+    this.running = redacted(text);
     try {
       return await work(controller.signal);
     } catch (error) {

@@ -263,8 +263,8 @@ describe('reads while writes go on', () => {
 });
 
 describe('statements that are too much', () => {
-  /** A subscriber sees each write within two seconds while `heavy` runs. (A new SELECT waits: one Postgres analyses for everybody, one statement at a time.) */
-  async function whileFresh<T>(id: number, heavy: () => Promise<T>): Promise<T> {
+  /** A subscriber sees each write soon while `heavy` runs. (A new SELECT waits: one Postgres analyses for everybody, one statement at a time.) */
+  async function whileFresh<T>(id: number, heavy: () => Promise<T>, staleMsMax = 2_000): Promise<T> {
     const subscriber = await shop.connect();
     try {
       const changes = lines(subscriber, `SUBSCRIBE (SELECT id FROM orders WHERE id >= ${id} AND id < ${id + 5})`);
@@ -278,7 +278,7 @@ describe('statements that are too much', () => {
         await shop.upstream(`INSERT INTO orders VALUES (${next}, 1, 10, 'new')`);
         const written = performance.now();
         expect((await changes.next()).value).toMatchObject({ 2: String(next) });
-        expect(performance.now() - written).toBeLessThan(2_000);
+        expect(performance.now() - written).toBeLessThan(staleMsMax);
       }
       return await running;
     } finally {
@@ -333,9 +333,10 @@ describe('statements that are too much', () => {
 
   test("a fallback function past the evaluator's deadline", async () => {
     const heavy = await shop.connect();
-    // Quadratic backtracking inside Postgres's own regular expressions; no native form.
-    const slow = `SELECT id, regexp_count(repeat('a', 20000 + id), '(a*)*(a*)*b') AS n FROM customers`;
-    const outcome = await whileFresh(720_000, () => refusal(heavy.query(slow)));
+    // Immutable, without a native form, and seconds for a row.
+    const slow = `SELECT id, length(factorial(31000 + id)::text) AS digits FROM customers`;
+    // The engine asks the evaluator and waits: for its deadline of a second, and until another one has started.
+    const outcome = await whileFresh(720_000, () => refusal(heavy.query(slow)), 8_000);
     expect(outcome.code).toMatch(/^(57014|54\d\d\d)$/);
     expect(await textRows(heavy, 'SELECT md5(name) FROM customers WHERE id = 1')).toEqual(
       await shop.oracle('SELECT md5(name) FROM customers WHERE id = 1'),

@@ -69,7 +69,7 @@ export const upstreamErrors = defineErrors({
     says: ({ user, host }: Login & Said) => `the upstream at ${host} refuses the password of user "${user}"`,
     because: 'Millrace reads the secret again at every attempt, so a rotated password is picked up; until then nothing streams.',
     detail: said,
-    mend: ({ user }: Login & Said) => `ALTER ROLE ${ident(user)} PASSWORD '…' upstream, or ALTER SECRET here`,
+    mend: ({ user }: Login & Said) => `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET … AS '…'; here`,
   },
   UPSTREAM_ACCESS_REFUSED: {
     sqlstate: '28000',

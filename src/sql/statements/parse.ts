@@ -28,6 +28,8 @@ function parse(reader: TokenReader): Statement {
       return query(reader);
     case 'create':
       return parseCreate(reader);
+    case 'alter':
+      return alter(reader);
     case 'drop':
       return drop(reader);
     case 'show':
@@ -93,7 +95,7 @@ function parse(reader: TokenReader): Statement {
 }
 
 const KNOWN_TO_POSTGRES = new Set(
-  'alter analyze call checkpoint cluster comment declare do fetch grant import load lock move notify reassign refresh reindex release revoke savepoint security vacuum'.split(
+  'analyze call checkpoint cluster comment declare do fetch grant import load lock move notify reassign refresh reindex release revoke savepoint security vacuum'.split(
     ' ',
   ),
 );
@@ -116,6 +118,14 @@ function objectKind(reader: TokenReader): DropKind {
   const found = DROPPED.find(([words]) => reader.accept(...words));
   if (found === undefined) throw reader.unexpected('SECRET, CONNECTION, SOURCE, TABLE, VIEW, MATERIALIZED VIEW or INDEX');
   return found[1];
+}
+
+/** A secret's value is the one thing that changes in place: a rotated password. */
+function alter(reader: TokenReader): Statement {
+  if (!reader.accept('alter', 'secret')) throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'ALTER' });
+  const name = reader.identifier();
+  reader.expect('as');
+  return { kind: 'alterSecret', name, value: reader.string('the secret as a string') };
 }
 
 function drop(reader: TokenReader): Statement {

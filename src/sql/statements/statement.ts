@@ -8,6 +8,7 @@ export interface Name {
 export type Statement =
   | { readonly kind: 'query'; readonly text: string }
   | { readonly kind: 'createSecret'; readonly name: string; readonly ifNotExists: boolean; readonly value: string }
+  | { readonly kind: 'alterSecret'; readonly name: string; readonly value: string }
   | {
       readonly kind: 'createConnection';
       readonly name: string;
