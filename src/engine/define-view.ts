@@ -3,7 +3,7 @@
  * What is not exact is said now (a NOTICE), never discovered later (I-1).
  */
 import { millraceError } from '../base/errors.ts';
-import type { Exactness } from '../dataflow/plan/plan.ts';
+import type { Exactness } from '../dataflow/plan/exactness.ts';
 import type { Notice } from '../server/session.ts';
 import { exactnessNotice } from '../sql/plan/plan-query.ts';
 import type { Statement } from '../sql/statements/statement.ts';

@@ -3,7 +3,7 @@
  * (`natives/table.ts`); whatever is not in it goes to the fallback. Every native is held against PGlite by a property test.
  */
 import type { Call, Expression } from '../plan/expression.ts';
-import type { Exactness } from '../plan/plan.ts';
+import type { Exactness } from '../plan/exactness.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import type { Generator, Operand } from './generator.ts';
 

@@ -2,11 +2,11 @@
  * What can be said of an expression before it runs: can it fail (then it may not be moved below a join or a filter), is it all native (latency), and how
  * exact is it against the upstream (DESIGN 3.1). Conservative: unknown functions can fail. Float aggregates are the planner's. Called by the planner and the graph.
  */
-import { unreachable } from '../../base/assert.ts';
+import { partsOf } from '../plan/columns.ts';
 import { ordersByBytes } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import type { Call, Expression } from '../plan/expression.ts';
-import type { Exactness } from '../plan/plan.ts';
+import type { Exactness } from '../plan/exactness.ts';
 import { nativeIoCast } from './io-cast.ts';
 import type { Native } from './native.ts';
 import { nativeOf } from './natives/table.ts';
@@ -32,7 +32,7 @@ export function weakest(a: Exactness, b: Exactness): Exactness {
 }
 
 export function exactnessOf(expression: Expression, session: SessionSettings = UTC_SESSION): Exactness {
-  return children(expression).reduce<Exactness>(
+  return partsOf(expression).reduce<Exactness>(
     (worst, child) => weakest(worst, exactnessOf(child, session)),
     ownExactness(expression, session),
   );
@@ -98,37 +98,7 @@ const BOOL: PgType = { oid: 16, name: 'boolean', kind: 'base', storage: 'bool', 
 const collated = (collation: Collation | undefined): { collation?: Collation } => (collation === undefined ? {} : { collation });
 
 function someNode(expression: Expression, test: (node: Expression) => boolean): boolean {
-  return test(expression) || children(expression).some((child) => someNode(child, test));
-}
-
-export function children(node: Expression): readonly Expression[] {
-  switch (node.kind) {
-    case 'column':
-    case 'constant':
-      return [];
-    case 'call':
-    case 'and':
-    case 'or':
-    case 'coalesce':
-    case 'nullIf':
-    case 'isDistinct':
-    case 'minMax':
-    case 'fallback':
-      return node.args;
-    case 'not':
-    case 'isNull':
-    case 'booleanTest':
-    case 'relabel':
-    case 'ioCast':
-    case 'canonical':
-      return [node.arg];
-    case 'case':
-      return [...node.whens.flatMap(({ when, then }) => [when, then]), node.otherwise];
-    case 'anyAll':
-      return [node.left, ...node.elements];
-    default:
-      return unreachable(node);
-  }
+  return test(expression) || partsOf(expression).some((child) => someNode(child, test));
 }
 
 /** Transcendental float8 functions: the C libraries differ in the last digit. */

@@ -22,7 +22,7 @@ import { TopKOperator } from '../operators/topk.ts';
 import type { Expression } from '../plan/expression.ts';
 import type { RowSource } from '../tuple-source.ts';
 import { typesOf, type Fused, type FusedJoin, type FusedStateful, type Side } from './fuse.ts';
-import { column, substitute } from './rewrite.ts';
+import { columnRef, mapColumns } from '../plan/columns.ts';
 import { Validator } from './validator.ts';
 import { Port, type GraphNode, type Stream, type ViewGraph } from './view-graph.ts';
 
@@ -152,7 +152,7 @@ function portOf(object: string, { view, sources }: Building): Port {
 /** From the table's columns to those that its input keeps. */
 function placed(table: TableSource | undefined): (expression: Expression) => Expression {
   if (table === undefined) return (expression) => expression;
-  return (expression) => substitute(expression, (ref) => column(table.columns.indexOf(ref.index), ref.type));
+  return (expression) => mapColumns(expression, (ref) => columnRef(table.columns.indexOf(ref.index), ref.type));
 }
 
 interface BuiltSide {
@@ -195,7 +195,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
     side: { arrangement, index, layout: stream.layout, shared: false, filter: null, visible: true },
     column: (at) => {
       const position = must(side.position.get(at), 'column of a join side');
-      return column(position, stream.layout.columns[position]!.type);
+      return columnRef(position, stream.layout.columns[position]!.type);
     },
     where: [],
     consolidate: consolidator(stream.layout),
@@ -208,13 +208,13 @@ function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): Joi
   const right = buildSide(fused.right, building);
   const { evaluator, view } = building;
   const width = left.side.layout.columns.length;
-  const shifted = (expression: Expression): Expression => substitute(expression, (ref) => column(ref.index + width, ref.type));
+  const shifted = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index + width, ref.type));
   const overPair = (expression: Expression): Expression =>
-    substitute(expression, (ref) =>
+    mapColumns(expression, (ref) =>
       ref.index < fused.leftWidth ? left.column(ref.index) : shifted(right.column(ref.index - fused.leftWidth)),
     );
   const overLeft = (expression: Expression): Expression =>
-    substitute(expression, (ref) =>
+    mapColumns(expression, (ref) =>
       ref.index < fused.leftWidth ? left.column(ref.index) : { kind: 'constant', text: null, type: ref.type },
     );
   const inputs = [left.side.layout, right.side.layout] as const;

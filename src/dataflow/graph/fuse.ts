@@ -12,7 +12,8 @@ import { needsCanonical } from '../../values/canonical.ts';
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../plan/plan.ts';
-import { cannotFail, column, isTrivial, peeled, references, substitute } from './rewrite.ts';
+import { columnRef, mapColumns, peeled } from '../plan/columns.ts';
+import { cannotFail, isTrivial, references } from './rewrite.ts';
 
 export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;
 
@@ -98,7 +99,7 @@ export function fusePlan(plan: Plan, objects: Objects): Fused {
 function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
   switch (plan.op) {
     case 'scan': {
-      const picked = (expression: Expression): Expression => substitute(expression, (ref) => column(plan.pick[ref.index]!, ref.type));
+      const picked = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(plan.pick[ref.index]!, ref.type));
       return { kind: 'scan', object: plan.object, where: where.map(picked), outputs: outputs.map(picked) };
     }
     case 'values':
@@ -108,7 +109,7 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
     case 'map': {
       const counts = references([...where, ...outputs]);
       if ([...counts].every(([index, times]) => times === 1 || isTrivial(plan.expressions[index]!))) {
-        const inlined = (expression: Expression): Expression => substitute(expression, (ref) => plan.expressions[ref.index]!);
+        const inlined = (expression: Expression): Expression => mapColumns(expression, (ref) => plan.expressions[ref.index]!);
         return fuse(plan.input, where.map(inlined), outputs.map(inlined), objects);
       }
       // An expression read more than once is computed once, by a step of its own.
@@ -144,7 +145,7 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
           ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
         })),
       };
-      const refs = kept.map((index) => column(index, plan.input.columns[index]!.type));
+      const refs = kept.map((index) => columnRef(index, plan.input.columns[index]!.type));
       return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, objects), where, outputs };
     }
     default:
@@ -164,7 +165,7 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
     if (indexes.every((index) => index < leftWidth)) return 'left';
     return indexes.every((index) => index >= leftWidth) ? 'right' : 'both';
   };
-  const overRight = (expression: Expression): Expression => substitute(expression, (ref) => column(ref.index - leftWidth, ref.type));
+  const overRight = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index - leftWidth, ref.type));
   for (const condition of plan.on) {
     const side = reads(condition);
     // A condition of ON on the left rows of a left join decides about matches, not about rows.
@@ -197,7 +198,7 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
 function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[], objects: Objects, other: Plan): Side {
   const scan = scanOf(plan);
   if (scan !== null && mayShare(scan.object, other, objects) && scan.where.every(cannotFail)) {
-    const own = keys.map((key) => peeled(substitute(key, (ref) => scan.columns[ref.index]!)));
+    const own = keys.map((key) => peeled(mapColumns(key, (ref) => scan.columns[ref.index]!)));
     const plain = own.filter((key) => key.kind === 'column' && !needsCanonical(key.type));
     if (plain.length === keys.length && keys.every((key) => !needsCanonical(key.type))) {
       return {
@@ -215,7 +216,7 @@ function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[]
     const known = position.get(index);
     if (known !== undefined) return known;
     position.set(index, outputs.length);
-    return outputs.push(column(index, plan.columns[index]!.type)) - 1;
+    return outputs.push(columnRef(index, plan.columns[index]!.type)) - 1;
   };
   for (const index of read) put(index);
   const keyPositions = keys.map((key) => {
@@ -268,17 +269,17 @@ const NOTHING: Constant = {
 function scanOf(plan: Plan): { object: string; where: Expression[]; columns: Expression[] } | null {
   switch (plan.op) {
     case 'scan':
-      return { object: plan.object, where: [], columns: plan.pick.map((at, index) => column(at, plan.columns[index]!.type)) };
+      return { object: plan.object, where: [], columns: plan.pick.map((at, index) => columnRef(at, plan.columns[index]!.type)) };
     case 'filter': {
       const input = scanOf(plan.input);
       if (input === null) return null;
-      const over = (expression: Expression): Expression => substitute(expression, (ref) => input.columns[ref.index]!);
+      const over = (expression: Expression): Expression => mapColumns(expression, (ref) => input.columns[ref.index]!);
       return { ...input, where: [...input.where, ...plan.predicates.map(over)] };
     }
     case 'map': {
       const input = scanOf(plan.input);
       if (input === null) return null;
-      const over = (expression: Expression): Expression => substitute(expression, (ref) => input.columns[ref.index]!);
+      const over = (expression: Expression): Expression => mapColumns(expression, (ref) => input.columns[ref.index]!);
       return { ...input, columns: plan.expressions.map(over) };
     }
     case 'values':
@@ -298,12 +299,12 @@ function filtered(plan: Plan, predicates: readonly Expression[]): Plan {
 }
 
 function allOf(columns: readonly Column[]): Expression[] {
-  return columns.map(({ type }, index) => column(index, type));
+  return columns.map(({ type }, index) => columnRef(index, type));
 }
 
 /** The same expression when only the kept columns are left. */
 function moved(kept: readonly number[]): (expression: Expression) => Expression {
-  return (expression) => substitute(expression, (ref) => column(kept.indexOf(ref.index), ref.type));
+  return (expression) => mapColumns(expression, (ref) => columnRef(kept.indexOf(ref.index), ref.type));
 }
 
 function ascending(indexes: Iterable<number>): number[] {

@@ -1,59 +1,16 @@
 /**
- * Expressions taken apart and put together again: which columns they read, the same over other columns, whether they can fail. Pure.
+ * What fusing asks of expressions: how often they read a column, whether reading twice is free, whether they can fail. Pure.
  * Called by `fuse.ts` and `build.ts`.
  */
 import { unreachable } from '../../base/assert.ts';
-import type { ColumnRef, Expression } from '../plan/expression.ts';
-import type { PgType } from '../../values/type.ts';
-
-export function column(index: number, type: PgType): ColumnRef {
-  return { kind: 'column', index, type };
-}
-
-/** The expression with every column reference replaced. */
-export function substitute(expression: Expression, replace: (ref: ColumnRef) => Expression): Expression {
-  const go = (inner: Expression): Expression => substitute(inner, replace);
-  switch (expression.kind) {
-    case 'column':
-      return replace(expression);
-    case 'constant':
-      return expression;
-    case 'nullIf':
-    case 'isDistinct':
-      return { ...expression, args: [go(expression.args[0]), go(expression.args[1])] };
-    case 'and':
-    case 'or':
-    case 'coalesce':
-    case 'minMax':
-    case 'call':
-    case 'fallback':
-      return { ...expression, args: expression.args.map(go) };
-    case 'not':
-    case 'isNull':
-    case 'booleanTest':
-    case 'relabel':
-    case 'ioCast':
-    case 'canonical':
-      return { ...expression, arg: go(expression.arg) };
-    case 'case':
-      return {
-        ...expression,
-        // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
-        whens: expression.whens.map(({ when, then }) => ({ when: go(when), then: go(then) })),
-        otherwise: go(expression.otherwise),
-      };
-    case 'anyAll':
-      return { ...expression, left: go(expression.left), elements: expression.elements.map(go) };
-    default:
-      return unreachable(expression);
-  }
-}
+import { mapColumns } from '../plan/columns.ts';
+import type { Expression } from '../plan/expression.ts';
 
 /** How often each column is read. */
 export function references(expressions: readonly Expression[]): Map<number, number> {
   const counts = new Map<number, number>();
   for (const expression of expressions) {
-    substitute(expression, (ref) => {
+    mapColumns(expression, (ref) => {
       counts.set(ref.index, (counts.get(ref.index) ?? 0) + 1);
       return ref;
     });
@@ -64,11 +21,6 @@ export function references(expressions: readonly Expression[]): Map<number, numb
 /** Reading it twice costs nothing. */
 export function isTrivial(expression: Expression): boolean {
   return expression.kind === 'column' || expression.kind === 'constant' || (expression.kind === 'relabel' && isTrivial(expression.arg));
-}
-
-/** Without changes of name: what a hash key really is. */
-export function peeled(expression: Expression): Expression {
-  return expression.kind === 'relabel' && expression.arg.type.storage === expression.type.storage ? peeled(expression.arg) : expression;
 }
 
 const COMPARISON =

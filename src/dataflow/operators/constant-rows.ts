@@ -6,7 +6,7 @@ import type { ErrorSink } from '../../values/space.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import { compileBlock } from '../expression/compile-block.ts';
 import type { Evaluator } from '../expression/contract.ts';
-import { substitute } from '../graph/rewrite.ts';
+import { mapColumns } from '../plan/columns.ts';
 import type { Constant, Expression } from '../plan/expression.ts';
 import type { Operator } from './operator.ts';
 
@@ -37,7 +37,7 @@ export class ConstantRows implements Operator {
     one.push(1);
     const address = Int32Array.of(0);
     for (const row of this.#rows) {
-      const constant = (expression: Expression): Expression => substitute(expression, (ref) => row[ref.index]!);
+      const constant = (expression: Expression): Expression => mapColumns(expression, (ref) => row[ref.index]!);
       const run = compileBlock(
         { inputs: [nothing], where: this.#where.map(constant), outputs: this.#outputs.map(constant), output: this.#output },
         this.#evaluator,

@@ -105,6 +105,3 @@ export interface SortKey {
   readonly nullsFirst: boolean;
   readonly collation?: Collation;
 }
-
-/** Section 3.1 of docs/internals/exactness.md; ordered from the best. A view is as exact as its weakest part. */
-export type Exactness = 'exact' | 'float_aggregate' | 'text_order' | 'last_digit' | 'settings' | 'version';

@@ -9,7 +9,7 @@ import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { AggregateCall } from '../../dataflow/plan/plan.ts';
 import type { Column } from '../../values/type.ts';
 import type { ExpressionBinder, Scope } from './bind-expression.ts';
-import { columnRef } from './columns.ts';
+import { columnRef } from '../../dataflow/plan/columns.ts';
 import type { PlanContext } from './context.ts';
 import { requireKeyType, requireOrder } from './key-type.ts';
 import type { TreeNode } from './node-tree.ts';

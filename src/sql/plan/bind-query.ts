@@ -9,7 +9,7 @@ import type { Constant, Expression } from '../../dataflow/plan/expression.ts';
 import type { Plan, SortKey } from '../../dataflow/plan/plan.ts';
 import { Grouping } from './aggregate.ts';
 import { conjuncts, ExpressionBinder, type Scope } from './bind-expression.ts';
-import { columnRef } from './columns.ts';
+import { columnRef } from '../../dataflow/plan/columns.ts';
 import type { PlanContext } from './context.ts';
 import { JoinPlanner, safeFirst } from './join.ts';
 import { requireKeyType, requireOrder } from './key-type.ts';

@@ -3,9 +3,10 @@
  * Called by `plan-query.ts`; the classes and their meaning are docs/internals/exactness.md.
  */
 import type { Expression } from '../../dataflow/plan/expression.ts';
-import type { AggregateCall, Exactness, Plan } from '../../dataflow/plan/plan.ts';
+import type { Exactness } from '../../dataflow/plan/exactness.ts';
+import type { AggregateCall, Plan } from '../../dataflow/plan/plan.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import { partsOf } from './columns.ts';
+import { partsOf } from '../../dataflow/plan/columns.ts';
 import type { PlanContext } from './context.ts';
 
 /** From the best. */

@@ -9,7 +9,7 @@
 import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { Join } from '../../dataflow/plan/plan.ts';
 import type { PgType } from '../../values/type.ts';
-import { columnsRead } from './columns.ts';
+import { columnsRead } from '../../dataflow/plan/columns.ts';
 import type { PlanContext } from './context.ts';
 import { isKeyType } from './key-type.ts';
 import { filter, placed, type Numbering, type Relation } from './relation.ts';

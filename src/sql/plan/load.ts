@@ -4,7 +4,7 @@
  * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by `plan-query.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
-import type { Exactness } from '../../dataflow/plan/plan.ts';
+import type { Exactness } from '../../dataflow/plan/exactness.ts';
 import { formatFloat8 } from '../../values/float.ts';
 import { replaceParameters } from './parameters.ts';
 import { constantText } from './constant.ts';

@@ -2,7 +2,8 @@
  * From an analysed statement to a plan that can run: everything is loaded, bound, pruned and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
  * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the coordinator for CREATE VIEW, SELECT, SUBSCRIBE and EXPLAIN.
  */
-import type { Exactness, Plan, SortKey } from '../../dataflow/plan/plan.ts';
+import type { Exactness } from '../../dataflow/plan/exactness.ts';
+import type { Plan, SortKey } from '../../dataflow/plan/plan.ts';
 import type { Column } from '../../values/type.ts';
 import { Binding, QueryBinder } from './bind-query.ts';
 import type { PlanContext } from './context.ts';

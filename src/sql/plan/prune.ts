@@ -6,7 +6,7 @@ import { must, unreachable } from '../../base/assert.ts';
 import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { AggregateCall, Join, Plan } from '../../dataflow/plan/plan.ts';
 import type { Column } from '../../values/type.ts';
-import { columnRef, columnsRead, mapColumns } from './columns.ts';
+import { columnRef, columnsRead, mapColumns } from '../../dataflow/plan/columns.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
 interface Narrowed {

@@ -5,7 +5,7 @@ import { MillraceError } from '../../base/errors.ts';
 import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { Plan } from '../../dataflow/plan/plan.ts';
 import { planningFixture, SHOP_DDL, type PlanningFixture } from './catalog.fixture.ts';
-import { columnsRead } from './columns.ts';
+import { columnsRead } from '../../dataflow/plan/columns.ts';
 import { QueryWriter, RANDOM_DDL } from './well-typed.fixture.ts';
 
 /** Each is planned through Postgres, some 10 ms on a quiet machine. */

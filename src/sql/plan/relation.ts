@@ -7,7 +7,7 @@ import { millraceError } from '../../base/errors.ts';
 import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { Plan } from '../../dataflow/plan/plan.ts';
 import type { Column } from '../../values/type.ts';
-import { columnRef, mapColumns } from './columns.ts';
+import { columnRef, mapColumns } from '../../dataflow/plan/columns.ts';
 
 export interface Relation {
   readonly plan: Plan;

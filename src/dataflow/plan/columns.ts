@@ -1,6 +1,6 @@
-/** Expressions and the columns they read: which ones, and the same expression over other columns. Pure. Called all over `sql/plan`. */
+/** Expressions and the columns they read: which ones, and the same expression over other columns. Pure. Called all over `sql/plan` and `dataflow`. */
 import { unreachable } from '../../base/assert.ts';
-import type { ColumnRef, Expression } from '../../dataflow/plan/expression.ts';
+import type { ColumnRef, Expression } from './expression.ts';
 import type { PgType } from '../../values/type.ts';
 
 export function columnRef(index: number, type: PgType): ColumnRef {
