@@ -3,6 +3,7 @@ import { millraceError } from '../../base/errors.ts';
 import type { CloudApi } from '../model.ts';
 import { AwsCalls } from './aws/calls.ts';
 import { AwsCloud } from './aws/client.ts';
+import { DigitalOceanCloud } from './digitalocean/client.ts';
 import { PATIENCE, type Patience } from './patience.ts';
 
 const FORMS = 'aws:[REGION/]INSTANCE-OR-CLUSTER, gcp:PROJECT:INSTANCE, azure:SUBSCRIPTION/RESOURCE-GROUP/SERVER or do:CLUSTER-ID';
@@ -24,6 +25,8 @@ export function openCloud(
         throw millraceError('CLOUD_RESOURCE_INVALID', { resource: text, expected: 'aws:[REGION/]INSTANCE-OR-CLUSTER, or aws:ARN' });
       return new AwsCloud(text, found, new AwsCalls(arnRegion ?? region, environment), patience);
     }
+    case 'do':
+      return new DigitalOceanCloud(text, name, environment, patience);
     default:
       throw millraceError('CLOUD_RESOURCE_INVALID', { resource: text, expected: FORMS });
   }

@@ -184,7 +184,7 @@ export class RdsFake implements Vendor {
           )
         : xml(
             200,
-            `<${operation}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><${operation}Result>${writeXml(result)}</${operation}Result><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${operation}Response>`,
+            `<${operation}Response xmlns="http://rds.amazonaws.com/doc/2014-10-31/">${result === undefined ? '' : `<${operation}Result>${writeXml(result)}</${operation}Result>`}<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${operation}Response>`,
           );
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -366,8 +366,7 @@ export class RdsFake implements Vendor {
       ),
       DBClusterArn: `arn:aws:rds:eu-central-1:123456789012:cluster:${cluster.id}`,
       EngineMode: this.kind === 'aurora-serverless-v1' ? 'serverless' : 'provisioned',
-      ServerlessV2ScalingConfiguration:
-        this.kind === 'aurora-serverless-v2' ? { MinCapacity: 0, MaxCapacity: 4, SecondsUntilAutoPause: 300 } : undefined,
+      ServerlessV2ScalingConfiguration: this.kind === 'aurora-serverless-v2' ? { MinCapacity: 0, MaxCapacity: 4 } : undefined,
       PubliclyAccessible: this.kind === 'multi-az-cluster' ? this.publiclyAccessible : undefined,
     };
   }
