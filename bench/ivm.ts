@@ -1,10 +1,11 @@
 /**
- * `npm run bench:ivm [-- --rows 600000] [--budget-ms 600] [--views A1,M] [--no-peers] [--json]`: five views over orders ⋈ lineitem, kept up to date by Millrace's
+ * `npm run bench:ivm [-- --rows 600000] [--budget-ms 600] [--views A1,M] [--sizes 1,100] [--no-peers] [--json]`: five views over orders ⋈ lineitem, kept up to date by Millrace's
  * engine and, on the same data, by @tanstack/db-ivm, @electric-sql/d2ts and differential-dataflow. Every run ends with a plain recomputation and fails where it differs.
  */
 import { parseArgs } from 'node:util';
 import { bytesPerRow, runView, type ViewRun } from './ivm/millrace.ts';
 import { planned } from './ivm/queries.ts';
+import { BATCH_SIZES } from './ivm/rounds.ts';
 import { VIEW_NAMES, Workload, type ViewName } from './ivm/workload.ts';
 import { machine, rounded, say } from './measure.ts';
 import { runPeers, type PeerFigures, type PeerName } from './peers/peers.ts';
@@ -19,6 +20,7 @@ async function main(): Promise<void> {
       rows: { type: 'string', default: '600000' },
       'budget-ms': { type: 'string', default: '600' },
       views: { type: 'string', default: VIEW_NAMES.join(',') },
+      sizes: { type: 'string', default: BATCH_SIZES.join(',') },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -33,7 +35,7 @@ async function main(): Promise<void> {
   const plans = await planned();
   const runs: ViewRun[] = [];
   for (const name of names) {
-    const run = runView(name, plans, new Workload(rows), budgetMs);
+    const run = runView(name, plans, new Workload(rows), budgetMs, values.sizes.split(',').map(Number));
     runs.push(run);
     say(
       `${name.padEnd(3)} millrace  ${run.batches.map((batch) => `${batch.size}: ${thousands(batch.updatesPerSecond)} (p50 ${batch.p50Us} µs, p99 ${batch.p99Us} µs)`).join('  ')}  load ${thousands(run.loadRowsPerSecond)} rows/s, ${run.stateBytesPerLine} B a line`,

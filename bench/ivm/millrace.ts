@@ -28,7 +28,7 @@ export interface ViewRun {
 }
 
 /** Loads one view into a new dataflow, updates it, and holds it against the plain recomputation. */
-export function runView(name: ViewName, plan: Planned, workload: Workload, budgetMs: number): ViewRun {
+export function runView(name: ViewName, plan: Planned, workload: Workload, budgetMs: number, sizes: readonly number[]): ViewRun {
   const flow = new Dataflow(evaluator);
   flow.defineTable('orders', { columns: plan.tables.orders, key: [0] });
   flow.defineTable('lineitem', { columns: plan.tables.lineitem, key: [0] });
@@ -37,7 +37,7 @@ export function runView(name: ViewName, plan: Planned, workload: Workload, budge
   const loadSeconds = (cpuMicros() - cpuBefore) / 1e6;
   compare('millrace', name, shownBy(flow, name), workload.truth(name));
   const stateBytes = flow.arrangements().reduce((sum, { bytes }) => sum + bytes, 0);
-  const batches = measure(driverOf(flow, workload), budgetMs);
+  const batches = measure(driverOf(flow, workload), budgetMs, sizes);
   compare('millrace', name, shownBy(flow, name), workload.truth(name));
   return {
     name,

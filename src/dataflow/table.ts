@@ -125,6 +125,11 @@ export class TableInput {
     this.#note(TRUNCATE, 0, 0);
   }
 
+  /** Whether another `drain` would find something. */
+  get hasMore(): boolean {
+    return this.#changes > 0 || this.#drained < this.#entries;
+  }
+
   /**
    * Fills `delta` with what is next of this step's changes, about `rowsMax` rows at most; false when there is nothing more. Then `apply`, then empty `delta`.
    * Throws DataflowFault where the changes contradict the rows.
@@ -210,7 +215,11 @@ export class TableInput {
       if (to - from > 1) {
         let sum = 0;
         for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.touch(hashes[i - from]!);
-        for (let i = from; i < to; i++) sum += memory.words[memory.address(this.#heads[i - from]!)]!;
+        // Both ends: half of all rows lie across two cache lines.
+        for (let i = from; i < to; i++) {
+          const place = this.#heads[i - from]! * memory.stride;
+          sum += memory.words[place]! + memory.words[place + memory.stride - 1]!;
+        }
         this.touched = sum | 0;
       }
       for (let i = from; i < to; i++) this.#resolveOne(i, hashes[i - from]!);

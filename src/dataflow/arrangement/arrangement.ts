@@ -157,8 +157,8 @@ export class Arrangement {
         decode(bytes, offsets[from + i]!, memory, row, unchanged);
         ids[i] = id;
         hashes[i] = hash(memory, row);
-        sum += table.touch(hashes[i]!);
       }
+      for (let i = 0; i < n; i++) sum += table.touch(hashes[i]!);
       this.touched = sum | 0;
       for (let i = 0; i < n; i++) {
         const id = ids[i]!;
@@ -238,7 +238,8 @@ export class Arrangement {
       let sum = 0;
       const heads = this.#heads;
       for (let i = 0; i < n; i++) heads[i] = table.touch(hashes[i]!);
-      for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]!;
+      // Both ends: half of all rows lie across two cache lines.
+      for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
       this.touched = sum | 0;
     }
     let entered = 0;

@@ -30,6 +30,15 @@ export function consolidator(layout: RowLayout): Consolidate {
       if (block.weights[0] === 0) block.length = 0;
       return;
     }
+    if (n === 2) {
+      // One row replaced by another, the usual small step: one comparison instead of two hashes and a table.
+      if (same(block, 0, block, block.stride)) {
+        block.weights[0]! += block.weights[1]!;
+        block.weights[1] = 0;
+      }
+      dropZeros(block);
+      return;
+    }
     // Only as much of the table as this block needs: a large block must not make later small ones dear.
     let size = 4;
     while (size < 2 * n) size *= 2;
@@ -40,7 +49,6 @@ export function consolidator(layout: RowLayout): Consolidate {
     const weights = block.weights;
     for (let i = 0; i < n; i++) hashes[i] = hash(block, i * stride);
     let zeros = 0;
-    let doubled = 0;
     for (let i = 0; i < n; i++) {
       let slot = hashes[i]! & mask;
       for (;;) {
@@ -52,7 +60,6 @@ export function consolidator(layout: RowLayout): Consolidate {
         if (hashes[held] === hashes[i] && same(block, held * stride, block, i * stride)) {
           weights[held] = weights[held]! + weights[i]!;
           weights[i] = 0;
-          doubled++;
           break;
         }
         slot = (slot + 1) & mask;
@@ -65,19 +72,22 @@ export function consolidator(layout: RowLayout): Consolidate {
     } else {
       slots.fill(0, 0, size);
     }
-    if (zeros === 0 && doubled === 0) return;
-    let to = 0;
-    const words = block.words;
-    for (let i = 0; i < n; i++) {
-      if (weights[i] === 0) continue;
-      if (to !== i) {
-        const target = to * stride;
-        const source = i * stride;
-        for (let k = 0; k < stride; k++) words[target + k] = words[source + k]!;
-        weights[to] = weights[i]!;
-      }
-      to++;
-    }
-    block.length = to;
+    if (zeros > 0) dropZeros(block);
   };
+}
+
+function dropZeros(block: DeltaBlock): void {
+  const { words, weights, stride, length } = block;
+  let to = 0;
+  for (let i = 0; i < length; i++) {
+    if (weights[i] === 0) continue;
+    if (to !== i) {
+      const target = to * stride;
+      const source = i * stride;
+      for (let k = 0; k < stride; k++) words[target + k] = words[source + k]!;
+      weights[to] = weights[i]!;
+    }
+    to++;
+  }
+  block.length = to;
 }

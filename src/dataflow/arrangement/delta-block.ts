@@ -42,7 +42,9 @@ export class DeltaBlock implements RowSink {
       grown.set(this.weights);
       this.weights = grown;
     }
-    this.words.fill(0, row, row + this.stride);
+    // A loop: `fill` is a call into the runtime, dearer than the few words of a usual row (80 ns against 10).
+    const words = this.words;
+    for (let at = row, end = row + this.stride; at < end; at++) words[at] = 0;
     this.weights[this.length++] = weight;
     return row;
   }

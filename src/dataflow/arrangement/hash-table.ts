@@ -118,7 +118,10 @@ export class HashTable {
       this.#counts = new Int32Array(1);
       this.#segmentMask = 0;
     } else {
-      this.#segments[0]!.fill(0);
+      // What one large use has grown shrinks again over the next small ones, which would else zero all of it each time.
+      const { length } = this.#segments[0]!;
+      if (8 * this.#count < length && length > 2 * SLOTS_INITIAL) this.#segments[0] = new Int32Array(length >> 1);
+      else this.#segments[0]!.fill(0);
       this.#counts[0] = 0;
     }
     this.#count = 0;

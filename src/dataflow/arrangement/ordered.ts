@@ -35,6 +35,8 @@ const INNER_WORDS = HEADER + CHILD * CHILDREN_MAX;
 /** Multiplicities in leaves are words. */
 const MULTIPLICITY_MAX = 0x7fff_ffff;
 
+const MOVED_BY_HAND_MAX = 64;
+
 export interface OrderedRows {
   /** Where the entries' rows are. */
   readonly space: RowSpace;
@@ -74,6 +76,15 @@ export class Ordered {
     const changed = this.#change(root);
     if (this.#sibling !== 0) return this.#newRoot(changed, this.#sibling);
     return this.#shrunkRoot(changed);
+  }
+
+  /** Reads the sequence's first words; with `deep`, places that a search in it comes to. Loads of many sequences overlap, so that the searches after them find them cached. */
+  touch(root: number, deep: boolean): number {
+    const { words } = this.#pool;
+    const count = words[root]!;
+    if (!deep) return count;
+    const quarter = (count >> 2) * (words[root + 1] === INNER ? CHILD : ENTRY);
+    return words[root + quarter]! + words[root + 2 * quarter]! + words[root + 3 * quarter]!;
   }
 
   /** Address of the first entry (for `prefixAt`, `rowAt`); the root is not 0. */
@@ -389,6 +400,10 @@ export class Ordered {
   }
 
   #move(from: number, to: number, count: number): void {
-    if (count > 0) this.#pool.words.copyWithin(to, from, from + count);
+    const { words } = this.#pool;
+    // Short moves by hand: `copyWithin` is a call into the runtime.
+    if (count > MOVED_BY_HAND_MAX) words.copyWithin(to, from, from + count);
+    else if (from > to) for (let i = 0; i < count; i++) words[to + i] = words[from + i]!;
+    else for (let i = count - 1; i >= 0; i--) words[to + i] = words[from + i]!;
   }
 }

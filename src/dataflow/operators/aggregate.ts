@@ -21,7 +21,7 @@ import type { BlockFunction, CopyFunction, Evaluator, HashFunction, SameFunction
 import { compileCopy, compileHash, compileSame } from '../expression/rows.ts';
 import { DataflowFault } from '../fault.ts';
 import type { Aggregate } from '../plan/plan.ts';
-import type { Additions } from './aggregates/accumulator.ts';
+import type { Accumulator, Additions } from './aggregates/accumulator.ts';
 import { keep, placeCall, Projection, type Kept } from './aggregates/calls.ts';
 import { copySlot } from './aggregates/slot.ts';
 import { GroupRenderer } from './aggregate-render.ts';
@@ -68,6 +68,9 @@ export class AggregateOperator implements Operator {
   readonly #additions: Additions;
   readonly #inputRows = new Int32Array(STAGE_ROWS);
   readonly #hashes = new Int32Array(STAGE_ROWS);
+  readonly #headers = new Int32Array(STAGE_ROWS);
+  /** Accumulators that want to be told of groups before they come. */
+  readonly #touches: readonly Accumulator[];
 
   /** `oneRow`: there is always exactly one row. (DISTINCT of no columns has no keys either, and no row over no input.) */
   constructor(plan: Aggregate, input: RowLayout, evaluator: Evaluator | undefined, oneRow: boolean = plan.keys.length === 0) {
@@ -86,6 +89,7 @@ export class AggregateOperator implements Operator {
     const groupLayout = rowLayout(this.#keyColumns.map((column) => innerLayout.columns[column]!.type));
     const canonicalPlaces = canonical.map((column, i) => (column === shown[i] ? i : this.#keyColumns.indexOf(column, shown.length)));
     this.#kept = keep(calls, innerLayout, this.#pool, ACCUMULATORS, ROW_COUNT);
+    this.#touches = this.#kept.accumulators.filter((accumulator) => 'touch' in accumulator);
     this.#groups = new RowMemory(groupLayout, this.#kept.headerWords);
     this.#hash = compileHash(innerLayout, canonical);
     this.#hashGroup = compileHash(groupLayout, canonicalPlaces);
@@ -150,7 +154,11 @@ export class AggregateOperator implements Operator {
     if (n > 1 && this.#table.count > STAGE_ROWS) {
       let sum = 0;
       for (let i = 0; i < n; i++) additions.ids[i] = this.#table.touch(hashes[i]!);
-      for (let i = 0; i < n; i++) sum += groups.words[groups.header(additions.ids[i]!)]!;
+      // The header's start and the keys behind it: a group takes two cache lines.
+      for (let i = 0; i < n; i++) {
+        const id = additions.ids[i]!;
+        sum += groups.words[groups.header(id)]! + groups.words[groups.address(id)]!;
+      }
       touchedWords[0] = sum | 0;
     }
     const firstTouched = this.#touchedCount;
@@ -162,9 +170,20 @@ export class AggregateOperator implements Operator {
     }
     additions.weights = inner.weights;
     additions.n = n;
+    this.#touchAhead(firstTouched);
     for (let place = firstTouched; place < this.#touchedCount; place++) this.#remember(place);
     for (let i = 0; i < n; i++) groups.doubles[(additions.groups[i]! + ROW_COUNT) >> 1]! += inner.weights[i]!;
     for (const accumulator of this.#kept.accumulators) accumulator.add(additions);
+  }
+
+  /** Only groups that this step has not met before. */
+  #touchAhead(firstTouched: number): void {
+    const n = this.#touchedCount - firstTouched;
+    if (n < 2 || this.#touches.length === 0) return;
+    const groups = this.#groups;
+    const headers = this.#headers;
+    for (let i = 0; i < n; i++) headers[i] = groups.header(this.#touched[firstTouched + i]!);
+    for (const accumulator of this.#touches) accumulator.touch!(groups, headers, n);
   }
 
   #find(row: number, hash: number): number {

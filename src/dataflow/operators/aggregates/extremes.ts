@@ -23,6 +23,8 @@ import { copySlot } from './slot.ts';
 
 export class Extremes implements Accumulator {
   static readonly words = 2;
+  /** Somewhere for the touching loop to write. */
+  touched = 0;
   readonly #argument: ColumnLayout;
   readonly #at: number;
   readonly #prefix: PrefixFunction;
@@ -77,6 +79,18 @@ export class Extremes implements Accumulator {
       }
       states.words[state] = this.#ordered.change(states.words[state]!, prefix, probe, 0, weights[i]!);
     }
+  }
+
+  touch(states: RowSpace, groups: Int32Array, n: number): void {
+    const { words } = states;
+    let sum = 0;
+    for (const deep of [false, true]) {
+      for (let i = 0; i < n; i++) {
+        const root = words[groups[i]! + this.#at]!;
+        if (root !== 0) sum += this.#ordered.touch(root, deep);
+      }
+    }
+    this.touched = sum | 0;
   }
 
   stateBytes(): number {
