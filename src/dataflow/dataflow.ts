@@ -228,10 +228,11 @@ export class Dataflow {
         for (const input of table.inputs) more = input.drain(this.#pieceRowsMax) || more;
         if (!more) return;
         const views = this.#readersOf(object);
-        for (const view of views) this.#guarded(view, () => view.before(object));
+        for (const view of views) this.#guarded(view, object, 'before');
         for (const input of table.inputs) input.apply();
-        for (const view of views) this.#guarded(view, () => view.run(object));
+        for (const view of views) this.#guarded(view, object, 'run');
         for (const view of views) view.clear(object);
+        if (!hasMore(table)) return;
       } catch (cause) {
         this.#stopTable(object, table, cause);
         return;
@@ -241,15 +242,16 @@ export class Dataflow {
     }
   }
 
-  #guarded(view: ViewGraph, run: () => void): void {
+  /** No closure a view and step: a single-row step has 3 µs in all. */
+  #guarded(view: ViewGraph, table: string, what: 'before' | 'run'): void {
     if (view.fault !== null) return;
-    const below = view.below.find(({ fault }) => fault !== null);
+    const below = view.below.length === 0 ? undefined : view.below.find(({ fault }) => fault !== null);
     if (below !== undefined) {
       view.fault = `${below.object}: ${below.fault}`;
       return;
     }
     try {
-      run();
+      view[what](table);
     } catch (cause) {
       view.fault = reasonOf(cause);
     }
@@ -336,6 +338,11 @@ export class Dataflow {
       if (--input.users === 0) table.inputs.splice(table.inputs.indexOf(input), 1);
     }
   }
+}
+
+function hasMore(table: Table): boolean {
+  for (const input of table.inputs) if (input.hasMore) return true;
+  return false;
 }
 
 function newInput(table: Table, columns: ReadonlySet<number>, rows: Iterable<TupleBatch>): TableInput {
