@@ -12,7 +12,7 @@ import { DataflowFault } from '../dataflow/fault.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
-import type { Cut } from '../store/log/transactions.ts';
+import { sameCut, type Cut } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
@@ -97,8 +97,11 @@ export class Engine {
     this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
       for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied });
-      for (const object of objects) if (object.kind === 'materializedView') this.#installAtStart(object, rows);
+      const views = objects.filter((object) => object.kind === 'materializedView');
+      this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
+      for (const view of views) this.#installAtStart(view, rows);
     } finally {
+      this.#dataflow.announce([]);
       rows.close();
     }
     for (const object of objects) if (object.kind === 'index') this.#indexes.add(object);
@@ -289,8 +292,9 @@ export class Engine {
         queryId,
       );
     const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
-    const current = snapshot === undefined || sameCut(snapshot.position, this.#stepper.position);
-    const answer = current ? await this.#peekNow(request, interrupt) : await this.#peekAt(snapshot.position, request, interrupt);
+    const answer =
+      (await this.#peekNow(request, interrupt, snapshot?.position)) ??
+      (await this.#peekAt(must(snapshot, 'snapshot').position, request, interrupt));
     const timestamp = snapshot?.timestamp ?? this.#clock.last;
     const isSynced = (): boolean => this.#progress.read().syncedOffset >= answer.at.offset;
     await this.#waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
@@ -301,7 +305,10 @@ export class Engine {
     this.#waiting.cancel(queryId);
   }
 
-  async #peekNow(request: PeekRequest, interrupt: () => void): Promise<Answer> {
+  /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
+  async #peekNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Answer | undefined> {
+    const passed = (): boolean => position !== undefined && !sameCut(position, this.#stepper.position);
+    if (passed()) return undefined;
     this.#refuseFaults(request.plan);
     const { plan, finish, format } = request;
     const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
@@ -314,7 +321,9 @@ export class Engine {
       for (const { object } of scansOf(plan)) refuseErrors(this.#dataflow.errors(object));
       return { ...this.#evaluated(this.#dataflow, { ...request, plan: few }, undefined, interrupt), ...at() };
     }
-    return this.#withRows(plan, (rows) => ({ ...this.#evaluated(this.#dataflow, request, rows, interrupt), ...at() }));
+    return this.#withRows(plan, (rows) =>
+      passed() ? undefined : { ...this.#evaluated(this.#dataflow, request, rows, interrupt), ...at() },
+    );
   }
 
   /** A later statement of a transaction whose tick has passed: computed from the rows as of that tick, beside the live state. */
@@ -488,8 +497,4 @@ export class Engine {
     await this.detach();
     await this.#store.close();
   }
-}
-
-function sameCut(a: Cut, b: Cut): boolean {
-  return a.offset === b.offset && a.skip === b.skip;
 }

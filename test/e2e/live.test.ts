@@ -108,7 +108,7 @@ describe('SUBSCRIBE', () => {
 
   test('PROGRESS: marks go up while nothing changes, and no row is older than a mark before it', async () => {
     const writing = writer(200_000);
-    const seen = await subscribed('SUBSCRIBE by_state WITH (PROGRESS)', (lines_) => lines_.filter(([, mark]) => mark === 't').length >= 12);
+    const seen = await subscribed('SUBSCRIBE by_state WITH (PROGRESS)', (lines_) => lines_.filter(([, mark]) => mark === 't').length >= 6);
     await writing.stop();
     let mark = 0;
     for (const [timestamp, progressed] of seen) {
@@ -123,7 +123,7 @@ describe('SUBSCRIBE', () => {
   test('half a transaction is never seen: every commit leaves the three states equally', async () => {
     const start = new Map((await textRows(client, 'SELECT state, n FROM by_state')).map(([state, n]) => [state!, Number(n)]));
     const writing = writer(300_000);
-    const seen = await subscribed('SUBSCRIBE by_state WITH (PROGRESS)', (lines_) => lines_.filter(([, mark]) => mark === 't').length > 15);
+    const seen = await subscribed('SUBSCRIBE by_state WITH (PROGRESS)', (lines_) => lines_.filter(([, mark]) => mark === 't').length > 9);
     await writing.stop();
     const now = new Map<string | null, number>();
     let cuts = 0;
@@ -197,10 +197,11 @@ describe('reads while writes go on', () => {
   test('a read-only transaction reads everything as of one tick', async () => {
     const writing = writer(400_000);
     try {
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 6; i++) {
         await client.query('BEGIN READ ONLY');
-        const first = await textRows(client, 'SELECT sum(n) FROM by_state');
-        await pause(60);
+        // The first read opens a table's rows, and ticks go on meanwhile.
+        const first = await textRows(client, i % 2 === 0 ? 'SELECT count(*) FROM orders' : 'SELECT sum(n) FROM by_state');
+        await pause(20);
         expect(await textRows(client, 'SELECT n FROM all_orders')).toEqual(first);
         expect(await textRows(client, 'SELECT count(*) FROM orders')).toEqual(first);
         expect(await textRows(client, 'SELECT sum(n) FROM by_state')).toEqual(first);

@@ -43,6 +43,10 @@ export function cutAt(offset: number): Cut {
   return { offset, skip: 0 };
 }
 
+export function sameCut(a: Cut, b: Cut): boolean {
+  return a.offset === b.offset && a.skip === b.skip;
+}
+
 export interface WalkOptions {
   /** Stop at the first record boundary after so many bytes of log, even inside a transaction. */
   readonly bytesMax?: number;
