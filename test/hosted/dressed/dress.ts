@@ -97,6 +97,7 @@ export class Dressed implements DressedServer {
   #configured: Record<string, string>;
   #session: Promise<pg.Client> | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #queue: Promise<void> = Promise.resolve();
   #stopped = false;
 
   constructor(what: Dress, postgres: TestPostgres, gate: TcpGate, factory: Settings, removeCertificates: (() => void) | undefined) {
@@ -122,7 +123,16 @@ export class Dressed implements DressedServer {
           rolreplication AND NOT pg_has_role(oid, ${literal(group)}, 'USAGE') AS rolreplication, rolconnlimit, '********'::text AS rolpassword, rolvaliduntil, rolbypassrls, setconfig AS rolconfig, pg_authid.oid
         FROM pg_authid LEFT JOIN pg_db_role_setting s ON pg_authid.oid = setrole AND setdatabase = 0`);
       await this.#followMembership(group);
-      this.#watch = setInterval(() => void this.#followMembership(group).catch(() => undefined), MEMBERSHIP_POLL_MS);
+      const follow = (): void => {
+        this.#watch = setTimeout(
+          () =>
+            void this.#followMembership(group)
+              .catch(() => undefined)
+              .finally(() => this.#stopped || follow()),
+          MEMBERSHIP_POLL_MS,
+        );
+      };
+      follow();
     }
     for (const sql of this.#what.inDatabase ?? []) await this.superuser(sql);
   }
@@ -141,6 +151,19 @@ export class Dressed implements DressedServer {
   }
 
   async superuser(sql: string): Promise<Record<string, unknown>[]> {
+    // One statement at a time on the one session.
+    const before = this.#queue;
+    const mine = Promise.withResolvers<void>();
+    this.#queue = mine.promise;
+    await before;
+    try {
+      return await this.#asSuperuser(sql);
+    } finally {
+      mine.resolve();
+    }
+  }
+
+  async #asSuperuser(sql: string): Promise<Record<string, unknown>[]> {
     this.#session ??= connectTo(this.postgres, this.#what.superuser, this.database).then((client) => {
       client.on('end', () => (this.#session = undefined));
       return client;
@@ -151,17 +174,24 @@ export class Dressed implements DressedServer {
     return last.rows;
   }
 
-  /** As the customers' administrator, through the gate's back. */
-  async asAdmin(sql: string): Promise<Record<string, unknown>[]> {
+  /** A session past the gate, to be ended by the caller. */
+  async connectAs(user: string, password: string): Promise<pg.Client> {
     const client = new pg.Client({
       host: this.host,
       port: this.postgres.port,
-      user: this.admin.user,
-      password: this.admin.password,
+      user,
+      password,
       database: this.database,
       ...(this.#removeCertificates === undefined ? {} : { ssl: { rejectUnauthorized: false } }),
     });
+    client.on('error', () => undefined);
     await client.connect();
+    return client;
+  }
+
+  /** As the customers' administrator, past the gate. */
+  async asAdmin(sql: string): Promise<Record<string, unknown>[]> {
+    const client = await this.connectAs(this.admin.user, this.admin.password);
     try {
       const result: unknown = await client.query(sql);
       const last = (Array.isArray(result) ? (result as pg.QueryResult[]).at(-1) : result) as pg.QueryResult<Record<string, unknown>>;
@@ -192,7 +222,7 @@ export class Dressed implements DressedServer {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearInterval(this.#watch);
+    clearTimeout(this.#watch);
     const session = this.#session;
     this.#session = undefined;
     await session?.then(
