@@ -274,3 +274,29 @@ describe('rows are stored once', () => {
     expect(found.sort()).toEqual(['1,10,a × 1', '4,10,d × 1']);
   });
 });
+
+describe('views that are announced', () => {
+  test('share one arrangement of a table, which is read once for all of them, also through a view between', () => {
+    const { flow } = shop();
+    let reads = 0;
+    const hydrate = (): ReturnType<typeof batch>[] => {
+      reads++;
+      return [batch([['1', '7', 'a']])];
+    };
+    const numbers: Plan = { op: 'scan', object: 'orders', pick: [1], columns: columns(int4) };
+    const names: Plan = { op: 'scan', object: 'orders', pick: [2], columns: columns(text) };
+    const above: Plan = { op: 'scan', object: 'numbers', pick: [0], columns: columns(int4) };
+    const broken: Plan = { op: 'scan', object: 'nowhere', pick: [0], columns: columns(int4) };
+    flow.announce(Object.entries({ numbers, above, broken, names }).map(([object, plan]) => ({ object, plan })));
+    flow.install('numbers', numbers, hydrate);
+    flow.install('above', above, hydrate);
+    flow.install('names', names, hydrate);
+    flow.announce([]);
+    expect(reads).toBe(1);
+    expect(flow.arrangements().filter(({ kind }) => kind === 'table')).toHaveLength(1);
+    flow.insert('orders', tuple(['2', '8', 'b']), 0);
+    flow.step();
+    expect(rowsOf(flow, 'above')).toEqual(['["7"]', '["8"]']);
+    expect(rowsOf(flow, 'names')).toEqual(['["a"]', '["b"]']);
+  });
+});

@@ -7,7 +7,7 @@
  * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */
-import { assert, must } from '../base/assert.ts';
+import { assert, must, unreachable } from '../base/assert.ts';
 import { rowLayout } from '../values/layout.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
@@ -26,6 +26,8 @@ import { TupleSource, type TupleBatch } from './tuple-source.ts';
 
 /** So that a join's intermediate rows stay bounded however large the step or the table is; long enough for staged loops. */
 const PIECE_ROWS_MAX = 8_192;
+/** Where there is no join, hydration goes in longer pieces: each touched group shows its row once a piece. */
+const LONG_PIECE_ROWS_MAX = 65_536;
 
 export interface DataflowOptions {
   /** Assert weights and consolidation in front of every operator with state (tests, soak). */
@@ -67,16 +69,20 @@ export class Dataflow {
   readonly #evaluator: Evaluator;
   readonly #validate: boolean;
   readonly #pieceRowsMax: number;
+  readonly #longPieceRowsMax: number;
   readonly #tables = new Map<string, Table>();
   /** In the order of installation: a view stands behind those it reads. */
   readonly #views = new Map<string, Installed>();
   readonly #dirty = new Set<string>();
   #readers = new Map<string, ViewGraph[]>();
+  /** By table: columns that views yet to be installed read. */
+  #announced = new Map<string, ReadonlySet<number>>();
 
   constructor(evaluator: Evaluator, options: DataflowOptions = {}) {
     this.#evaluator = evaluator;
     this.#validate = options.validate ?? false;
     this.#pieceRowsMax = options.pieceRowsMax ?? PIECE_ROWS_MAX;
+    this.#longPieceRowsMax = options.pieceRowsMax ?? LONG_PIECE_ROWS_MAX;
   }
 
   defineTable(object: string, shape: TableShape): void {
@@ -114,6 +120,29 @@ export class Dataflow {
       if (table !== undefined && table.fault === null) this.#pushTable(object, table);
     }
     this.#dirty.clear();
+  }
+
+  /**
+   * Views that are going to be installed, in this order; none any more when they are. What one of them arranges of a table has the columns of all, so that the table
+   * is read and kept once. (A start; views made one by one each arrange what they need.)
+   */
+  announce(views: readonly { readonly object: string; readonly plan: Plan }[]): void {
+    this.#announced = new Map();
+    const tablesOf = new Map<string, ReadonlySet<string>>();
+    for (const { object, plan } of views) {
+      try {
+        const under = new Set<string>();
+        for (const [name, columns] of columnsRead(this.#fuse(plan, false, tablesOf))) {
+          if (this.#tables.has(name)) {
+            under.add(name);
+            this.#announced.set(name, new Set([...columns, ...(this.#announced.get(name) ?? NONE)]));
+          } else for (const table of tablesOf.get(name) ?? this.#view(name).tables) under.add(table);
+        }
+        tablesOf.set(object, under);
+      } catch {
+        // Its installation will fail, too, and say why.
+      }
+    }
   }
 
   /** Between steps. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
@@ -297,7 +326,7 @@ export class Dataflow {
           );
           continue;
         }
-        const input = known ?? newInput(table, columns, hydrate(name));
+        const input = known ?? newInput(table, new Set([...columns, ...(this.#announced.get(name) ?? NONE)]), hydrate(name));
         input.users++;
         inputs.push({ table, input });
         const { arrangement, delta, layout } = input;
@@ -305,7 +334,7 @@ export class Dataflow {
       }
       const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
       buildView(graph, fused, sources, this.#evaluator, this.#validate);
-      graph.hydrate(this.#pieceRowsMax, () => {
+      graph.hydrate(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax, () => {
         if (bounds === undefined) return;
         bounds.interrupt();
         if (graph.stateBytes() > bounds.bytesMax)
@@ -318,10 +347,11 @@ export class Dataflow {
     return { graph, inputs };
   }
 
-  #fuse(plan: Plan, once: boolean): Fused {
+  /** `announced`: the tables under views that are not installed yet. */
+  #fuse(plan: Plan, once: boolean, announced?: ReadonlyMap<string, ReadonlySet<string>>): Fused {
     const fuse = (arranged: (object: string) => boolean): Fused =>
       fusePlan(plan, {
-        tables: (name) => (this.#tables.has(name) ? new Set([name]) : this.#view(name).tables),
+        tables: (name) => (this.#tables.has(name) ? new Set([name]) : (announced?.get(name) ?? this.#view(name).tables)),
         arranged,
         isView: (name) => !this.#tables.has(name),
       });
@@ -343,6 +373,25 @@ export class Dataflow {
 function hasMore(table: Table): boolean {
   for (const input of table.inputs) if (input.hasMore) return true;
   return false;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function hasJoin(fused: Fused): boolean {
+  switch (fused.kind) {
+    case 'scan':
+    case 'values':
+      return false;
+    case 'map':
+    case 'stateful':
+      return hasJoin(fused.input);
+    case 'union':
+      return fused.inputs.some(hasJoin);
+    case 'join':
+      return true;
+    default:
+      return unreachable(fused);
+  }
 }
 
 function newInput(table: Table, columns: ReadonlySet<number>, rows: Iterable<TupleBatch>): TableInput {
