@@ -86,9 +86,11 @@ export class Subscriptions {
         continue;
       }
       const delta = subscription.listener.delta();
-      if (delta.length > 0) this.#addDelta(subscription, delta, timestamp);
+      // Asked now: the delta is the listener's own block.
+      const changed = delta.length > 0;
+      if (changed) this.#addDelta(subscription, delta, timestamp);
       subscription.listener.clear();
-      if (subscription.progress && (delta.length > 0 || performance.now() - subscription.lastMarkMs > IDLE_MARK_MS)) {
+      if (subscription.progress && (changed || performance.now() - subscription.lastMarkMs > IDLE_MARK_MS)) {
         subscription.marks.push({ timestamp: timestamp + 1, offset });
         subscription.lastMarkMs = performance.now();
       }
