@@ -4,6 +4,7 @@
  */
 import { auroraBreaks, amazonStage, rdsBreaks, serverlessV1 } from './amazon.ts';
 import type { Break } from './breaks.ts';
+import { digitalOceanBreaks, digitalOceanStage } from './digitalocean.ts';
 import { offerSdks } from './install-sdks.ts';
 import { liveView } from './live-view.ts';
 import { Scene, type Stage } from './scene.ts';
@@ -31,6 +32,7 @@ const PROVIDERS: readonly Hosted[] = [
     breaks: auroraBreaks,
     apart: [{ id: 'AUR1', run: serverlessV1 }],
   }),
+  hosted({ name: 'digitalocean', sdk: false, stage: digitalOceanStage, breaks: digitalOceanBreaks }),
 ];
 
 export interface ProviderResult {
