@@ -3,6 +3,7 @@ import { millraceError } from '../../base/errors.ts';
 import type { CloudApi } from '../model.ts';
 import { AwsCalls } from './aws/calls.ts';
 import { AwsCloud } from './aws/client.ts';
+import { AzureCloud, azureClient } from './azure/client.ts';
 import { DigitalOceanCloud } from './digitalocean/client.ts';
 import { PATIENCE, type Patience } from './patience.ts';
 
@@ -24,6 +25,27 @@ export function openCloud(
       if (found === undefined)
         throw millraceError('CLOUD_RESOURCE_INVALID', { resource: text, expected: 'aws:[REGION/]INSTANCE-OR-CLUSTER, or aws:ARN' });
       return new AwsCloud(text, found, new AwsCalls(arnRegion ?? region, environment), patience);
+    }
+    case 'azure': {
+      const [, subscription, group, kind, server] =
+        /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.DBforPostgreSQL\/(flexibleServers|servers)\/([^/]+)$/i.exec(
+          name,
+        ) ??
+        /^([0-9a-fA-F-]{36})\/([^/]+)()\/([^/]+)$/.exec(name) ??
+        [];
+      if (subscription === undefined || group === undefined || server === undefined)
+        throw millraceError('CLOUD_RESOURCE_INVALID', {
+          resource: text,
+          expected: 'azure:SUBSCRIPTION/RESOURCE-GROUP/SERVER, or azure: and the resource id',
+        });
+      if (kind?.toLowerCase() === 'servers')
+        throw millraceError('CLOUD_REFUSED', {
+          operation: 'setup',
+          resource: text,
+          reason: 'Single Server was retired on 2025-03-28: migrate to Flexible Server first.',
+        });
+      const azure = { subscription, group, server };
+      return new AzureCloud(text, azure, azureClient(azure, environment), patience);
     }
     case 'do':
       return new DigitalOceanCloud(text, name, environment, patience);

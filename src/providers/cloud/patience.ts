@@ -116,6 +116,22 @@ export async function change<T>(options: Change<T>): Promise<T> {
   }
 }
 
+/** A restart does not show at once: only after these looks is it sure that the one whose answer was lost was not carried out. */
+const LOOKS_BEFORE_SECOND_RESTART = 4;
+
+export async function lookRepeatedly<T>(
+  look: () => Promise<T | undefined>,
+  patience: Patience,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
+  for (let looks = 0; looks < LOOKS_BEFORE_SECOND_RESTART; looks++) {
+    const outcome = await look();
+    if (outcome !== undefined) return outcome;
+    await sleep(patience.pollMs, undefined, { signal });
+  }
+  return undefined;
+}
+
 export interface Wait {
   readonly what: string;
   /** Where a person looks when it does not end. */

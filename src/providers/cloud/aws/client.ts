@@ -2,7 +2,6 @@
  * Amazon RDS and Aurora: what the control plane knows of one instance or cluster, and the steps of `plan.ts` carried out. Each step looks again before it sends, and is done only when
  * the control plane shows it: a parameter group by its apply status (no waiter of the SDK covers it), a reboot by `pending-reboot` turning into `in-sync` on an available database.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { assert, must, unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type {
@@ -18,7 +17,7 @@ import type {
   Variant,
 } from '../../model.ts';
 import { covers, parseRange } from '../address.ts';
-import { change, waitUntil, type Patience } from '../patience.ts';
+import { change, lookRepeatedly, waitUntil, type Patience } from '../patience.ts';
 import { MARK, spelled } from '../steps.ts';
 import {
   awsCode,
@@ -39,8 +38,6 @@ const PAGES_MAX = 100;
 /** Parameters that matter to replication; the several hundred others are not kept. */
 const KEPT =
   /^(rds\.logical_replication|rds\.force_ssl|max_replication_slots|max_wal_senders|max_logical_replication_workers|max_worker_processes|max_slot_wal_keep_size|wal_sender_timeout|idle_replication_slot_timeout|rds\.logical_slot_sync_dbname|sync_replication_slots|hot_standby_feedback)$/;
-/** With five seconds between two: RDS shows a reboot within a few seconds. */
-const LOOKS_BEFORE_SECOND_REBOOT = 4;
 /** A status from which no waiting helps. */
 const BROKEN = /^(failed|incompatible-.*|inaccessible-encryption-credentials.*|restore-error|insufficient-capacity|storage-full)$/;
 
@@ -239,7 +236,7 @@ export class AwsCloud implements CloudApi {
             throw error;
           }
         },
-        done: restart ? async () => this.#sooner(alreadyThere, signal) : alreadyThere,
+        done: restart ? () => lookRepeatedly(alreadyThere, this.#patience, signal) : alreadyThere,
         trouble: awsTrouble,
         translate: awsError(this.resource),
         patience: this.#patience,
@@ -268,16 +265,6 @@ export class AwsCloud implements CloudApi {
         return { done: now === 'done' && (wasAway || grace-- <= 0), seen };
       },
     );
-  }
-
-  /** A reboot is not visible at once: only after some looks is it sure that the lost one was not carried out. */
-  async #sooner(look: () => Promise<object | undefined>, signal: AbortSignal | undefined): Promise<object | undefined> {
-    for (let looks = 0; looks < LOOKS_BEFORE_SECOND_REBOOT; looks++) {
-      const outcome = await look();
-      if (outcome !== undefined) return outcome;
-      await sleep(this.#patience.pollMs, undefined, { signal });
-    }
-    return undefined;
   }
 
   close(): Promise<void> {
