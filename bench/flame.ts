@@ -67,8 +67,14 @@ async function profileOf(view: string, size: string): Promise<Profile> {
     const child = spawn(
       process.execPath,
       [
-        ...['--cpu-prof', '--cpu-prof-interval', '1000', '--cpu-prof-dir', folder, join(import.meta.dirname, 'ivm.ts')],
-        ...['--no-peers', '--budget-ms', '4000', '--views', view, '--sizes', size],
+        '--cpu-prof',
+        '--cpu-prof-interval=1000',
+        `--cpu-prof-dir=${folder}`,
+        join(import.meta.dirname, 'ivm.ts'),
+        '--no-peers',
+        '--budget-ms=4000',
+        `--views=${view}`,
+        `--sizes=${size}`,
       ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
