@@ -108,7 +108,8 @@ export class Shop {
 
   async close(): Promise<void> {
     // For whoever reads a failed run: why the server is not there any more.
-    if (this.millrace.exited) process.stderr.write(`millrace had ended with ${this.millrace.process.exitCode}:\n${this.millrace.output}\n`);
+    if (this.millrace.process.exitCode !== null)
+      process.stderr.write(`millrace had ended with ${this.millrace.process.exitCode}:\n${this.millrace.output}\n`);
     await this.millrace.stop();
     await this.postgres.stop();
     await rm(this.#folder, { recursive: true, force: true });

@@ -39,6 +39,34 @@ async function rightAgain(): Promise<void> {
   expect(await eventually(source, ({ status }) => status === 'running')).toEqual({ status: 'running', error: null, hint: null });
 }
 
+test('our slot is dropped behind our back: a typed refusal, old rows are served, and it is said what to do', async () => {
+  const [row] = await shop.upstream<{ slot_name: string }>('SELECT slot_name FROM pg_replication_slots');
+  const rows = await textRows(client, 'TABLE all_orders');
+  // Terminated and waited for; then there is a quarter of a second before Millrace is back.
+  await eventually(
+    () =>
+      shop.upstream(
+        `SELECT pg_terminate_backend(active_pid, 1000) FROM pg_replication_slots WHERE active_pid IS NOT NULL; SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots`,
+      ),
+    () => true,
+  );
+  const failed = await eventually(source, ({ error }) => error?.includes(row!.slot_name) === true);
+  expect(failed.status).toBe('failed');
+  expect(failed.hint).toBeTruthy();
+  expect(await textRows(client, 'TABLE all_orders')).toEqual(rows);
+  // Nothing was made again behind the user's back.
+  expect(await shop.upstream('SELECT slot_name FROM pg_replication_slots')).toEqual([]);
+  client = await shop.startAgain();
+  expect(await textRows(client, 'TABLE all_orders')).toEqual(rows);
+  await eventually(source, ({ status }) => status === 'failed');
+  // The way out that is named: the source anew.
+  await shop.upstream('CREATE PUBLICATION again FOR TABLE orders');
+  await client.query('DROP SOURCE shop CASCADE');
+  await client.query(`CREATE SOURCE shop FROM POSTGRES CONNECTION shop (PUBLICATION 'again') FOR ALL TABLES`);
+  await client.query('CREATE MATERIALIZED VIEW all_orders AS SELECT count(*) AS n, sum(total) AS total FROM orders');
+  await rightAgain();
+});
+
 test.each([
   ['restarted', () => shop.postgres.restart('fast')],
   ['restarted in a hurry', () => shop.postgres.restart('immediate')],
@@ -86,31 +114,6 @@ test('a password that was rotated upstream: refused by name, with the statement 
   await client.query(`ALTER SECRET pgpass AS 'rotated'`);
   await rightAgain();
   expect(await refusal(client.query(`ALTER SECRET nothing AS 'x'`))).toMatchObject({ code: '42P01' });
-});
-
-test('our slot is dropped behind our back: a typed refusal, old rows are served, and it is said what to do', async () => {
-  const [row] = await shop.upstream<{ slot_name: string }>('SELECT slot_name FROM pg_replication_slots');
-  const rows = await textRows(client, 'TABLE all_orders');
-  await shop.upstream(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL`);
-  await eventually(
-    () => shop.upstream('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots'),
-    () => true,
-  );
-  const failed = await eventually(source, ({ error }) => error?.includes(row!.slot_name) === true);
-  expect(failed.status).toBe('failed');
-  expect(failed.hint).toBeTruthy();
-  expect(await textRows(client, 'TABLE all_orders')).toEqual(rows);
-  // Nothing was made again behind the user's back.
-  expect(await shop.upstream('SELECT slot_name FROM pg_replication_slots')).toEqual([]);
-  client = await shop.startAgain();
-  expect(await textRows(client, 'TABLE all_orders')).toEqual(rows);
-  await eventually(source, ({ status }) => status === 'failed');
-  // The way out that is named: the source anew.
-  await shop.upstream('CREATE PUBLICATION again FOR TABLE orders');
-  await client.query('DROP SOURCE shop CASCADE');
-  await client.query(`CREATE SOURCE shop FROM POSTGRES CONNECTION shop (PUBLICATION 'again') FOR ALL TABLES`);
-  await client.query('CREATE MATERIALIZED VIEW all_orders AS SELECT count(*) AS n, sum(total) AS total FROM orders');
-  await rightAgain();
 });
 
 test('the publication is dropped: said with the statement that makes it again', async () => {
