@@ -10,6 +10,7 @@ import { DataflowFault } from '../fault.ts';
 /** Small: a view has several blocks, and most views most of the time change by a row. */
 const WORDS_INITIAL = 1 << 9;
 const HEAP_BYTES_INITIAL = 1 << 9;
+const WEIGHTS_INITIAL = 32;
 /** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
 const KEPT_BYTES_MAX = 8 << 20;
 /** Steps and hydration come in pieces; a piece whose matches need more than this (a cross join of large tables) would take the process with it (I-6). */
@@ -31,7 +32,7 @@ export class DeltaBlock implements RowSink {
     this.words = new Int32Array(WORDS_INITIAL);
     this.doubles = new Float64Array(this.words.buffer);
     this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
-    this.weights = new Int32Array(32);
+    this.weights = new Int32Array(WEIGHTS_INITIAL);
   }
 
   push(weight: number): number {
@@ -74,11 +75,17 @@ export class DeltaBlock implements RowSink {
   clear(): void {
     this.length = 0;
     this.#heapUsed = 0;
-    if (this.words.byteLength > KEPT_BYTES_MAX) {
-      this.words = new Int32Array(WORDS_INITIAL);
-      this.doubles = new Float64Array(this.words.buffer);
-    }
-    if (this.heap.length > KEPT_BYTES_MAX) this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
+    if (this.words.byteLength > KEPT_BYTES_MAX || this.heap.length > KEPT_BYTES_MAX) this.release();
+  }
+
+  /** Empties it and gives its memory back. */
+  release(): void {
+    this.length = 0;
+    this.#heapUsed = 0;
+    this.words = new Int32Array(WORDS_INITIAL);
+    this.doubles = new Float64Array(this.words.buffer);
+    this.heap = new Uint8Array(HEAP_BYTES_INITIAL);
+    this.weights = new Int32Array(WEIGHTS_INITIAL);
   }
 
   stateBytes(): number {

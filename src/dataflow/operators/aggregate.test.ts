@@ -183,6 +183,18 @@ test('large steps: each touched group still changes at most once, and equals a r
   }
 });
 
+test('the longest steps go group by group, equal keys in the order in which they came', () => {
+  const groups = aggregate(['numeric', 'integer'], 1, [call('count'), call('sum', 1), call('max', 1)]);
+  const rows = Array.from({ length: 20_000 }, (_, i): Row => [`${i % 300}.${i < 300 ? '0' : '00'}`, String(i)]);
+  const sums = Array.from({ length: 300 }, (_, key) => {
+    const mine = rows.filter(([shown]) => Number(shown) === key).map(([, x]) => Number(x));
+    return `+1 ${key}.0 ${mine.length + 1} ${mine.reduce((a, b) => a + b, 0) + mine[0]!} ${Math.max(...mine)}`;
+  });
+  // The first 300 rows twice each: their weight counts.
+  expect(groups.step(rows.map((row, i) => [i < 300 ? 2 : 1, row])).sort()).toEqual(sums.sort());
+  expect(groups.step([[-1, ['299.0', '299']]])).toHaveLength(2);
+});
+
 test('groups that went leave no memory behind', () => {
   const groups = aggregate(['text', 'numeric', 'text', 'double precision'], 1, [
     call('count', 2, 'text', { distinct: true }),

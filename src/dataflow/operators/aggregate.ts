@@ -29,6 +29,9 @@ import type { Operator } from './operator.ts';
 
 /** Rows projected and probed at a time: enough independent loads in flight, few enough to stay cached. */
 const STAGE_ROWS = 256;
+/** From so many rows on (hydration) they go group by group. */
+const BY_GROUP_ROWS_MIN = 16_384;
+const BUCKET_BITS = 10;
 
 // The header of a group's row; word 0 belongs to RowMemory.
 /** 1 + place in the list of touched groups; 0 between steps. */
@@ -124,16 +127,20 @@ export class AggregateOperator implements Operator {
   }
 
   step(_port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
+    const byGroup = input.length >= BY_GROUP_ROWS_MIN;
     const stride = input.stride;
+    this.#inner.clear();
     for (let from = 0; from < input.length; from += STAGE_ROWS) {
       const n = Math.min(STAGE_ROWS, input.length - from);
       const rows = this.#inputRows;
       for (let i = 0; i < n; i++) rows[i] = (from + i) * stride;
-      this.#inner.clear();
       const weights = from === 0 ? input.weights : input.weights.subarray(from);
       this.#project(input, rows, input, rows, weights, n, this.#inner, errors);
-      this.#addStage();
+      if (byGroup) continue;
+      this.#addStage(this.#additions.rows, this.#inner.weights, this.#inner.length);
+      this.#inner.clear();
     }
+    if (byGroup) this.#addByGroup();
     this.#emit(output, errors);
   }
 
@@ -143,14 +150,41 @@ export class AggregateOperator implements Operator {
     return bytes;
   }
 
-  /** Rows of #inner into their groups. */
-  #addStage(): void {
+  /** All of #inner, in the order of the keys' hashes: a group's state (an ordered multiset of thousands) is cached when its next row comes. Equal keys keep their order. */
+  #addByGroup(): void {
+    const { length, stride, weights } = this.#inner;
+    const hashes = new Int32Array(length);
+    const ends = new Int32Array(1 << BUCKET_BITS);
+    const bucket = (row: number): number => hashes[row]! >>> (32 - BUCKET_BITS);
+    for (let row = 0; row < length; row++) {
+      hashes[row] = this.#hash(this.#inner, row * stride);
+      ends[bucket(row)]!++;
+    }
+    for (let i = 1; i < ends.length; i++) ends[i]! += ends[i - 1]!;
+    const rows = new Int32Array(length);
+    const sorted = new Int32Array(length);
+    for (let row = length - 1; row >= 0; row--) {
+      const place = --ends[bucket(row)]!;
+      rows[place] = row * stride;
+      sorted[place] = weights[row]!;
+    }
+    const straight = this.#additions.rows;
+    for (let from = 0; from < length; from += STAGE_ROWS) {
+      const to = Math.min(length, from + STAGE_ROWS);
+      this.#addStage(rows.subarray(from, to), sorted.subarray(from, to), to - from);
+    }
+    this.#additions.rows = straight;
+    this.#inner.release();
+  }
+
+  /** Rows of #inner, by address, into their groups. */
+  #addStage(rows: Int32Array, weights: Int32Array, n: number): void {
     const inner = this.#inner;
     const groups = this.#groups;
     const additions = this.#additions;
-    const n = inner.length;
+    additions.rows = rows;
     const hashes = this.#hashes;
-    for (let i = 0; i < n; i++) hashes[i] = this.#hash(inner, additions.rows[i]!);
+    for (let i = 0; i < n; i++) hashes[i] = this.#hash(inner, rows[i]!);
     if (n > 1 && this.#table.count > STAGE_ROWS) {
       let sum = 0;
       for (let i = 0; i < n; i++) additions.ids[i] = this.#table.touch(hashes[i]!);
@@ -163,16 +197,16 @@ export class AggregateOperator implements Operator {
     }
     const firstTouched = this.#touchedCount;
     for (let i = 0; i < n; i++) {
-      const id = this.#find(additions.rows[i]!, hashes[i]!) || this.#create(additions.rows[i]!, inner.weights[i]!);
+      const id = this.#find(rows[i]!, hashes[i]!) || this.#create(rows[i]!, weights[i]!);
       additions.ids[i] = id;
       additions.groups[i] = groups.header(id);
       if (groups.words[groups.header(id) + TOUCHED] === 0) this.#touch(id);
     }
-    additions.weights = inner.weights;
+    additions.weights = weights;
     additions.n = n;
     this.#touchAhead(firstTouched);
     for (let place = firstTouched; place < this.#touchedCount; place++) this.#remember(place);
-    for (let i = 0; i < n; i++) groups.doubles[(additions.groups[i]! + ROW_COUNT) >> 1]! += inner.weights[i]!;
+    for (let i = 0; i < n; i++) groups.doubles[(additions.groups[i]! + ROW_COUNT) >> 1]! += weights[i]!;
     for (const accumulator of this.#kept.accumulators) accumulator.add(additions);
   }
 
