@@ -3,7 +3,8 @@ import type { Observation } from '../model.ts';
 import type { Subject } from './check.ts';
 
 const VERSION_NUM_MIN = 100_000;
-const COMMUNITY_SUPPORT_MAJOR_MIN = 14;
+/** 14 had its last release in November 2026. */
+const COMMUNITY_SUPPORT_MAJOR_MIN = 15;
 
 export function* server({ observed, recognised, provider }: Subject): Generator<Observation> {
   const refused = observed.control?.refused ?? provider.refused ?? variantRefused(recognised.variant);
@@ -27,7 +28,7 @@ export function* server({ observed, recognised, provider }: Subject): Generator<
       severity: 'error',
       seen: `the server is Postgres ${facts.version.split(' ')[1] ?? facts.versionNum}`,
       why: 'Logical replication with publications came with Postgres 10.',
-      need: { kind: 'replace', wayOut: 'Upgrade the server to a supported major version (14 or later).' },
+      need: { kind: 'replace', wayOut: `Upgrade the server to a supported major version (${COMMUNITY_SUPPORT_MAJOR_MIN} or later).` },
     };
   else if (major < COMMUNITY_SUPPORT_MAJOR_MIN)
     yield {

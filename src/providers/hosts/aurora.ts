@@ -3,7 +3,7 @@ import type { Provider } from '../model.ts';
 import { awsMend } from './aws.ts';
 import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
 
-const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical-Configure.html';
+const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical.Configure.html';
 
 export const aurora: Provider = {
   id: 'aurora',
@@ -25,7 +25,7 @@ export const aurora: Provider = {
     line(
       'AUR3',
       'Create a DB cluster parameter group of your version’s family.',
-      'True: the cluster’s group, not the instance’s.',
+      'True: the cluster’s group, not the instance’s, of the family that AWS names for the version (describe-db-engine-versions).',
       false,
       'C08',
     ),
@@ -50,12 +50,7 @@ export const aurora: Provider = {
     IDENTITY,
     ...UNSAID,
   ],
-  mend: (need, facts) =>
-    awsMend(
-      { command: 'db-cluster', family: (versionNum) => `aurora-postgresql${Math.floor(versionNum / 10_000)}`, link: LINK },
-      need,
-      facts,
-    ),
+  mend: (need, facts) => awsMend({ command: 'db-cluster', engine: 'aurora-postgresql', link: LINK }, need, facts),
   traps: [
     {
       about: 'C18',

@@ -4,7 +4,8 @@ import type { Mend, MendFacts, Need } from '../model.ts';
 export interface ParameterGroup {
   /** `db-parameter-group` or `db-cluster-parameter-group`. */
   readonly command: 'db' | 'db-cluster';
-  readonly family: (versionNum: number) => string;
+  /** As DescribeDBEngineVersions knows it: which family a version has is AWS's to say, and never built from its number. */
+  readonly engine: 'postgres' | 'aurora-postgresql';
   readonly link: string;
 }
 
@@ -16,7 +17,8 @@ export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Me
   const name = 'millrace-logical';
   const identifier = cluster ? '--db-cluster-identifier' : '--db-instance-identifier';
   const groupOption = cluster ? '--db-cluster-parameter-group-name' : '--db-parameter-group-name';
-  const family = group.family(facts.versionNum);
+  const version = engineVersion(facts.versionNum);
+  const family = `$(aws rds describe-db-engine-versions --engine ${group.engine} --engine-version ${version} --query 'DBEngineVersions[0].DBParameterGroupFamily' --output text)`;
   const setParameter = (parameter: string, value: string): string =>
     `aws rds modify-${group.command}-parameter-group ${groupOption} <group> --parameters "ParameterName=${parameter},ParameterValue=${value},ApplyMethod=pending-reboot"`;
   const resource = cluster ? 'aws_rds_cluster_parameter_group' : 'aws_db_parameter_group';
@@ -25,13 +27,13 @@ export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Me
     case 'logical_decoding':
       return {
         cli: [
-          `aws rds create-${group.command}-parameter-group ${groupOption} ${name} --db-parameter-group-family ${family} --description "logical replication"`,
+          `aws rds create-${group.command}-parameter-group ${groupOption} ${name} --db-parameter-group-family "${family}" --description "logical replication"`,
           setParameter('rds.logical_replication', '1').replace('<group>', name),
           `aws rds modify-${cluster ? 'db-cluster' : 'db-instance'} ${identifier} ${facts.resource} ${groupOption} ${name}${cluster ? ' --apply-immediately' : ''}`,
           `aws rds reboot-db-instance --db-instance-identifier ${instance}`,
         ].join('\n'),
-        console: `RDS → Parameter groups → Create (family ${family}${cluster ? ', type DB cluster parameter group' : ''}) → set rds.logical_replication = 1 → ${cluster ? 'Databases → the cluster' : 'Databases → the instance'} → Modify → ${cluster ? 'DB cluster parameter group' : 'DB parameter group'} → apply → reboot the ${cluster ? 'writer' : 'instance'}.`,
-        terraform: `resource "${resource}" "${name.replace('-', '_')}" {\n  name   = "${name}"\n  family = "${family}"\n  parameter {\n    name         = "rds.logical_replication"\n    value        = "1"\n    apply_method = "pending-reboot"\n  }\n}\n# then: ${cluster ? 'db_cluster_parameter_group_name' : 'parameter_group_name'} = ${resource}.${name.replace('-', '_')}.name, and reboot: Terraform does not`,
+        console: `RDS → Parameter groups → Create (the family that aws rds describe-db-engine-versions --engine ${group.engine} --engine-version ${version} names${cluster ? ', type DB cluster parameter group' : ''}) → set rds.logical_replication = 1 → ${cluster ? 'Databases → the cluster' : 'Databases → the instance'} → Modify → ${cluster ? 'DB cluster parameter group' : 'DB parameter group'} → apply → reboot the ${cluster ? 'writer' : 'instance'}.`,
+        terraform: `data "aws_rds_engine_version" "present" {\n  engine  = "${group.engine}"\n  version = "${version}"\n}\nresource "${resource}" "${name.replace('-', '_')}" {\n  name   = "${name}"\n  family = data.aws_rds_engine_version.present.parameter_group_family\n  parameter {\n    name         = "rds.logical_replication"\n    value        = "1"\n    apply_method = "pending-reboot"\n  }\n}\n# then: ${cluster ? 'db_cluster_parameter_group_name' : 'parameter_group_name'} = ${resource}.${name.replace('-', '_')}.name, and reboot: Terraform does not`,
         cost: EDIT_COST,
         link: group.link,
       };
@@ -91,6 +93,11 @@ export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Me
     default:
       return undefined;
   }
+}
+
+/** As AWS writes it: 160004 is 16.4. */
+function engineVersion(versionNum: number): string {
+  return versionNum < 100_000 ? '<engine version>' : `${Math.floor(versionNum / 10_000)}.${versionNum % 10_000}`;
 }
 
 /** AWS takes 1 and 0 for booleans, MB for max_slot_wal_keep_size, milliseconds for time-outs. */

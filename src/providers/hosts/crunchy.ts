@@ -2,7 +2,7 @@
 import type { Provider } from '../model.ts';
 import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
 
-const LINK = 'https://docs.crunchybridge.com/';
+const LINK = 'https://docs.crunchybridge.com/how-to/logical-replication';
 
 export const crunchy: Provider = {
   id: 'crunchy',

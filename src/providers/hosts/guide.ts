@@ -5,7 +5,8 @@ export const EVERYWHERE: readonly Requirement[] = [
   {
     id: 'S0',
     guide: 'Postgres 10+',
-    today: 'Postgres 10 or later; 14 or later is supported by the community. Row filters and FOR TABLES IN SCHEMA need 15.',
+    today:
+      'Postgres 10 or later; the community supports 15 and later (14 ended in November 2026). Row filters and FOR TABLES IN SCHEMA need 15.',
     outdated: false,
     checks: ['C06'],
   },

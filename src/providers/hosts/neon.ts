@@ -2,7 +2,7 @@
 import type { Provider } from '../model.ts';
 import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
 
-const LINK = 'https://neon.com/docs/guides/logical-replication-guide';
+const LINK = 'https://neon.com/docs/guides/logical-replication-neon';
 
 export const neon: Provider = {
   id: 'neon',

@@ -1,20 +1,29 @@
-/** PlanetScale for Postgres: on by default; only the default role may make slots. */
+/** PlanetScale for Postgres: wal_level is a parameter of the cluster, often logical already; as far as we know only the default role may make slots. */
 import type { Provider } from '../model.ts';
 import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
 
-const LINK = 'https://planetscale.com/docs/postgres';
+const LINK = 'https://planetscale.com/docs/postgres/integrations/logical-cdc';
 
 export const planetscale: Provider = {
   id: 'planetscale',
   name: 'PlanetScale',
   link: LINK,
   requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
-  switch: undefined,
-  replicationRight: { by: 'fixed', says: 'Only the “default” role may replicate: Branch → Roles → reset or use the default role.' },
+  switch: { parameter: 'wal_level', on: 'logical', restarts: true },
+  replicationRight: {
+    by: 'fixed',
+    says: 'Told differently (check this): some say that only the default role (postgres.…, Branch → Roles) may replicate, others that it may give that right: try CREATE ROLE … LOGIN REPLICATION as that role, and let doctor’s probe decide; where it fails, setup --role <the default role>.',
+  },
   mend(need) {
     switch (need.kind) {
       case 'direct_host':
         return { console: 'Use port 5432; 6432 is PgBouncer.', cost: 'Nothing.', link: LINK };
+      case 'logical_decoding':
+        return {
+          console: 'Branch → Clusters → Parameters → Write-ahead log → wal_level = logical → queue and apply the change.',
+          cost: 'The branch restarts.',
+          link: LINK,
+        };
       case 'parameter':
         return {
           console: `Branch → Clusters → Parameters → ${need.name} = ${need.value} → queue and apply the change.`,

@@ -3,8 +3,7 @@ import type { Provider } from '../model.ts';
 import { awsMend } from './aws.ts';
 import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
 
-const LINK =
-  'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_PostgreSQL.html#PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication';
+const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication.html';
 
 export const rds: Provider = {
   id: 'rds',
@@ -58,8 +57,7 @@ export const rds: Provider = {
     IDENTITY,
     ...UNSAID,
   ],
-  mend: (need, facts) =>
-    awsMend({ command: 'db', family: (versionNum) => `postgres${Math.floor(versionNum / 10_000)}`, link: LINK }, need, facts),
+  mend: (need, facts) => awsMend({ command: 'db', engine: 'postgres', link: LINK }, need, facts),
   traps: [
     {
       about: 'C18',

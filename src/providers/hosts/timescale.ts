@@ -1,4 +1,4 @@
-/** Tiger Cloud (Timescale): logical replication on request; hypertables publish as their chunks. */
+/** Tiger Cloud (Timescale): whether logical replication is offered is told differently, so the probe decides; hypertables publish as their chunks. */
 import type { Provider } from '../model.ts';
 import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
 
@@ -15,7 +15,8 @@ export const timescale: Provider = {
     switch (need.kind) {
       case 'logical_decoding':
         return {
-          console: 'Service → Operations → Database parameters → wal_level = logical, then restart; where it is not offered, ask support.',
+          console:
+            'Service → Operations → Database parameters → wal_level = logical, then restart (check this: some say that the service does not offer it; then ask support).',
           cost: 'A restart.',
           link: LINK,
         };
@@ -26,6 +27,12 @@ export const timescale: Provider = {
     }
   },
   traps: [
+    {
+      about: 'C08',
+      says: 'Sources differ on whether the service offers logical replication at all (check this): what counts is the probe.',
+      source: 'reported',
+    },
+    { about: 'C10', says: 'Whether tsdbadmin may give REPLICATION is not verified (check this): setup tries.', source: 'reported' },
     {
       about: 'C16',
       says: 'A hypertable’s rows live in chunks: the stream names chunks, not the hypertable. Publish ordinary tables.',
