@@ -103,6 +103,8 @@ export interface ServerFacts {
   readonly sendersUsed: number;
   readonly connectionsUsed: number;
   readonly readOnly: boolean;
+  /** The attributes of the role that connects. */
+  readonly session: SessionRole;
   readonly oldTransactions: readonly OldTransaction[];
   readonly prepared: readonly { readonly gid: string; readonly ageSeconds: number }[];
   /** Mean since the statistics were reset (14 on). */
@@ -128,6 +130,13 @@ export interface HostRule {
   readonly users: readonly string[];
   readonly address: string | undefined;
   readonly method: string;
+}
+
+/** Who connects: setup's administrator. From 16 on an attribute can be given only by who has it; before, by a superuser. */
+export interface SessionRole {
+  readonly superuser: boolean;
+  readonly replication: boolean;
+  readonly bypassRls: boolean;
 }
 
 export interface RoleFacts {

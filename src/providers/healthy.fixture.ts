@@ -30,6 +30,7 @@ export const healthyServer: ServerFacts = {
   sendersUsed: 0,
   connectionsUsed: 5,
   readOnly: false,
+  session: { superuser: false, replication: true, bypassRls: false },
   oldTransactions: [],
   prepared: [],
   walBytesPerDay: 1024 ** 3,

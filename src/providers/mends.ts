@@ -66,7 +66,7 @@ function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
       return { sql: grantStatements(need.role, need.table).join(' '), cost: NOTHING, link: `${DOCS}/sql-grant.html` };
     case 'row_security':
       return {
-        sql: `ALTER ROLE ${ident(need.role)} BYPASSRLS;   -- or publish without ${qualified(need.table.schema, need.table.name)}`,
+        sql: `ALTER ROLE ${ident(need.role)} BYPASSRLS;   -- as a superuser, or from 16 on as one who has it; or publish without ${qualified(need.table.schema, need.table.name)}`,
         cost: 'The role then reads every row of every table that it may read.',
         link: `${DOCS}/ddl-rowsecurity.html`,
       };
@@ -147,7 +147,11 @@ function rightMend(provider: Provider, role: string): Mend {
   const right = provider.replicationRight;
   switch (right.by) {
     case 'attribute':
-      return { sql: `ALTER ROLE ${ident(role)} REPLICATION;`, cost: 'The role can then read every change of every table.', link };
+      return {
+        sql: `ALTER ROLE ${ident(role)} REPLICATION;${right.selfGranted === true ? '   -- as the administrator; from 16 on, after ALTER ROLE <yourself> REPLICATION' : ''}`,
+        cost: 'The role can then read every change of every table.',
+        link,
+      };
     case 'membership':
       return {
         sql: `GRANT ${ident(right.role)} TO ${ident(role)};`,

@@ -352,10 +352,13 @@ export interface Provider {
   readonly switch: { readonly parameter: string; readonly on: string; readonly restarts: boolean } | undefined;
   /** How a role gets the right to replicate. */
   readonly replicationRight:
-    | { readonly by: 'attribute' }
+    /** `selfGranted`: the administrator starts without the attribute, and the host lets him give it to himself, which plain Postgres does not. */
+    | { readonly by: 'attribute'; readonly selfGranted?: true }
     | { readonly by: 'membership'; readonly role: string }
     | { readonly by: 'api' }
     | { readonly by: 'fixed'; readonly says: string };
+  /** Why FOR ALL TABLES is refused here whoever asks; undefined: the server's answer decides. */
+  readonly allTablesRefused?: string;
   /** Facts of the host that no probe shows, each with whether it was verified: retention, failover, costs. Printed as notes where they apply. */
   readonly traps: readonly Trap[];
   /** Not able to replicate at all: why, and the way out (Heroku). */

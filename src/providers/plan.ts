@@ -53,7 +53,7 @@ function sqlSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiStep
     ...role,
     ...(comes ? grantSteps(wanted.role, observed) : []),
     ...identitySteps(observed, wanted.consumer),
-    ...publicationSteps(observed, wanted.tables),
+    ...publicationSteps(observed, wanted.tables, provider),
     ...ownSettings(diagnosis),
   ];
 }

@@ -88,6 +88,7 @@ export const SERVER_SQL = `SELECT current_setting('server_version_num') AS versi
   (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS slots_used, (SELECT count(*) FROM pg_catalog.pg_stat_replication WHERE pid <> pg_backend_pid()) AS senders_used,
   (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE coalesce(to_jsonb(a) ->> 'backend_type', 'client backend') = 'client backend') AS connections_used,
   current_setting('transaction_read_only') AS read_only, current_user AS me,
+  (SELECT json_build_object('superuser', rolsuper, 'replication', rolreplication, 'bypassRls', rolbypassrls) FROM pg_catalog.pg_roles WHERE rolname = current_user)::text AS session,
   (SELECT json_agg(json_build_object('pid', pid, 'user', usename, 'state', state, 'ageSeconds', floor(extract(epoch FROM clock_timestamp() - xact_start)))) FROM
      (SELECT * FROM pg_catalog.pg_stat_activity WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL) AND xact_start < clock_timestamp() - interval '${OLD_TRANSACTION_SECONDS} s' AND pid <> pg_backend_pid() AND datname IS NOT NULL
       ORDER BY xact_start LIMIT 5) a)::text AS old_transactions,

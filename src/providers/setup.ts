@@ -107,7 +107,14 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
   if (!options.yes || planned.refusals.length > 0)
     return { ...result, after: undefined, verdict: planned.refusals.length > 0 || options.yes ? 'not' : 'planned', init: undefined };
   if (options.undo) {
-    const failed = result.applied.some(({ state }) => state === 'failed' || state === 'not allowed' || state === 'not reached');
+    // What is left to a person counts only where it kept the server as it was.
+    const failed = result.applied.some(
+      ({ id, state }) =>
+        state === 'failed' ||
+        state === 'not allowed' ||
+        state === 'not reached' ||
+        (state === 'by hand' && steps.get(id)?.restarts === true),
+    );
     return { ...result, after: undefined, verdict: failed ? 'not' : 'done', init: undefined };
   }
 

@@ -49,6 +49,7 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
         : 'true';
   const cost = 'The role can read every change of every published table.';
 
+  steps.push(...administratorSteps(role, observed, provider));
   if (known === undefined) {
     if (right.by === 'fixed' || right.by === 'api')
       return [
@@ -71,7 +72,7 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
         },
       ];
     steps.push(
-      sqlStep({
+      givenBy(observed, provider, {
         id: 'sql.role',
         title: `Make role ${role}: may log in and replicate, nothing else`,
         proves: ['C10'],
@@ -92,7 +93,7 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
     (right.by === 'membership' ? known.replicationGroups.includes(right.role) : right.by === 'attribute' ? known.replication : true);
   if (!able || !known.canLogin)
     steps.push(
-      sqlStep({
+      givenBy(observed, provider, {
         id: 'sql.role-right',
         title: `Let role ${role} replicate`,
         proves: ['C10'],
@@ -133,6 +134,44 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
   return steps;
 }
 
+/** From 16 on only who has REPLICATION may give it. Where the host lets its administrator help himself, that comes first. */
+function administratorSteps(role: string, { server, target, role: known }: Observed, { replicationRight }: Provider): SqlStep[] {
+  const selfGranted = replicationRight.by === 'attribute' && replicationRight.selfGranted === true;
+  if (!selfGranted || server === undefined || server.versionNum < 160_000 || role === target.user) return [];
+  if (server.session.superuser || server.session.replication || known?.replication === true) return [];
+  const name = ident(target.user);
+  return [
+    sqlStep({
+      id: 'sql.administrator-right',
+      title: `Let ${target.user} itself replicate: from Postgres 16 on, only who may can let others`,
+      proves: ['C10'],
+      precondition: `${target.user} has no REPLICATION`,
+      statements: [`ALTER ROLE ${name} REPLICATION;`],
+      satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(target.user)} AND (rolreplication OR rolsuper))`,
+      cost: 'The administrator can read every change, too, and keeps the right.',
+    }),
+  ];
+}
+
+/** A step that gives REPLICATION: by hand where it is certain that the one who connects may not. What a host permits beyond plain Postgres, only trying shows. */
+function givenBy({ server }: Observed, provider: Provider, draft: SqlStepDraft): SqlStep | HandStep {
+  const step = sqlStep(draft);
+  const session = server?.session;
+  const certain = provider.id === 'selfhosted' && draft.statements.some((statement) => / REPLICATION\b/.test(statement));
+  if (!certain || session === undefined || mayGive(server, session.replication)) return step;
+  return { ...step, via: 'hand', because: onlyBy('REPLICATION', server), request: step.request.replaceAll(PASSWORD, '<a password>') };
+}
+
+function mayGive(server: Observed['server'], has: boolean): boolean {
+  return server?.session.superuser === true || ((server?.versionNum ?? 0) >= 160_000 && has);
+}
+
+function onlyBy(attribute: string, server: Observed['server']): string {
+  return (server?.versionNum ?? 0) >= 160_000
+    ? `only a superuser, or a role that has ${attribute} itself, may give it`
+    : `before Postgres 16 only a superuser may give ${attribute}`;
+}
+
 function factsFor({ server, target, asked }: Observed): Parameters<Provider['mend']>[1] {
   return {
     versionNum: server?.versionNum ?? 0,
@@ -168,17 +207,18 @@ export function grantSteps(role: string, observed: Observed): (SqlStep | HandSte
     });
   }
   const filtered = readable.filter((table) => table.filtered);
-  if (filtered.length > 0)
-    steps.push(
-      sqlStep({
-        id: 'sql.row-security',
-        title: `Let role ${role} read every row: row-level security would hide some`,
-        proves: ['C17'],
-        precondition: `row-level security filters ${filtered.map(tableText).join(', ')}`,
-        statements: [`ALTER ROLE ${ident(role)} BYPASSRLS;`],
-        satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)} AND (rolbypassrls OR rolsuper))`,
-      }),
-    );
+  if (filtered.length > 0) {
+    const step = sqlStep({
+      id: 'sql.row-security',
+      title: `Let role ${role} read every row: row-level security would hide some`,
+      proves: ['C17'],
+      precondition: `row-level security filters ${filtered.map(tableText).join(', ')}`,
+      statements: [`ALTER ROLE ${ident(role)} BYPASSRLS;`],
+      satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)} AND (rolbypassrls OR rolsuper))`,
+    });
+    const given = mayGive(observed.server, observed.server?.session.bypassRls === true);
+    steps.push(given ? step : { ...step, via: 'hand', because: `${onlyBy('BYPASSRLS', observed.server)}; or leave the table out` });
+  }
   return steps;
 }
 
@@ -262,7 +302,7 @@ function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandSt
 
 // ---------------------------------------------------------------------------------------------------------------- the publication
 
-export function publicationSteps(observed: Observed, tables: readonly TableName[] | 'all'): (SqlStep | HandStep)[] {
+export function publicationSteps(observed: Observed, tables: readonly TableName[] | 'all', provider: Provider): (SqlStep | HandStep)[] {
   const { asked, publication: found } = observed;
   const name = asked.publication;
   const there = (condition: string): string =>
@@ -288,6 +328,8 @@ export function publicationSteps(observed: Observed, tables: readonly TableName[
     };
     const statement = `CREATE PUBLICATION ${ident(name)} FOR ${tables === 'all' ? 'ALL TABLES' : `TABLE ${names.join(', ')}`};`;
     if (names.length === 0 && tables !== 'all') return [];
+    const refused = tables === 'all' ? allTablesRefused(observed, provider) : undefined;
+    if (refused !== undefined) return [namedInstead(common, names, refused, observed)];
     if (foreign.length > 0 && tables !== 'all') return [byOwner(common, foreign[0]!, statement)];
     return [sqlStep({ ...common, statements: [statement, `COMMENT ON PUBLICATION ${ident(name)} IS ${literal(MARK)};`] })];
   }
@@ -336,6 +378,27 @@ export function publicationSteps(observed: Observed, tables: readonly TableName[
     });
   }
   return steps;
+}
+
+/** Why FOR ALL TABLES is not even tried: it is certain to be refused. */
+function allTablesRefused({ server }: Observed, provider: Provider): string | undefined {
+  if (provider.allTablesRefused !== undefined) return provider.allTablesRefused;
+  return provider.id === 'selfhosted' && server?.session.superuser === false ? 'only a superuser may publish all tables' : undefined;
+}
+
+function namedInstead(draft: HandDraft, names: readonly string[], refused: string, { asked, target }: Observed): HandStep {
+  const request = `CREATE PUBLICATION ${ident(asked.publication)} FOR TABLE ${names.join(', ')};`;
+  return {
+    via: 'hand',
+    ...draft,
+    title: `Publish tables by name: ${target.user} may not publish ALL tables`,
+    request,
+    restarts: false,
+    reversible: true,
+    affects: [],
+    because: `${refused}; give --tables with those that you want, and setup publishes them`,
+    texts: { sql: request },
+  };
 }
 
 function leavesPublished(table: TableFacts, { tables }: Observed): boolean {

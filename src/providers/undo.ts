@@ -1,9 +1,9 @@
 /**
- * What takes setup's own work back: our slots first (a lowered wal_level with a slot left keeps a server from starting), then the publication and the role that carry our mark, then what
+ * What takes setup's own work back: our slots first (a lowered wal_level with a slot left keeps a server from starting: with somebody else's there, the level stays), then the publication and the role that carry our mark, then what
  * the control plane's client knows to be ours. Pure. Somebody else's publication or role stays.
  */
 import { ident, literal, qualified } from '../base/ident.ts';
-import { tableText } from './facts.ts';
+import { tableText, type SlotFacts } from './facts.ts';
 import type { Diagnosis } from './doctor.ts';
 import type { HandStep, Step } from './model.ts';
 import { cloudWanted, type CloudPlanner, type Wanted } from './plan.ts';
@@ -91,8 +91,75 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked, c
         affects: [`whoever logs in as ${wanted.role}`],
       }),
     );
+    const right = diagnosis.provider.replicationRight;
+    if (right.by === 'attribute' && right.selfGranted === true && observed.server?.session.replication === true)
+      steps.push(administratorRight(observed.target.user));
   }
   const control = observed.control;
-  if (cloud !== undefined && control !== undefined) steps.push(...cloud.planUndo(control, cloudWanted(diagnosis, wanted)));
-  return steps;
+  if (cloud === undefined || control === undefined) return steps;
+  const byApi = cloud.planUndo(control, cloudWanted(diagnosis, wanted));
+  const lowers = byApi.some((step) => step.restarts || step.proves.includes('C08'));
+  if (!lowers) return [...steps, ...byApi];
+  const inTheWay = observed.slots.filter((slot) => keepsWalLevel(slot) && !(ours.includes(slot) && !slot.active));
+  return [...steps, ...(inTheWay.length > 0 ? [slotsInTheWay(inTheWay)] : [noSlotLeft(), ...byApi])];
+}
+
+function administratorRight(user: string): HandStep {
+  const request = `ALTER ROLE ${ident(user)} NOREPLICATION;`;
+  return {
+    via: 'hand',
+    id: 'undo.administrator-right',
+    title: `REPLICATION of ${user}: take it back, if setup gave it`,
+    proves: [],
+    precondition: `${user} has it`,
+    request,
+    restarts: false,
+    reversible: true,
+    affects: [],
+    because: 'Postgres does not remember who set it; somebody else may rely on it',
+    satisfied: `SELECT NOT rolreplication FROM pg_catalog.pg_roles WHERE rolname = ${literal(user)}`,
+    texts: { sql: request },
+  };
+}
+
+/** A server whose wal_level is lowered while one of these exists does not start again. A temporary one goes with its session. */
+function keepsWalLevel(slot: SlotFacts): boolean {
+  return slot.logical && !slot.temporary;
+}
+
+const NO_SLOT_LEFT = `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary)`;
+
+function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
+  const named = slots.map((slot) => `"${slot.name}" (${slot.database ?? '?'}${slot.active ? ', being read' : ''})`).join(', ');
+  const request = slots
+    .map((slot) => `SELECT pg_drop_replication_slot(${literal(slot.name)});   -- only if nobody will read it again`)
+    .join('\n');
+  return {
+    via: 'hand',
+    id: 'undo.slots-in-the-way',
+    title: `Logical decoding stays on while others use it: ${slots.length === 1 ? 'slot' : 'slots'} ${named}`,
+    proves: [],
+    precondition: 'no logical slot is left',
+    request,
+    // It stands for the restart that is not made.
+    restarts: true,
+    reversible: false,
+    affects: ['whoever reads them: everything must be copied again'],
+    because: 'with wal_level lowered the server would not start as long as a logical slot exists; whose they are, only you can find out',
+    texts: { sql: request },
+  };
+}
+
+/** Looked at again right before: somebody may have made a slot since the plan. */
+function noSlotLeft(): Step {
+  return sqlStep({
+    id: 'undo.no-slot-left',
+    title: 'Make sure that no logical slot is left: the server would not start',
+    proves: [],
+    precondition: 'ours are dropped, and there are no others',
+    statements: [
+      `DO $$ BEGIN RAISE EXCEPTION 'logical slots are left: %', (SELECT string_agg(slot_name::text, ', ') FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary); END $$;`,
+    ],
+    satisfied: NO_SLOT_LEFT,
+  });
 }

@@ -10,7 +10,7 @@ export const azure: Provider = {
   cloud: 'azure',
   link: LINK,
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
-  replicationRight: { by: 'attribute' },
+  replicationRight: { by: 'attribute', selfGranted: true },
   requirements: [
     ...EVERYWHERE,
     line('AZ1', 'A restart is required.', 'True: until then wal_level shows a pending restart.', false, 'C09'),
@@ -34,7 +34,13 @@ export const azure: Provider = {
       'C14',
       'C17',
     ),
-    line('AZ4', 'Create a publication mz_source for tables.', 'True.', false, 'C15'),
+    line(
+      'AZ4',
+      'Create a publication mz_source for tables.',
+      'For tables. Whether azure_pg_admin may publish all tables is not verified (check this: the server’s own answer decides); it is not advisable.',
+      false,
+      'C15',
+    ),
     IDENTITY,
     ...UNSAID,
   ],

@@ -11,6 +11,7 @@ export const digitalocean: Provider = {
   link: LINK,
   switch: undefined,
   replicationRight: { by: 'api' },
+  allTablesRefused: 'doadmin is no superuser, and DigitalOcean makes no exception',
   requirements: [
     ...EVERYWHERE,
     line(

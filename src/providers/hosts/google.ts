@@ -1,9 +1,10 @@
 /** Cloud SQL for PostgreSQL and AlloyDB: a database flag, an authorised network, REPLICATION as an attribute. */
+import { ident } from '../../base/ident.ts';
 import type { Mend, MendFacts, Need, Provider } from '../model.ts';
 import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
 
 const CLOUDSQL = 'https://cloud.google.com/sql/docs/postgres/replication/configure-logical-replication';
-const ALLOYDB = 'https://cloud.google.com/alloydb/docs/logical-replication-decoding';
+const ALLOYDB = 'https://cloud.google.com/alloydb/docs/reference/alloydb-flags';
 const FLAG_COST =
   'Setting the flag restarts the instance at once. Afterwards somewhat more WAL; storage that grew automatically never shrinks.';
 
@@ -49,7 +50,7 @@ function cloudsqlMend(need: Need, facts: MendFacts): Mend | undefined {
       return { console: 'Use the primary instance, not a read replica.', cost: 'Nothing.', link: CLOUDSQL };
     case 'replication_right':
       return {
-        sql: `ALTER USER "${need.role.replaceAll('"', '""')}" WITH REPLICATION;   -- as a member of cloudsqlsuperuser`,
+        sql: `ALTER USER ${ident(need.role)} WITH REPLICATION;   -- as a member of cloudsqlsuperuser; from 16 on, after ALTER USER <yourself> WITH REPLICATION`,
         cost: 'The role can then read every change of every table.',
         link: CLOUDSQL,
       };
@@ -71,7 +72,7 @@ export const cloudsql: Provider = {
   cloud: 'gcp',
   link: CLOUDSQL,
   switch: { parameter: 'cloudsql.logical_decoding', on: 'on', restarts: true },
-  replicationRight: { by: 'attribute' },
+  replicationRight: { by: 'attribute', selfGranted: true },
   requirements: [
     ...EVERYWHERE,
     line(
@@ -127,7 +128,7 @@ export const alloydb: Provider = {
   name: 'Google AlloyDB',
   link: ALLOYDB,
   switch: { parameter: 'alloydb.logical_decoding', on: 'on', restarts: true },
-  replicationRight: { by: 'attribute' },
+  replicationRight: { by: 'attribute', selfGranted: true },
   requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
   mend(need, facts) {
     switch (need.kind) {
