@@ -5,6 +5,7 @@ import { AwsCalls } from './aws/calls.ts';
 import { AwsCloud } from './aws/client.ts';
 import { AzureCloud, azureClient } from './azure/client.ts';
 import { DigitalOceanCloud } from './digitalocean/client.ts';
+import { GcpCloud, sqlAdmin } from './gcp/client.ts';
 import { PATIENCE, type Patience } from './patience.ts';
 
 const FORMS = 'aws:[REGION/]INSTANCE-OR-CLUSTER, gcp:PROJECT:INSTANCE, azure:SUBSCRIPTION/RESOURCE-GROUP/SERVER or do:CLUSTER-ID';
@@ -25,6 +26,14 @@ export function openCloud(
       if (found === undefined)
         throw millraceError('CLOUD_RESOURCE_INVALID', { resource: text, expected: 'aws:[REGION/]INSTANCE-OR-CLUSTER, or aws:ARN' });
       return new AwsCloud(text, found, new AwsCalls(arnRegion ?? region, environment), patience);
+    }
+    case 'gcp': {
+      // PROJECT:INSTANCE, or the connection name PROJECT:REGION:INSTANCE; a project may have a domain in front (example.com:project).
+      const [, project, instance] =
+        /^((?:[a-z0-9.-]+\.[a-z]+:)?[a-z][a-z0-9-]+)[:/](?:[a-z]+-[a-z]+\d+[:/])?([a-z][a-z0-9-]*)$/.exec(name) ?? [];
+      if (project === undefined || instance === undefined)
+        throw millraceError('CLOUD_RESOURCE_INVALID', { resource: text, expected: 'gcp:PROJECT:INSTANCE' });
+      return new GcpCloud(text, { project, instance }, sqlAdmin(environment), patience);
     }
     case 'azure': {
       const [, subscription, group, kind, server] =

@@ -109,14 +109,20 @@ export class AzureFake implements Vendor {
       return failure(400, 'InvalidApiVersionParameter', 'The api-version is invalid.');
     const name = decodeURIComponent(request.path.slice(ROOT.length).split('/')[2] ?? '');
     if (operation === 'GET operation') return this.#look(request.path);
-    if (!request.path.toLowerCase().startsWith(ROOT.toLowerCase()))
+    if (!`${request.path}/`.toLowerCase().startsWith(`${ROOT}/`.toLowerCase()))
       return failure(404, 'ResourceNotFound', `The Resource '${request.path}' was not found.`);
     const body = (request.body === '' ? {} : JSON.parse(request.body)) as { properties?: Record<string, string> };
     const changes = request.method !== 'GET';
     if (changes && [...this.#operations.values()].some(({ done }) => !done)) return this.busy();
     switch (operation) {
       case 'GET server':
+        // Time passes, whether or not anybody follows the operation.
+        for (const running of this.#operations.values()) this.#age(running);
         return json(200, this.#shown());
+      case 'GET configuration':
+        return this.parameters.has(name) ? json(200, this.#parameterShown(name)) : failure(404, 'ConfigurationNotFound', name);
+      case 'GET firewallRule':
+        return this.rules.has(name) ? json(200, this.#ruleShown(name)) : failure(404, 'ResourceNotFound', name);
       case 'GET configurations':
         return json(200, { value: [...this.parameters.keys()].map((one) => this.#parameterShown(one)) });
       case 'GET firewallRules':
@@ -201,16 +207,19 @@ export class AzureFake implements Vendor {
     const id = path.split('/').at(-1)!;
     const operation = this.#operations.get(id);
     if (operation === undefined) return failure(404, 'OperationNotFound', id);
-    if (!operation.done && --operation.looksLeft <= 0) {
-      operation.done = true;
-      this.state = 'Ready';
-    }
+    this.#age(operation);
     const times = { name: id, startTime: '2026-11-24T12:00:00Z' };
     if (path.includes('/operationResults/')) return operation.done ? json(200, {}) : json(202, times, { 'retry-after': '0' });
     if (!operation.done) return json(200, { ...times, status: 'InProgress' }, { 'retry-after': '0' });
     return operation.failure === undefined
       ? json(200, { ...times, status: 'Succeeded', properties: {} })
       : json(200, { ...times, status: 'Failed', error: { code: 'InternalServerError', message: operation.failure } });
+  }
+
+  #age(operation: Operation): void {
+    if (operation.done || --operation.looksLeft > 0) return;
+    operation.done = true;
+    this.state = 'Ready';
   }
 
   #shown(): unknown {

@@ -1,12 +1,14 @@
 /** Runs the suites of the control planes alone: `node test/hosted/fakes/run.ts [rds|cloudsql|azure|digitalocean]`. `test/hosted/run.ts` runs them with everything else. */
 import { offerSdks } from '../install-sdks.ts';
 import { azureCases } from './azure.test.ts';
+import { cloudSqlCases } from './cloudsql.test.ts';
 import { digitalOceanCases } from './digitalocean.test.ts';
 import { rdsCases } from './rds.test.ts';
 import { runCases, type Case } from './suite.ts';
 
 const SUITES: Readonly<Record<string, { sdk: boolean; cases: () => Case[] }>> = {
   azure: { sdk: true, cases: azureCases },
+  cloudsql: { sdk: true, cases: cloudSqlCases },
   digitalocean: { sdk: false, cases: digitalOceanCases },
   rds: { sdk: true, cases: rdsCases },
 };

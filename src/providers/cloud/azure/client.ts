@@ -41,7 +41,7 @@ interface Server {
   readonly storage?: { readonly autoGrow?: string };
 }
 interface Poller {
-  readonly isDone: boolean;
+  isDone(): boolean;
   poll(): Promise<unknown>;
 }
 interface Options {
@@ -83,9 +83,13 @@ export function azureClient(name: AzureName, environment: NodeJS.ProcessEnv): Cl
     { DefaultAzureCredential: new () => object },
   ];
   const endpoint = environment['AZURE_RESOURCE_MANAGER_ENDPOINT'];
-  // Its own retries are off: they would send a restart twice when an answer gets lost.
-  const options = { retryOptions: { maxRetries: 0 }, ...(endpoint === undefined ? {} : { endpoint, $host: endpoint }) };
   const local = endpoint !== undefined && /^http:\/\/(127\.0\.0\.1|localhost)[:/]/.test(endpoint);
+  // Its own retries are off: they would send a restart twice when an answer gets lost.
+  const options = {
+    retryOptions: { maxRetries: 0 },
+    allowInsecureConnection: local,
+    ...(endpoint === undefined ? {} : { endpoint, $host: endpoint }),
+  };
   const client = new flexible.PostgreSQLManagementFlexibleServerClient(
     local ? { getToken: () => Promise.resolve(null) } : new identity.DefaultAzureCredential(),
     name.subscription,
@@ -282,7 +286,7 @@ export class AzureCloud implements CloudApi {
   }
 
   async #poll(poller: Poller, operation: string): Promise<{ done: boolean; seen: string }> {
-    if (poller.isDone) return { done: true, seen: 'Succeeded' };
+    if (poller.isDone()) return { done: true, seen: 'Succeeded' };
     try {
       await poller.poll();
     } catch (error) {
@@ -290,7 +294,7 @@ export class AzureCloud implements CloudApi {
       if (trouble(error) === 'final') throw this.#translate(error, operation);
       await sleep(this.#patience.retryMs);
     }
-    return { done: poller.isDone, seen: poller.isDone ? 'Succeeded' : 'InProgress' };
+    return { done: poller.isDone(), seen: poller.isDone() ? 'Succeeded' : 'InProgress' };
   }
 
   #read<T>(operation: string, send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
