@@ -37,7 +37,7 @@ interface Discovery {
     Record<
       string,
       {
-        readonly methods: Readonly<
+        readonly methods?: Readonly<
           Record<
             string,
             {
@@ -78,7 +78,7 @@ function digitalOcean({ operation, request, answer }: Exchange): string[] {
 function cloudSql({ operation, request, answer }: Exchange): string[] {
   const api = model<Discovery>('google-sqladmin-v1.discovery.json');
   if (api === undefined) return [];
-  const methods = Object.values(api.resources).flatMap((resource) => Object.values(resource.methods));
+  const methods = Object.values(api.resources).flatMap((resource) => Object.values(resource.methods ?? {}));
   const described = match(
     methods.filter(({ httpMethod }) => httpMethod === request.method).map((method) => [`/${method.flatPath}`, method] as const),
     request.path,
