@@ -1,5 +1,5 @@
 /**
- * Postgres's binary output (the types' send functions) for the types that drivers ask for in binary. Others are refused by name: a driver then asks for text.
+ * Postgres's binary output (the types' send functions) for the common types, straight from the packed row; `recoded.ts` sees to all others.
  * https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES; formats from the types' send functions in Postgres's source.
  */
 import { millraceError } from '../base/errors.ts';
@@ -7,7 +7,7 @@ import type { Codec } from '../values/codec.ts';
 import { readInt64 } from '../values/int64.ts';
 import { readInterval } from '../values/interval.ts';
 import type { RowSpace } from '../values/space.ts';
-import type { Storage } from '../values/type.ts';
+import { storageOf, type Storage } from '../values/type.ts';
 import type { ByteWriter } from '../wire/bytes.ts';
 
 /** Appends Int32 length and the bytes of the value in the slot. */
@@ -19,6 +19,11 @@ const BYTEA = 17;
 const JSONB = 3802;
 const INT2 = 21;
 const FLOAT4 = 700;
+
+/** What `binaryEncoderOf` knows, by the type's OID (of a domain, its base's). */
+export function isSentNatively(oid: number): boolean {
+  return storageOf(oid) !== 'text' || oid === BYTEA || oid === JSONB || SENT_AS_TEXT.has(oid);
+}
 
 export function binaryEncoderOf(oid: number, storage: Storage): BinaryEncoder {
   switch (storage) {

@@ -6,16 +6,20 @@ import { millraceError, type MillraceError } from '../base/errors.ts';
 import { revivedError, RpcClient } from '../base/rpc.ts';
 import { startWorker } from '../base/worker.ts';
 import type { RowBatch } from '../server/session.ts';
+import { CancelFlags } from './cancel-flags.ts';
 import type { EngineEvent, EngineMethods, EngineOptions, SubscribeRequest } from './protocol.ts';
 
 export class EngineClient {
   readonly rpc: RpcClient<EngineMethods>;
+  readonly cancelFlags = new CancelFlags();
   readonly #worker: ReturnType<typeof startWorker>;
   readonly #subscriptions = new Map<number, SubscriptionStream>();
   #closing = false;
 
-  constructor(options: EngineOptions, onFailure: (error: MillraceError) => void) {
-    this.#worker = startWorker(import.meta.url, './worker.ts', { workerData: options });
+  constructor(options: Omit<EngineOptions, 'cancelFlags'>, onFailure: (error: MillraceError) => void) {
+    this.#worker = startWorker(import.meta.url, './worker.ts', {
+      workerData: { ...options, cancelFlags: this.cancelFlags.buffer } satisfies EngineOptions,
+    });
     this.rpc = new RpcClient<EngineMethods>(this.#worker);
     this.#worker.on('message', (message: EngineEvent | { id: number }) => {
       if ('event' in message) this.#event(message);

@@ -16,8 +16,10 @@ import { sameCut, type Cut } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
+import type { CancelFlags } from './cancel-flags.ts';
 import type { Batch } from './encode.ts';
 import { liveView, type LiveView } from './live-view.ts';
+import { OpenSnapshots } from './open-snapshots.ts';
 import { finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, scansOf } from './plan-scans.ts';
 import { narrowed } from './point-lookup.ts';
@@ -42,6 +44,7 @@ export interface EngineParts {
   readonly progress: IngestProgress;
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
+  readonly cancelFlags: CancelFlags;
 }
 
 interface Answer {
@@ -61,12 +64,13 @@ export class Engine {
   readonly #clock: TickClock;
   readonly #subscriptions: Subscriptions;
   readonly #recordings = new Recordings();
-  readonly #waiting = new Waiting();
+  readonly #cancelFlags: CancelFlags;
+  readonly #waiting: Waiting;
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #indexes: ViewIndexes;
-  readonly #snapshots = new Map<number, { readonly timestamp: number; readonly position: Cut }>();
+  readonly #snapshots: OpenSnapshots;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -76,6 +80,9 @@ export class Engine {
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
     this.#evaluator = parts.evaluator;
+    this.#cancelFlags = parts.cancelFlags;
+    this.#snapshots = new OpenSnapshots(parts.rows);
+    this.#waiting = new Waiting(parts.cancelFlags);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
     this.#progress = parts.progress;
@@ -282,7 +289,7 @@ export class Engine {
   /** A read shows only what a restart would show again: its answer waits until its cut is synced (docs/decisions). */
   async peek(request: PeekRequest): Promise<PeekResult> {
     const { queryId, timeoutMs, atLeastLsn } = request;
-    const interrupt = interrupter(timeoutMs, () => this.#waiting.isCancelled(queryId));
+    const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
     await this.awaitTables(this.#tablesUnder(request.plan), timeoutMs, queryId);
     if (atLeastLsn !== undefined)
       await this.#waiting.until(
@@ -299,10 +306,6 @@ export class Engine {
     const isSynced = (): boolean => this.#progress.read().syncedOffset >= answer.at.offset;
     await this.#waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     return { batches: answer.batches, values: answer.values, timestamp, lsn: answer.lsn };
-  }
-
-  cancel(queryId: number): void {
-    this.#waiting.cancel(queryId);
   }
 
   /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
@@ -379,18 +382,12 @@ export class Engine {
   }
 
   openSnapshot(snapshotId: number): number {
-    this.#snapshots.set(snapshotId, { timestamp: this.#clock.last, position: this.#stepper.position });
-    this.#pinSnapshots();
+    this.#snapshots.open(snapshotId, this.#clock.last, this.#stepper.position);
     return this.#clock.last;
   }
 
   closeSnapshot(snapshotId: number): void {
-    this.#snapshots.delete(snapshotId);
-    this.#pinSnapshots();
-  }
-
-  #pinSnapshots(): void {
-    this.#rows.pinSnapshots([...this.#snapshots.values()].map((snapshot) => snapshot.position));
+    this.#snapshots.close(snapshotId);
   }
 
   // ── subscriptions and audits ──

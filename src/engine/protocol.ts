@@ -12,6 +12,8 @@ export interface EngineOptions {
   readonly dataDirectory: string;
   /** Assert weights, keys and order in every operator (tests, soak). */
   readonly validate: boolean;
+  /** `CancelFlags.buffer` */
+  readonly cancelFlags: SharedArrayBuffer;
 }
 
 /** How result rows are put into bytes. */
@@ -79,7 +81,6 @@ export interface EngineMethods {
   /** Resolves when the copies of these tables are complete, or with the reason why not. */
   awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
   peek(params: PeekRequest): PeekResult;
-  cancel(params: { queryId: number }): void;
   openSnapshot(params: { snapshotId: number }): { timestamp: number };
   closeSnapshot(params: { snapshotId: number }): void;
   subscribe(params: SubscribeRequest): { timestamp: number };

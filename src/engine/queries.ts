@@ -22,9 +22,9 @@ export async function peek(
   snapshot: () => Promise<number | undefined>,
   signal: AbortSignal,
 ): Promise<RowBatch[]> {
-  const { rpc } = coordinator.engine;
+  const { rpc, cancelFlags } = coordinator.engine;
   const queryId = coordinator.nextNumber();
-  const stop = (): void => void rpc.call('cancel', { queryId }).catch(() => undefined);
+  const stop = (): void => cancelFlags.cancel(queryId);
   signal.addEventListener('abort', stop, { once: true });
   try {
     const isRecent = settings.get('real_time_recency') === 'on';

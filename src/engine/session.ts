@@ -13,13 +13,17 @@ import type { Name, Statement } from '../sql/statements/statement.ts';
 import { printPlan } from '../sql/plan/print.ts';
 import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
+import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
 import { batchesOf, textColumns, textRows } from './literal-result.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
 import { catalogQuery, peek } from './queries.ts';
+import { encodingOf, recoded } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
+import { Savepoints } from './savepoints.ts';
+import { withoutSetConfig } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
 
@@ -27,6 +31,8 @@ interface PreparedStatement extends Prepared {
   readonly statement: Statement;
   /** Of a query: what it is made of. */
   readonly analysis?: Analysed;
+  /** In force when it was analysed. */
+  readonly searchPath?: string;
 }
 
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
@@ -40,6 +46,8 @@ export class EngineSession implements Session, OpenSession {
   readonly settings: SessionSettings;
   readonly #coordinator: Coordinator;
   readonly #prepared = new Map<string, PreparedStatement>();
+  readonly #savepoints = new Savepoints();
+  readonly #cursors = new Cursors();
   #status: 'I' | 'T' | 'E' = 'I';
   #running: AbortController | undefined;
   #snapshotId: number | undefined;
@@ -116,6 +124,10 @@ export class EngineSession implements Session, OpenSession {
     }
   }
 
+  #refuseInFailedBlock({ kind }: Statement): void {
+    if (this.#status === 'E' && !['commit', 'rollback', 'rollbackTo'].includes(kind)) throw millraceError('TRANSACTION_ABORTED', {});
+  }
+
   get #names(): NameSettings {
     return { searchPath: this.settings.searchPath, settings: {} };
   }
@@ -128,12 +140,15 @@ export class EngineSession implements Session, OpenSession {
 
   async #prepare(text: string, parameterTypes: readonly number[], signal: AbortSignal): Promise<PreparedStatement> {
     const statement = text.trim() === '' ? ({ kind: 'ignored', tag: '' } as const) : parseStatement(text);
-    if (this.#status === 'E' && statement.kind !== 'commit' && statement.kind !== 'rollback')
-      throw millraceError('TRANSACTION_ABORTED', {});
+    this.#refuseInFailedBlock(statement);
     const bare = { text, statement, parameterTypes: [], columns: null };
     switch (statement.kind) {
       case 'query':
-        return this.#prepareQuery(text, statement, statement.text, parameterTypes, signal);
+        return this.#prepareQuery(text, statement, withoutSetConfig(statement.text).sql, parameterTypes, signal);
+      case 'declareCursor':
+        return { ...(await this.#prepareQuery(text, statement, statement.text, parameterTypes, signal)), columns: null };
+      case 'fetch':
+        return { ...bare, columns: statement.move ? null : (this.#cursors.columns(statement.name) ?? []) };
       case 'show': {
         if (statement.what === 'all') return { ...bare, columns: textColumns('name', 'setting') };
         const on = statement.on === undefined ? undefined : this.#relationNamed(statement.on);
@@ -169,7 +184,14 @@ export class EngineSession implements Session, OpenSession {
     const call = this.#call(signal);
     try {
       const analysis = await this.#coordinator.planner.analyse(sql, parameterTypes, this.#names, call);
-      return { text, statement, parameterTypes: analysis.parameterTypes, columns: resultColumns(analysis.columns), analysis };
+      return {
+        text,
+        statement,
+        parameterTypes: analysis.parameterTypes,
+        columns: resultColumns(analysis.columns, analysis.types),
+        analysis,
+        searchPath: this.settings.get('search_path'),
+      };
     } catch (error) {
       if (
         !(error instanceof MillraceError) ||
@@ -192,7 +214,7 @@ export class EngineSession implements Session, OpenSession {
       ...(statement.progress ? [{ name: 'mz_progressed', typeOid: 16, typeSize: 1, typmod: -1 }] : []),
       { name: 'mz_diff', typeOid: 20, typeSize: 8, typmod: -1 },
     ];
-    return [...leading, ...resultColumns(analysis.columns)];
+    return [...leading, ...resultColumns(analysis.columns, analysis.types)];
   }
 
   #subscribedSql(statement: Extract<Statement, { kind: 'subscribe' }>): string {
@@ -227,20 +249,12 @@ export class EngineSession implements Session, OpenSession {
     signal: AbortSignal,
   ): Promise<Result> {
     const { statement } = prepared;
-    if (this.#status === 'E' && statement.kind !== 'commit' && statement.kind !== 'rollback')
-      throw millraceError('TRANSACTION_ABORTED', {});
+    this.#refuseInFailedBlock(statement);
     switch (statement.kind) {
       case 'query':
       case 'show':
         if (statement.kind === 'show' && statement.what === 'all') return this.#rows(this.settings.all(), 'SHOW');
-        return this.#query(
-          prepared,
-          statement.kind === 'query' ? statement.text : this.#shown(statement),
-          parameters,
-          parameterFormats,
-          { kind: 'dataRow', formats: resultFormats },
-          signal,
-        );
+        return this.#shownQuery(prepared, parameters, parameterFormats, resultFormats, signal);
       case 'showSetting':
         return this.#rows([[this.settings.get(statement.name)]], 'SHOW');
       case 'showCreate': {
@@ -255,11 +269,37 @@ export class EngineSession implements Session, OpenSession {
       case 'explain':
         return this.#explain(statement.inner, signal);
       case 'audit':
-        return this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT');
+        return this.#inFormats(
+          this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT'),
+          AUDIT_COLUMNS,
+          resultFormats,
+          signal,
+        );
       case 'subscribe':
-        return this.#subscribe(statement, { kind: 'dataRow', formats: resultFormats }, signal);
+        return this.#subscribeRows(prepared, statement, resultFormats, signal);
       case 'copyOut':
         return this.#copyOut(statement.inner, signal);
+      case 'declareCursor': {
+        const { name, hold, text } = statement;
+        const { columns } = await this.#prepareQuery(text, statement, text, prepared.parameterTypes, signal);
+        const read = (): Promise<Result> =>
+          this.#query(prepared, text, parameters, parameterFormats, { kind: 'dataRow', formats: [] }, signal);
+        await this.#cursors.declare(name, hold, this.#status === 'T', columns ?? [], read);
+        return this.#done('DECLARE CURSOR');
+      }
+      case 'fetch': {
+        const { columns, ...batch } = this.#cursors.fetch(statement.name, statement.count);
+        if (statement.move) return this.#done(`MOVE ${batch.rows}`);
+        const result: Result = { notices: [], body: { kind: 'rows', batches: batchesOf([batch]) }, tag: (rows) => `FETCH ${rows}` };
+        return this.#inFormats(result, columns, resultFormats, signal);
+      }
+      case 'closeCursor':
+        this.#cursors.close(statement.name);
+        return this.#done(statement.name === undefined ? 'CLOSE CURSOR ALL' : 'CLOSE CURSOR');
+      case 'savepoint':
+      case 'releaseSavepoint':
+      case 'rollbackTo':
+        return this.#savepoint(statement);
       case 'begin':
         return this.#begin();
       case 'commit':
@@ -275,6 +315,7 @@ export class EngineSession implements Session, OpenSession {
         );
       case 'discard':
         this.#prepared.clear();
+        this.#cursors.close(undefined);
         return { ...this.#done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
       case 'prepare':
         if (this.#prepared.has(statement.name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name: statement.name });
@@ -302,6 +343,45 @@ export class EngineSession implements Session, OpenSession {
         return { notices, body: NOTHING, tag: () => tag };
       }
     }
+  }
+
+  /** What the row encoder does not write in binary is recoded on its way. */
+  async #shownQuery(
+    prepared: PreparedStatement,
+    parameters: readonly (Uint8Array | null)[],
+    parameterFormats: readonly number[],
+    resultFormats: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { statement, analysis } = prepared;
+    const { sql, settings } =
+      statement.kind === 'query'
+        ? withoutSetConfig(statement.text)
+        : { sql: this.#shown(statement as Extract<Statement, { kind: 'show' }>), settings: [] };
+    const changed = settings.map(({ name, value, local }) => this.settings.set(name, value, local ? 'local' : 'session'));
+    const parametersChanged = changed.length === 0 ? {} : { parameters: new Map(changed.flatMap((map) => [...map])) };
+    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
+      return {
+        ...(await this.#query(prepared, sql, parameters, parameterFormats, { kind: 'dataRow', formats: resultFormats }, signal)),
+        ...parametersChanged,
+      };
+    const columns = prepared.columns ?? [];
+    const { formats } = encodingOf(columns, resultFormats);
+    const result = await this.#query(prepared, sql, parameters, parameterFormats, { kind: 'dataRow', formats }, signal);
+    return { ...this.#inFormats(result, columns, resultFormats, signal, formats), ...parametersChanged };
+  }
+
+  async #subscribeRows(
+    prepared: PreparedStatement,
+    statement: Extract<Statement, { kind: 'subscribe' }>,
+    resultFormats: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const columns = prepared.columns ?? [];
+    const leading = statement.progress ? 3 : 2;
+    const { formats, recode } = encodingOf(columns, resultFormats, leading);
+    const result = await this.#subscribe(statement, { kind: 'dataRow', formats }, signal);
+    return recodedResult(result, recoded(this.#coordinator.mirror.catalog, columns, { recode }, batchesIn(result), this.#call(signal)));
   }
 
   #shown(statement: Extract<Statement, { kind: 'show' }>): string {
@@ -336,8 +416,12 @@ export class EngineSession implements Session, OpenSession {
       );
     const { catalog } = this.#coordinator.mirror;
     const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
-    // Names are resolved anew at every execution: what was prepared may have been dropped and made again.
-    const current = await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
+    // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
+    const isCurrent =
+      prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
+    const current = isCurrent
+      ? analysis
+      : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
     const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#snapshot(), signal);
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);

@@ -90,6 +90,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
 /** Names as Postgres writes them in ParameterStatus. */
 const REPORTED_NAMES: Readonly<Record<string, string>> = { datestyle: 'DateStyle', intervalstyle: 'IntervalStyle', timezone: 'TimeZone' };
 
+/** What ROLLBACK TO puts back. */
+export interface SavedSettings {
+  readonly values: ReadonlyMap<string, string>;
+  readonly local: ReadonlyMap<string, string>;
+}
+
 export class SessionSettings {
   readonly #values = new Map<string, string>();
   readonly #defaults = new Map<string, string>();
@@ -150,6 +156,16 @@ export class SessionSettings {
     }
     this.#before = undefined;
     this.#local = new Map();
+  }
+
+  save(): SavedSettings {
+    return { values: new Map(this.#values), local: new Map(this.#local) };
+  }
+
+  restore({ values, local }: SavedSettings): void {
+    this.#values.clear();
+    for (const [name, value] of values) this.#values.set(name, value);
+    this.#local = new Map(local);
   }
 
   reported(): ReadonlyMap<string, string> {

@@ -1,12 +1,17 @@
 /** Waiting for the engine to get somewhere: looks after every tick and every change of a table. Bounded by the asker's time, ended by its cancel. */
 import { millraceError, type MillraceError } from '../base/errors.ts';
+import type { CancelFlags } from './cancel-flags.ts';
 
-/** What is waited for may also come without a tick (a sync, a clock). */
+/** What is waited for may also come without a tick (a sync, a cancel). */
 const LOOK_MS = 20;
 
 export class Waiting {
-  readonly #cancelled = new Set<number>();
+  readonly #cancelled: CancelFlags;
   #changed = Promise.withResolvers<void>();
+
+  constructor(cancelled: CancelFlags) {
+    this.#cancelled = cancelled;
+  }
 
   /** Something changed: everybody looks again. */
   wake(): void {
@@ -14,19 +19,10 @@ export class Waiting {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  cancel(queryId: number): void {
-    this.#cancelled.add(queryId);
-    this.wake();
-  }
-
-  isCancelled(queryId: number): boolean {
-    return this.#cancelled.delete(queryId);
-  }
-
   async until(ready: () => boolean, timeoutMs: number, late: () => MillraceError, queryId?: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!ready()) {
-      if (queryId !== undefined && this.isCancelled(queryId)) throw millraceError('QUERY_CANCELLED', {});
+      if (queryId !== undefined && this.#cancelled.isCancelled(queryId)) throw millraceError('QUERY_CANCELLED', {});
       const leftMs = deadline - performance.now();
       if (leftMs <= 0) throw late();
       const timer = Promise.withResolvers<void>();

@@ -16,6 +16,7 @@ import { LogBounds } from '../store/log/bounds.ts';
 import { LogReader } from '../store/log/reader.ts';
 import { FoldClient } from '../store/rows/fold-client.ts';
 import { RowStore } from '../store/rows/row-store.ts';
+import { CancelFlags } from './cancel-flags.ts';
 import { CatalogStore } from './catalog-store.ts';
 import { Engine } from './engine.ts';
 import type { EngineEvent, EngineMethods, EngineOptions } from './protocol.ts';
@@ -60,6 +61,7 @@ serve<EngineMethods>(port, {
       dataflow,
       evaluator: evaluator.withSettings(PINNED),
       logger,
+      cancelFlags: new CancelFlags(options.cancelFlags),
       rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
       progress: new IngestProgress(progress),
@@ -96,7 +98,6 @@ serve<EngineMethods>(port, {
       result.batches.map((batch) => batch.bytes.buffer as ArrayBuffer),
     );
   },
-  cancel: ({ queryId }) => attached().cancel(queryId),
   openSnapshot: ({ snapshotId }) => ({ timestamp: attached().openSnapshot(snapshotId) }),
   closeSnapshot: ({ snapshotId }) => attached().closeSnapshot(snapshotId),
   subscribe: async (request) => ({ timestamp: await attached().subscribe(request) }),
