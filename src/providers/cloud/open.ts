@@ -5,7 +5,8 @@ import { AwsCalls } from './aws/calls.ts';
 import { AwsCloud } from './aws/client.ts';
 import { AzureCloud, azureClient } from './azure/client.ts';
 import { DigitalOceanCloud } from './digitalocean/client.ts';
-import { GcpCloud, sqlAdmin } from './gcp/client.ts';
+import { GcpCloud } from './gcp/client.ts';
+import { sqlAdmin } from './gcp/library.ts';
 import { PATIENCE, type Patience } from './patience.ts';
 
 const FORMS = 'aws:[REGION/]INSTANCE-OR-CLUSTER, gcp:PROJECT:INSTANCE, azure:SUBSCRIPTION/RESOURCE-GROUP/SERVER or do:CLUSTER-ID';

@@ -2,23 +2,12 @@
  * Amazon RDS and Aurora: what the control plane knows of one instance or cluster, and the steps of `plan.ts` carried out. Each step looks again before it sends, and is done only when
  * the control plane shows it: a parameter group by its apply status (no waiter of the SDK covers it), a reboot by `pending-reboot` turning into `in-sync` on an available database.
  */
-import { assert, must, unreachable } from '../../../base/assert.ts';
+import { must, unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
-import type {
-  ApiStep,
-  CloudApi,
-  CloudWanted,
-  ControlFacts,
-  ControlParameter,
-  HandStep,
-  Progress,
-  ProviderId,
-  StepState,
-  Variant,
-} from '../../model.ts';
-import { covers, parseRange } from '../address.ts';
+import type { ApiStep, CloudApi, CloudWanted, ControlFacts, HandStep, Progress, ProviderId, StepState } from '../../model.ts';
+import { covers } from '../address.ts';
 import { change, lookRepeatedly, waitUntil, type Patience } from '../patience.ts';
-import { MARK, spelled } from '../steps.ts';
+import { MARK } from '../steps.ts';
 import {
   awsCode,
   awsError,
@@ -31,7 +20,9 @@ import {
   type Operation,
   type ParameterGroup,
 } from './calls.ts';
+import { clusterState, controlParameter, nameOf, ownGroup, pending, refusal, remarks, variantOf, type Database } from './database.ts';
 import { planAws, undoAws, type AwsVendor, type Scope } from './plan.ts';
+import { request, type Call } from './requests.ts';
 
 /** Pages of a listing: 100 each, and no account has more databases than this. */
 const PAGES_MAX = 100;
@@ -40,28 +31,6 @@ const KEPT =
   /^(rds\.logical_replication|rds\.force_ssl|max_replication_slots|max_wal_senders|max_logical_replication_workers|max_worker_processes|max_slot_wal_keep_size|wal_sender_timeout|idle_replication_slot_timeout|rds\.logical_slot_sync_dbname|sync_replication_slots|hot_standby_feedback)$/;
 /** A status from which no waiting helps. */
 const BROKEN = /^(failed|incompatible-.*|inaccessible-encryption-credentials.*|restore-error|insufficient-capacity|storage-full)$/;
-
-type Call =
-  | { kind: 'create-group'; arguments: { scope: Scope; name: string; family: string; description: string } }
-  | { kind: 'copy-group'; arguments: { scope: Scope; source: string; name: string; family: string; description: string } }
-  | { kind: 'set-parameters'; arguments: { scope: Scope; group: string; values: Record<string, string> } }
-  | { kind: 'associate'; arguments: { scope: Scope; id: string; group: string; immediately: boolean } }
-  | { kind: 'delete-group'; arguments: { scope: Scope; name: string } }
-  | { kind: 'ingress'; arguments: { group: string; address: string; port: number } }
-  | { kind: 'revoke'; arguments: { group: string; address: string } }
-  | { kind: 'reboot'; arguments: { scope: Scope; id: string; reboot: string; whole: boolean; unconditional: boolean } };
-
-/** One database as it is now. */
-interface Database {
-  readonly scope: Scope;
-  readonly id: string;
-  readonly instance: DbInstance | undefined;
-  readonly cluster: DbCluster | undefined;
-  readonly group: string;
-  readonly applyStatus: string;
-  readonly status: string;
-  readonly port: number;
-}
 
 export class AwsCloud implements CloudApi {
   readonly resource: string;
@@ -469,193 +438,7 @@ export class AwsCloud implements CloudApi {
   }
 }
 
-function request(call: Call, port: number): [Operation, object] {
-  switch (call.kind) {
-    case 'create-group': {
-      const { scope, name, family, description } = call.arguments;
-      return scope === 'cluster'
-        ? ['CreateDBClusterParameterGroup', { DBClusterParameterGroupName: name, DBParameterGroupFamily: family, Description: description }]
-        : ['CreateDBParameterGroup', { DBParameterGroupName: name, DBParameterGroupFamily: family, Description: description }];
-    }
-    case 'copy-group': {
-      const { scope, source, name, description } = call.arguments;
-      return scope === 'cluster'
-        ? [
-            'CopyDBClusterParameterGroup',
-            {
-              SourceDBClusterParameterGroupIdentifier: source,
-              TargetDBClusterParameterGroupIdentifier: name,
-              TargetDBClusterParameterGroupDescription: description,
-            },
-          ]
-        : [
-            'CopyDBParameterGroup',
-            {
-              SourceDBParameterGroupIdentifier: source,
-              TargetDBParameterGroupIdentifier: name,
-              TargetDBParameterGroupDescription: description,
-            },
-          ];
-    }
-    case 'set-parameters': {
-      const { scope, group, values } = call.arguments;
-      const Parameters = Object.entries(values).map(([ParameterName, ParameterValue]) => ({
-        ParameterName,
-        ParameterValue,
-        ApplyMethod: 'pending-reboot',
-      }));
-      assert(Parameters.length <= 20, 'RDS takes 20 parameters at once');
-      return scope === 'cluster'
-        ? ['ModifyDBClusterParameterGroup', { DBClusterParameterGroupName: group, Parameters }]
-        : ['ModifyDBParameterGroup', { DBParameterGroupName: group, Parameters }];
-    }
-    case 'associate': {
-      const { scope, id, group, immediately } = call.arguments;
-      return scope === 'cluster'
-        ? ['ModifyDBCluster', { DBClusterIdentifier: id, DBClusterParameterGroupName: group, ApplyImmediately: immediately }]
-        : ['ModifyDBInstance', { DBInstanceIdentifier: id, DBParameterGroupName: group, ApplyImmediately: immediately }];
-    }
-    case 'delete-group': {
-      const { scope, name } = call.arguments;
-      return scope === 'cluster'
-        ? ['DeleteDBClusterParameterGroup', { DBClusterParameterGroupName: name }]
-        : ['DeleteDBParameterGroup', { DBParameterGroupName: name }];
-    }
-    case 'ingress':
-      return [
-        'AuthorizeSecurityGroupIngress',
-        { GroupId: call.arguments.group, IpPermissions: [permission(call.arguments.address, call.arguments.port)] },
-      ];
-    case 'revoke':
-      return ['RevokeSecurityGroupIngress', { GroupId: call.arguments.group, IpPermissions: [permission(call.arguments.address, port)] }];
-    case 'reboot':
-      return call.arguments.whole
-        ? ['RebootDBCluster', { DBClusterIdentifier: call.arguments.reboot }]
-        : ['RebootDBInstance', { DBInstanceIdentifier: call.arguments.reboot }];
-    default:
-      return unreachable(call);
-  }
-}
-
-function permission(address: string, port: number): IpPermission {
-  const range = must(parseRange(address), 'an address');
-  const written = `${range.address}/${range.bits}`;
-  return {
-    IpProtocol: 'tcp',
-    FromPort: port,
-    ToPort: port,
-    ...(range.family === 'ipv4'
-      ? { IpRanges: [{ CidrIp: written, Description: MARK }] }
-      : { Ipv6Ranges: [{ CidrIpv6: written, Description: MARK }] }),
-  };
-}
-
 function reaches(one: IpPermission, port: number): boolean {
   if (one.IpProtocol === '-1') return true;
   return (one.IpProtocol === 'tcp' || one.IpProtocol === '6') && (one.FromPort ?? 0) <= port && port <= (one.ToPort ?? 65_535);
-}
-
-function clusterState(cluster: DbCluster, writer: DbInstance | undefined): Database {
-  const statuses = cluster.DBClusterMembers ?? [];
-  // Readers of Aurora follow their writer's wal_level; only a Multi-AZ cluster reboots as a whole.
-  const counted = (cluster.Engine ?? '').startsWith('aurora') ? statuses.filter(({ IsClusterWriter }) => IsClusterWriter) : statuses;
-  const has = (status: string): boolean => counted.some(({ DBClusterParameterGroupStatus: one }) => one === status);
-  return {
-    scope: 'cluster',
-    id: cluster.DBClusterIdentifier ?? '',
-    instance: writer,
-    cluster,
-    group: cluster.DBClusterParameterGroup ?? '',
-    applyStatus: has('applying')
-      ? 'applying'
-      : has('pending-reboot')
-        ? 'pending-reboot'
-        : (counted.find(({ DBClusterParameterGroupStatus: one }) => one !== 'in-sync')?.DBClusterParameterGroupStatus ?? 'in-sync'),
-    status: cluster.Status !== 'available' ? (cluster.Status ?? 'unknown') : (writer?.DBInstanceStatus ?? 'available'),
-    port: cluster.Port ?? 5432,
-  };
-}
-
-function refusal({ cluster, id }: Database): ControlFacts['refused'] {
-  if (cluster?.EngineMode === 'serverless')
-    return {
-      reason: `${id} is Aurora Serverless v1, which has no logical replication`,
-      wayOut:
-        'Migrate it to Aurora Serverless v2 or to a provisioned cluster: take a snapshot, restore it as provisioned, then run setup there.',
-    };
-  if (cluster?.ClusterScalabilityType === 'limitless')
-    return {
-      reason: `${id} is an Aurora Limitless Database, which is not supported`,
-      wayOut: 'Replicate from a provisioned or Serverless v2 cluster.',
-    };
-  return undefined;
-}
-
-function variantOf({ instance, cluster }: Database): Variant {
-  if (cluster === undefined) return instance?.ReadReplicaSourceDBInstanceIdentifier === undefined ? 'instance' : 'read-replica';
-  if (!(cluster.Engine ?? '').startsWith('aurora')) return 'multi-az-cluster';
-  if (cluster.EngineMode === 'serverless') return 'serverless-v1';
-  if (cluster.ClusterScalabilityType === 'limitless') return 'limitless';
-  return cluster.ServerlessV2ScalingConfiguration === undefined ? 'provisioned' : 'serverless-v2';
-}
-
-function remarks({ instance, cluster }: Database): string[] {
-  const said: string[] = [];
-  const scaling = cluster?.ServerlessV2ScalingConfiguration;
-  if (scaling?.MinCapacity === 0)
-    said.push(
-      'Logical replication stops this Serverless v2 cluster from scaling to zero, even while no slot exists: it then costs money around the clock.',
-    );
-  if (instance?.MaxAllocatedStorage !== undefined && instance.MaxAllocatedStorage > (instance.AllocatedStorage ?? 0))
-    said.push(
-      `Storage grows by itself up to ${instance.MaxAllocatedStorage} GiB and never shrinks: a slot that nobody reads becomes a bill.`,
-    );
-  return said;
-}
-
-function pending(values: Readonly<Record<string, unknown>> | undefined): string[] {
-  return Object.entries(values ?? {})
-    .filter(([, value]) => value !== undefined)
-    .map(
-      ([name, value]) =>
-        `${name}=${name.includes('Password') ? '…' : typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)}`,
-    );
-}
-
-function controlParameter(one: DbParameter, waits: boolean): ControlParameter {
-  const restarts = one.ApplyType !== 'dynamic';
-  return {
-    value: spelled(one.ParameterValue, one.DataType === 'boolean'),
-    pendingRestart: waits && restarts && one.Source === 'user',
-    restarts,
-    modifiable: one.IsModifiable !== false,
-    ...(one.AllowedValues === undefined ? {} : { allowed: one.AllowedValues }),
-  };
-}
-
-function nameOf(group: ParameterGroup): string | undefined {
-  return group.DBClusterParameterGroupName ?? group.DBParameterGroupName;
-}
-
-/** A free name, or that of a group which an earlier run made for this database and has not associated yet. RDS takes letters, digits and single hyphens. */
-function ownGroup(
-  database: Database,
-  family: string,
-  groups: readonly ParameterGroup[],
-): { name: string; description: string | undefined } {
-  const stem = `${MARK}-${database.id}-${family}`
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, 240);
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? stem : `${stem}-${number}`;
-    const there = groups.find((group) => nameOf(group) === name);
-    if (there === undefined) return { name, description: undefined };
-    if (
-      name !== database.group &&
-      there.DBParameterGroupFamily === family &&
-      there.Description?.startsWith(`Made by Millrace for ${database.id} `) === true
-    )
-      return { name, description: there.Description };
-  }
 }

@@ -5,17 +5,14 @@
 import { must, unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
-import { covers, parseRange } from '../address.ts';
+import { covers } from '../address.ts';
 import { change, connectionBroke, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { apiStep, handStep, MARK, tooLittle } from '../steps.ts';
+import { configSteps, firewallSteps, RANGES, userSteps, written } from './plan.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 /** DigitalOcean's own limit. */
 const RULES_MAX = 100;
-const RANGES: Readonly<Record<string, { least: number; most: number }>> = {
-  max_replication_slots: { least: 8, most: 64 },
-  max_wal_senders: { least: 20, most: 64 },
-};
 
 interface Rule {
   readonly uuid?: string;
@@ -391,11 +388,6 @@ function isOurs(rule: Rule, address: string): boolean {
   return rule.type === 'ip_addr' && rule.value === address && rule.description === MARK;
 }
 
-/** A single address without its length. */
-function written(address: string): string {
-  return address.replace(/\/32$/, '');
-}
-
 function text(value: unknown): string | undefined {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : undefined;
 }
@@ -409,97 +401,4 @@ function parameter(name: string, config: Config): ControlParameter {
     modifiable: range !== undefined || name === 'max_slot_wal_keep_size' || name === 'wal_sender_timeout',
     ...(range === undefined ? {} : { allowed: `${range.least}-${range.most}` }),
   };
-}
-
-function configSteps(facts: ControlFacts, wanted: CloudWanted): ApiStep[] {
-  const values: Record<string, number> = {};
-  for (const [name, least] of Object.entries(wanted.parameters)) {
-    const range = RANGES[name];
-    if (range !== undefined && tooLittle(facts.parameters[name]?.value, least))
-      values[name] = Math.min(Math.max(Number(least), range.least), range.most);
-  }
-  const list = Object.entries(values).map(([name, value]) => `${name} = ${value}`);
-  if (list.length === 0) return [];
-  return [
-    apiStep({
-      id: 'do.config',
-      title: `Set ${list.join(', ')}`,
-      proves: ['C11', 'C12'],
-      precondition: 'the cluster is online',
-      request: `PATCH /v2/databases/${facts.resource}/config ${JSON.stringify({ config: values })}`,
-      restarts: true,
-      reversible: !('max_wal_senders' in values),
-      affects: ['every connection is cut while DigitalOcean applies it'],
-      cost: 'max_wal_senders can never be lowered again.',
-      call: { kind: 'config', arguments: { values } },
-      texts: {
-        cli: `doctl databases configuration update ${facts.resource} --engine pg --config-json '${JSON.stringify(values)}'`,
-        console: `Databases → the cluster → Settings → Advanced configurations: ${list.join(', ')}`,
-        terraform: `resource "digitalocean_database_postgresql_config" "millrace" {\n  cluster_id = "${facts.resource}"\n${list.map((line) => `  ${line}`).join('\n')}\n}`,
-      },
-    }),
-  ];
-}
-
-function userSteps(facts: ControlFacts, wanted: CloudWanted): ApiStep[] {
-  const name = wanted.replicationUser;
-  if (name === undefined || facts.replicationUsers?.includes(name) === true) return [];
-  const exists = (facts.vendor as { users: readonly string[] }).users.includes(name);
-  return [
-    apiStep({
-      id: `do.user ${name}`,
-      title: exists ? `Let the user ${name} replicate` : `Create the user ${name}, who may replicate`,
-      proves: ['C10'],
-      precondition: exists ? `the user ${name} exists` : `no user has the name ${name}`,
-      request: exists
-        ? `PUT /v2/databases/${facts.resource}/users/${name} {"settings":{"pg_allow_replication":true}}`
-        : `POST /v2/databases/${facts.resource}/users {"name":"${name}","settings":{"pg_allow_replication":true}}`,
-      call: { kind: 'user', arguments: { name, exists } },
-      texts: {
-        cli: `curl -X ${exists ? 'PUT' : 'POST'} -H "Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN" -H 'Content-Type: application/json' -d '${JSON.stringify({ ...(exists ? {} : { name }), settings: { pg_allow_replication: true } })}' https://api.digitalocean.com/v2/databases/${facts.resource}/users${exists ? `/${name}` : ''}`,
-        terraform: `resource "digitalocean_database_user" "millrace" {\n  cluster_id = "${facts.resource}"\n  name       = "${name}"\n  settings {\n    pg_allow_replication = true\n  }\n}`,
-      },
-    }),
-  ];
-}
-
-function firewallSteps(facts: ControlFacts, wanted: CloudWanted): (ApiStep | HandStep)[] {
-  const open = facts.network.rules.length === 0;
-  if (wanted.allow.length === 0 || (open && !wanted.closeFirewall)) return [];
-  const lacking = wanted.allow.filter((address) => !facts.network.rules.some(({ source }) => covers(source, address)));
-  const usable = lacking.filter((address) => parseRange(address)?.family === 'ipv4');
-  const steps: (ApiStep | HandStep)[] = lacking
-    .filter((address) => !usable.includes(address))
-    .map((address) =>
-      handStep({
-        id: `do.firewall ${address}`,
-        title: `Let ${address} in`,
-        proves: ['C01', 'C04'],
-        precondition: 'an IPv4 address',
-        request: `doctl databases firewalls append ${facts.resource} --rule ip_addr:${address}`,
-        because: 'DigitalOcean takes IPv4 addresses as trusted sources: connect over IPv4 and give that address with --allow.',
-      }),
-    );
-  if (usable.length === 0) return steps;
-  const others = open ? wanted.connectedAddresses.filter((address) => !usable.some((range) => covers(range, address))) : [];
-  const cli = `doctl databases firewalls append ${facts.resource} ${usable.map((address) => `--rule ip_addr:${written(address)}`).join(' ')}`;
-  return [
-    ...steps,
-    apiStep({
-      id: `do.firewall ${usable.join(' ')}`,
-      title: open
-        ? `Close the database to everybody but ${usable.join(', ')}`
-        : `Let ${usable.join(', ')} in, beside the ${facts.network.rules.length} present rules`,
-      proves: ['C01', 'C04'],
-      precondition: open ? 'the list is empty: open to everybody' : 'the list is not empty; what is in it stays',
-      request: `PUT /v2/databases/${facts.resource}/firewall {"rules":[…the present ones…,${usable.map((address) => `{"type":"ip_addr","value":"${written(address)}"}`).join(',')}]}`,
-      affects: open ? ['everybody else is locked out', ...others.map((address) => `connected now and locked out: ${address}`)] : [],
-      call: { kind: 'allow', arguments: { addresses: usable, closes: open } },
-      texts: {
-        cli,
-        console: `Databases → the cluster → Network access → Add trusted sources: ${usable.map(written).join(', ')}`,
-        terraform: `# digitalocean_database_firewall owns the whole list: add this to the one that is there\n${usable.map((address) => `  rule {\n    type  = "ip_addr"\n    value = "${written(address)}"\n  }`).join('\n')}`,
-      },
-    }),
-  ];
 }

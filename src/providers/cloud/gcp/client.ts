@@ -7,113 +7,19 @@ import { millraceError } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { cidr, covers, parseRange } from '../address.ts';
 import { change, connectionBroke, lookRepeatedly, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
-import { loadSdk } from '../sdk.ts';
 import { apiStep, handStep, MARK, spelled, tooLittle } from '../steps.ts';
+import type { FlagKind, GcpName, Instance, Operation, Options, Settings, SqlAdmin } from './library.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
-const SCOPE = 'https://www.googleapis.com/auth/sqlservice.admin';
 const SWITCH = 'cloudsql.logical_decoding';
 const KEPT =
   /^(cloudsql\.logical_decoding|cloudsql\.iam_authentication|max_replication_slots|max_wal_senders|max_worker_processes|max_logical_replication_workers|max_slot_wal_keep_size|wal_sender_timeout|idle_replication_slot_timeout)$/;
-
-export interface GcpName {
-  readonly project: string;
-  readonly instance: string;
-}
-
-interface Flag {
-  readonly name?: string;
-  readonly value?: string;
-}
-interface AclEntry {
-  readonly kind?: string;
-  readonly name?: string;
-  readonly value?: string;
-  readonly expirationTime?: string;
-}
-interface Settings {
-  readonly settingsVersion?: string;
-  readonly activationPolicy?: string;
-  readonly databaseFlags?: readonly Flag[];
-  readonly storageAutoResize?: boolean;
-  readonly ipConfiguration?: {
-    readonly ipv4Enabled?: boolean;
-    readonly authorizedNetworks?: readonly AclEntry[];
-    readonly sslMode?: string;
-  };
-}
-interface Instance {
-  readonly databaseVersion?: string;
-  readonly databaseInstalledVersion?: string;
-  readonly state?: string;
-  readonly masterInstanceName?: string;
-  readonly settings?: Settings;
-}
-interface FlagKind {
-  readonly name?: string;
-  readonly type?: string;
-  readonly requiresRestart?: boolean;
-  readonly minValue?: string;
-  readonly maxValue?: string;
-  readonly allowedStringValues?: readonly string[];
-}
-interface Operation {
-  readonly name?: string;
-  readonly status?: string;
-  readonly operationType?: string;
-  readonly error?: { readonly errors?: readonly { readonly code?: string; readonly message?: string }[] };
-}
-interface Reply<T> {
-  readonly data: T;
-}
-interface Options {
-  readonly signal?: AbortSignal;
-  readonly timeout: number;
-  readonly retry: false;
-}
-
-/** The part of the client library that is used. */
-interface SqlAdmin {
-  readonly instances: {
-    get(parameters: object, options: Options): Promise<Reply<Instance>>;
-    patch(parameters: object, options: Options): Promise<Reply<Operation>>;
-    restart(parameters: object, options: Options): Promise<Reply<Operation>>;
-  };
-  readonly operations: {
-    get(parameters: object, options: Options): Promise<Reply<Operation>>;
-    list(parameters: object, options: Options): Promise<Reply<{ readonly items?: readonly Operation[] }>>;
-  };
-  readonly flags: { list(parameters: object, options: Options): Promise<Reply<{ readonly items?: readonly FlagKind[] }>> };
-}
 
 type Call =
   | { kind: 'flags'; arguments: { values: Record<string, string> } }
   | { kind: 'networks'; arguments: { addresses: readonly string[] } }
   | { kind: 'networks-remove'; arguments: { address: string } }
   | { kind: 'restart'; arguments: Record<string, never> };
-
-export function sqlAdmin(environment: NodeJS.ProcessEnv): SqlAdmin {
-  const [library] = loadSdk({ cloud: 'Google Cloud', packages: ['@googleapis/sqladmin'] }) as [
-    {
-      sqladmin(options: object): SqlAdmin;
-      auth: { GoogleAuth: new (options: object) => object; OAuth2: new () => { setCredentials(credentials: object): void } };
-    },
-  ];
-  // The names that gcloud and Terraform use.
-  const [rootUrl, token] = [environment['CLOUDSDK_API_ENDPOINT_OVERRIDES_SQL'], environment['GOOGLE_OAUTH_ACCESS_TOKEN']];
-  let auth: object;
-  if (token === undefined) auth = new library.auth.GoogleAuth({ scopes: [SCOPE] });
-  else {
-    const holder = new library.auth.OAuth2();
-    holder.setCredentials({ access_token: token });
-    auth = holder;
-  }
-  return library.sqladmin({
-    version: 'v1',
-    auth,
-    ...(rootUrl === undefined ? {} : { rootUrl: rootUrl.endsWith('/') ? rootUrl : `${rootUrl}/` }),
-  });
-}
 
 export class GcpCloud implements CloudApi {
   readonly provider = 'cloudsql';

@@ -1,0 +1,122 @@
+/** What RDS's answers mean, without asking anything: one database as it is now, its variant, what is pending, and the name for a parameter group of its own. Used by `client.ts`. */
+import type { ControlFacts, ControlParameter, Variant } from '../../model.ts';
+import { MARK, spelled } from '../steps.ts';
+import type { DbCluster, DbInstance, DbParameter, ParameterGroup } from './calls.ts';
+import type { Scope } from './plan.ts';
+
+/** One database as it is now. */
+export interface Database {
+  readonly scope: Scope;
+  readonly id: string;
+  readonly instance: DbInstance | undefined;
+  readonly cluster: DbCluster | undefined;
+  readonly group: string;
+  readonly applyStatus: string;
+  readonly status: string;
+  readonly port: number;
+}
+
+export function clusterState(cluster: DbCluster, writer: DbInstance | undefined): Database {
+  const statuses = cluster.DBClusterMembers ?? [];
+  // Readers of Aurora follow their writer's wal_level; only a Multi-AZ cluster reboots as a whole.
+  const counted = (cluster.Engine ?? '').startsWith('aurora') ? statuses.filter(({ IsClusterWriter }) => IsClusterWriter) : statuses;
+  const has = (status: string): boolean => counted.some(({ DBClusterParameterGroupStatus: one }) => one === status);
+  return {
+    scope: 'cluster',
+    id: cluster.DBClusterIdentifier ?? '',
+    instance: writer,
+    cluster,
+    group: cluster.DBClusterParameterGroup ?? '',
+    applyStatus: has('applying')
+      ? 'applying'
+      : has('pending-reboot')
+        ? 'pending-reboot'
+        : (counted.find(({ DBClusterParameterGroupStatus: one }) => one !== 'in-sync')?.DBClusterParameterGroupStatus ?? 'in-sync'),
+    status: cluster.Status !== 'available' ? (cluster.Status ?? 'unknown') : (writer?.DBInstanceStatus ?? 'available'),
+    port: cluster.Port ?? 5432,
+  };
+}
+
+export function refusal({ cluster, id }: Database): ControlFacts['refused'] {
+  if (cluster?.EngineMode === 'serverless')
+    return {
+      reason: `${id} is Aurora Serverless v1, which has no logical replication`,
+      wayOut:
+        'Migrate it to Aurora Serverless v2 or to a provisioned cluster: take a snapshot, restore it as provisioned, then run setup there.',
+    };
+  if (cluster?.ClusterScalabilityType === 'limitless')
+    return {
+      reason: `${id} is an Aurora Limitless Database, which is not supported`,
+      wayOut: 'Replicate from a provisioned or Serverless v2 cluster.',
+    };
+  return undefined;
+}
+
+export function variantOf({ instance, cluster }: Database): Variant {
+  if (cluster === undefined) return instance?.ReadReplicaSourceDBInstanceIdentifier === undefined ? 'instance' : 'read-replica';
+  if (!(cluster.Engine ?? '').startsWith('aurora')) return 'multi-az-cluster';
+  if (cluster.EngineMode === 'serverless') return 'serverless-v1';
+  if (cluster.ClusterScalabilityType === 'limitless') return 'limitless';
+  return cluster.ServerlessV2ScalingConfiguration === undefined ? 'provisioned' : 'serverless-v2';
+}
+
+export function remarks({ instance, cluster }: Database): string[] {
+  const said: string[] = [];
+  const scaling = cluster?.ServerlessV2ScalingConfiguration;
+  if (scaling?.MinCapacity === 0)
+    said.push(
+      'Logical replication stops this Serverless v2 cluster from scaling to zero, even while no slot exists: it then costs money around the clock.',
+    );
+  if (instance?.MaxAllocatedStorage !== undefined && instance.MaxAllocatedStorage > (instance.AllocatedStorage ?? 0))
+    said.push(
+      `Storage grows by itself up to ${instance.MaxAllocatedStorage} GiB and never shrinks: a slot that nobody reads becomes a bill.`,
+    );
+  return said;
+}
+
+export function pending(values: Readonly<Record<string, unknown>> | undefined): string[] {
+  return Object.entries(values ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) =>
+        `${name}=${name.includes('Password') ? '…' : typeof value === 'object' ? JSON.stringify(value) : String(value as string | number | boolean)}`,
+    );
+}
+
+export function controlParameter(one: DbParameter, waits: boolean): ControlParameter {
+  const restarts = one.ApplyType !== 'dynamic';
+  return {
+    value: spelled(one.ParameterValue, one.DataType === 'boolean'),
+    pendingRestart: waits && restarts && one.Source === 'user',
+    restarts,
+    modifiable: one.IsModifiable !== false,
+    ...(one.AllowedValues === undefined ? {} : { allowed: one.AllowedValues }),
+  };
+}
+
+export function nameOf(group: ParameterGroup): string | undefined {
+  return group.DBClusterParameterGroupName ?? group.DBParameterGroupName;
+}
+
+/** A free name, or that of a group which an earlier run made for this database and has not associated yet. RDS takes letters, digits and single hyphens. */
+export function ownGroup(
+  database: Database,
+  family: string,
+  groups: readonly ParameterGroup[],
+): { name: string; description: string | undefined } {
+  const stem = `${MARK}-${database.id}-${family}`
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 240);
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? stem : `${stem}-${number}`;
+    const there = groups.find((group) => nameOf(group) === name);
+    if (there === undefined) return { name, description: undefined };
+    if (
+      name !== database.group &&
+      there.DBParameterGroupFamily === family &&
+      there.Description?.startsWith(`Made by Millrace for ${database.id} `) === true
+    )
+      return { name, description: there.Description };
+  }
+}
