@@ -3,7 +3,7 @@ import { dress, type Dressed, type DressOptions } from './dress.ts';
 
 const ROLES = [
   'CREATE ROLE azure_pg_admin NOLOGIN',
-  'CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD {password}',
+  'CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE PASSWORD {password}',
   'GRANT azure_pg_admin, pg_monitor, pg_signal_backend TO {admin} WITH ADMIN OPTION',
 ];
 
@@ -23,6 +23,7 @@ export function dressAzure(options?: DressOptions): Promise<Dressed> {
         'azure.extensions': '',
       },
       tlsOnly: true,
+      selfGranted: true,
     },
     options,
   );

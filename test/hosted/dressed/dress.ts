@@ -8,6 +8,7 @@ import type { ProviderId } from '../../../src/providers/model.ts';
 import { makeCertificates } from '../../postgres/certificates.ts';
 import { startPostgres, type TestPostgres } from '../../postgres/postgres.ts';
 import { TcpGate } from './gate.ts';
+import { SelfGrant } from './self-grant.ts';
 import type { DressedServer } from './server.ts';
 
 type Settings = Readonly<Record<string, string>>;
@@ -27,6 +28,8 @@ export interface Dress {
   readonly tlsOnly: boolean;
   /** Members of this role may replicate, though rolreplication stays false for everybody to see. */
   readonly replicationGroup?: string;
+  /** The administrator starts without REPLICATION, and may give it to himself. */
+  readonly selfGranted?: boolean;
   /** SQL of the superuser, in the customers' database. */
   readonly inDatabase?: readonly string[];
 }
@@ -94,6 +97,7 @@ export class Dressed implements DressedServer {
   readonly #what: Dress;
   readonly #factory: Settings;
   readonly #removeCertificates: (() => void) | undefined;
+  readonly #selfGrant: SelfGrant | undefined;
   #configured: Record<string, string>;
   #session: Promise<pg.Client> | undefined;
   #watch: NodeJS.Timeout | undefined;
@@ -112,6 +116,7 @@ export class Dressed implements DressedServer {
     this.#factory = factory;
     this.#configured = { ...factory };
     this.#removeCertificates = removeCertificates;
+    if (what.selfGranted === true) this.#selfGrant = new SelfGrant(() => connectTo(postgres, what.superuser, what.database), what.admin);
   }
 
   async begin(): Promise<void> {
@@ -135,6 +140,7 @@ export class Dressed implements DressedServer {
       follow();
     }
     for (const sql of this.#what.inDatabase ?? []) await this.superuser(sql);
+    await this.#selfGrant?.begin();
   }
 
   get port(): number {
@@ -216,7 +222,9 @@ export class Dressed implements DressedServer {
       (client) => client.end(),
       () => undefined,
     );
+    await this.#selfGrant?.pause();
     await this.postgres.restart('fast', { ...this.#configured, ...this.#what.derive?.(this.#configured) });
+    await this.#selfGrant?.begin();
   }
 
   async stop(): Promise<void> {
@@ -229,6 +237,7 @@ export class Dressed implements DressedServer {
       (client) => client.end(),
       () => undefined,
     );
+    await this.#selfGrant?.pause();
     this.gate.close();
     await this.postgres.stop();
     this.#removeCertificates?.();

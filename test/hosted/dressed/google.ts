@@ -1,4 +1,4 @@
-/** Cloud SQL: logical decoding by the flag cloudsql.logical_decoding, REPLICATION as an attribute that the administrator gives. */
+/** Cloud SQL: logical decoding by the flag cloudsql.logical_decoding, REPLICATION as an attribute that the administrator gives himself first. */
 import { dress, type Dressed, type DressOptions } from './dress.ts';
 
 export function dressCloudSql(options?: DressOptions): Promise<Dressed> {
@@ -8,10 +8,9 @@ export function dressCloudSql(options?: DressOptions): Promise<Dressed> {
       superuser: 'cloudsqladmin',
       admin: 'postgres',
       database: 'shop',
-      // That cloudsqlsuperuser may give REPLICATION is a change of theirs in the server; from 16 on a role that has it may give it.
       roles: [
         'CREATE ROLE cloudsqlsuperuser NOLOGIN',
-        'CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD {password}',
+        'CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE PASSWORD {password}',
         'GRANT cloudsqlsuperuser, pg_monitor, pg_signal_backend TO {admin} WITH ADMIN OPTION',
       ],
       settings: {
@@ -23,6 +22,7 @@ export function dressCloudSql(options?: DressOptions): Promise<Dressed> {
       },
       derive: (configured) => ({ wal_level: configured['cloudsql.logical_decoding'] === 'on' ? 'logical' : 'replica' }),
       tlsOnly: false,
+      selfGranted: true,
     },
     options,
   );
