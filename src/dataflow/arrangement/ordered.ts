@@ -36,6 +36,8 @@ const INNER_WORDS = HEADER + CHILD * CHILDREN_MAX;
 const MULTIPLICITY_MAX = 0x7fff_ffff;
 
 const MOVED_BY_HAND_MAX = 64;
+/** Of a cache line. */
+const LINE_WORDS = 16;
 
 export interface OrderedRows {
   /** Where the entries' rows are. */
@@ -83,8 +85,14 @@ export class Ordered {
     const { words } = this.#pool;
     const count = words[root]!;
     if (!deep) return count;
-    const quarter = (count >> 2) * (words[root + 1] === INNER ? CHILD : ENTRY);
-    return words[root + quarter]! + words[root + 2 * quarter]! + words[root + 3 * quarter]!;
+    // A leaf's lines all: an entry that comes or goes moves half of them. Of an inner node only what a search looks at.
+    let sum = 0;
+    if (words[root + 1] === INNER) {
+      const quarter = (count >> 2) * CHILD;
+      return words[root + quarter]! + words[root + 2 * quarter]! + words[root + 3 * quarter]!;
+    }
+    for (let at = root + LINE_WORDS, end = root + HEADER + count * ENTRY; at < end; at += LINE_WORDS) sum += words[at]!;
+    return sum;
   }
 
   /** Address of the first entry (for `prefixAt`, `rowAt`); the root is not 0. */
