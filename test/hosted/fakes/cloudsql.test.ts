@@ -13,8 +13,8 @@ interface Scene {
   readonly cloud: CloudApi;
 }
 
-async function scene(play: (scene: Scene) => Promise<void>, patience = QUICK): Promise<void> {
-  const server = standIn();
+async function scene(play: (scene: Scene) => Promise<void>, patience = QUICK, restartMs?: number): Promise<void> {
+  const server = standIn({}, restartMs);
   const fake = new CloudSqlFake(server);
   await fake.plane.listen();
   try {
@@ -138,7 +138,15 @@ export function cloudSqlCases(): Case[] {
               else await applied;
             }
             // Another process: it knows nothing of the first.
-            await setUp(openCloud(fake.resource, fake.environment, QUICK));
+            await setUp(
+              openCloud(fake.resource, fake.environment, QUICK),
+              {
+                ...WANTED,
+                logicalDecodingLive: server.live['wal_level'] === 'logical',
+              },
+              QUICK,
+              200,
+            );
             assert.deepEqual([server.live['wal_level'], fake.restarts, fake.networks.length], ['logical', 1, 1]);
           });
       },

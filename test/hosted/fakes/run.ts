@@ -4,12 +4,14 @@ import { azureCases } from './azure.test.ts';
 import { cloudSqlCases } from './cloudsql.test.ts';
 import { digitalOceanCases } from './digitalocean.test.ts';
 import { rdsCases } from './rds.test.ts';
+import { specsCases } from '../specs/specs.test.ts';
 import { runCases, type Case } from './suite.ts';
 
 const SUITES: Readonly<Record<string, { sdk: boolean; cases: () => Case[] }>> = {
   azure: { sdk: true, cases: azureCases },
   cloudsql: { sdk: true, cases: cloudSqlCases },
   digitalocean: { sdk: false, cases: digitalOceanCases },
+  models: { sdk: false, cases: specsCases },
   rds: { sdk: true, cases: rdsCases },
 };
 

@@ -2,14 +2,12 @@
 import type { Controlled } from './control-plane.ts';
 import type { Gate } from '../dressed/server.ts';
 
-const RESTART_MS = 20;
-
 export interface StandIn extends Controlled {
   readonly live: Record<string, string>;
   restarts: number;
 }
 
-export function standIn(settings: Readonly<Record<string, string>> = {}): StandIn {
+export function standIn(settings: Readonly<Record<string, string>> = {}, restartMs = 20): StandIn {
   const configured: Record<string, string> = { wal_level: 'replica', ...settings };
   const live = { ...configured };
   let admitted: Gate['admitted'] = [];
@@ -29,7 +27,7 @@ export function standIn(settings: Readonly<Record<string, string>> = {}): StandI
       }
     },
     async restart() {
-      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      await new Promise((resolve) => setTimeout(resolve, restartMs));
       for (const name of Object.keys(live)) delete live[name];
       Object.assign(live, configured);
       this.restarts++;

@@ -5,11 +5,11 @@ import path from 'node:path';
 const FOLDER = process.env['MILLRACE_SPECS'] ?? path.resolve(import.meta.dirname, '../../../../shared/specs');
 const loaded = new Map<string, unknown>();
 
-export function model<T>(file: string): T | undefined {
+export function model(file: string): unknown {
   if (!loaded.has(file)) {
     const where = path.join(FOLDER, file);
     if (!existsSync(where)) process.stderr.write(`no ${file} beside the checkout: traffic is not held against that model\n`);
     loaded.set(file, existsSync(where) ? JSON.parse(readFileSync(where, 'utf8')) : undefined);
   }
-  return loaded.get(file) as T | undefined;
+  return loaded.get(file);
 }

@@ -61,7 +61,7 @@ export function invalidJsonExchanges(vendor: 'digitalocean' | 'cloudsql', exchan
 }
 
 function digitalOcean({ operation, request, answer }: Exchange): string[] {
-  const api = model<OpenApi>('digitalocean-databases-v2.openapi.json');
+  const api = model('digitalocean-databases-v2.openapi.json') as OpenApi | undefined;
   if (api === undefined) return [];
   const described = match(Object.entries(api.paths), request.path)?.[request.method.toLowerCase()];
   if (described === undefined) return [`${operation}: ${request.method} ${request.path} is not in the model`];
@@ -76,7 +76,7 @@ function digitalOcean({ operation, request, answer }: Exchange): string[] {
 }
 
 function cloudSql({ operation, request, answer }: Exchange): string[] {
-  const api = model<Discovery>('google-sqladmin-v1.discovery.json');
+  const api = model('google-sqladmin-v1.discovery.json') as Discovery | undefined;
   if (api === undefined) return [];
   const methods = Object.values(api.resources).flatMap((resource) => Object.values(resource.methods ?? {}));
   const described = match(

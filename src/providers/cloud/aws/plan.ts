@@ -8,7 +8,7 @@
  * A group that other databases use is never edited, and a change that somebody else has left pending is never let loose.
  */
 import { covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, tooLittle } from '../steps.ts';
+import { apiStep, handStep, MARK, toRaise } from '../steps.ts';
 import type { ApiStep, CloudWanted, ControlFacts, HandStep } from '../../model.ts';
 
 export type Scope = 'instance' | 'cluster';
@@ -55,8 +55,7 @@ export function planAws(facts: ControlFacts, wanted: CloudWanted): Steps {
 function missingValues(facts: ControlFacts, wanted: CloudWanted): Record<string, string> {
   const values: Record<string, string> = {};
   if (wanted.logicalDecoding && facts.parameters[SWITCH]?.value !== 'on') values[SWITCH] = '1';
-  for (const [name, least] of Object.entries(wanted.parameters))
-    if (facts.parameters[name]?.modifiable !== false && tooLittle(facts.parameters[name]?.value, least)) values[name] = least;
+  for (const [name, least] of toRaise(facts.parameters, wanted.parameters)) values[name] = least;
   return values;
 }
 

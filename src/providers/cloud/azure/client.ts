@@ -9,7 +9,7 @@ import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, Ha
 import { bounds, covers, parseRange } from '../address.ts';
 import { change, connectionBroke, lookRepeatedly, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { loadSdk } from '../sdk.ts';
-import { apiStep, handStep, MARK, spelled, tooLittle } from '../steps.ts';
+import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 
 export interface AzureName {
   readonly subscription: string;
@@ -162,8 +162,7 @@ export class AzureCloud implements CloudApi {
     const values: [string, string][] = [];
     const level = facts.parameters['wal_level'];
     if (wanted.logicalDecoding && level?.value !== 'logical') values.push(['wal_level', 'logical']);
-    for (const [name, least] of Object.entries(wanted.parameters))
-      if (facts.parameters[name]?.modifiable !== false && tooLittle(facts.parameters[name]?.value, least)) values.push([name, least]);
+    values.push(...toRaise(facts.parameters, wanted.parameters));
     const pending = Object.values(facts.parameters).some(({ pendingRestart }) => pendingRestart);
     const setNotLive = wanted.logicalDecoding && level?.value === 'logical' && !wanted.logicalDecodingLive;
     const changesStatic = values.some(([name]) => facts.parameters[name]?.restarts !== false);

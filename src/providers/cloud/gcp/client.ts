@@ -7,7 +7,7 @@ import { millraceError } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { cidr, covers, parseRange } from '../address.ts';
 import { change, connectionBroke, lookRepeatedly, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
-import { apiStep, handStep, MARK, spelled, tooLittle } from '../steps.ts';
+import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 import type { FlagKind, GcpName, Instance, Operation, Options, Settings, SqlAdmin } from './library.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -19,7 +19,7 @@ type Call =
   | { kind: 'flags'; arguments: { values: Record<string, string> } }
   | { kind: 'networks'; arguments: { addresses: readonly string[] } }
   | { kind: 'networks-remove'; arguments: { address: string } }
-  | { kind: 'restart'; arguments: Record<string, never> };
+  | { kind: 'restart'; arguments: { awaits: readonly (string | undefined)[] } };
 
 export class GcpCloud implements CloudApi {
   readonly provider = 'cloudsql';
@@ -84,7 +84,7 @@ export class GcpCloud implements CloudApi {
           ? ['Clients need a certificate of their own (sslMode TRUSTED_CLIENT_CERTIFICATE_REQUIRED).']
           : []),
       ],
-      vendor: undefined,
+      vendor: { restarting: running.filter(mayRestart).map(({ name }) => name) },
     };
   }
 
@@ -93,12 +93,12 @@ export class GcpCloud implements CloudApi {
     const values: Record<string, string> = {};
     const isOn = facts.parameters[SWITCH]?.value === 'on';
     if (wanted.logicalDecoding && !isOn) values[SWITCH] = 'on';
-    for (const [name, least] of Object.entries(wanted.parameters))
-      if (tooLittle(facts.parameters[name]?.value, least)) values[name] = least;
+    for (const [name, least] of toRaise(facts.parameters, wanted.parameters)) values[name] = least;
     const steps = this.#networkSteps(facts, wanted);
     // The change of a flag restarts by itself, so it comes last, in the place of a restart.
     if (Object.keys(values).length > 0) steps.push(this.#flagStep(facts, values));
-    else if (wanted.logicalDecoding && isOn && !wanted.logicalDecodingLive) steps.push(this.#restartStep());
+    else if (wanted.logicalDecoding && isOn && !wanted.logicalDecodingLive)
+      steps.push(this.#restartStep((facts.vendor as { restarting: readonly (string | undefined)[] }).restarting));
     return steps;
   }
 
@@ -118,7 +118,13 @@ export class GcpCloud implements CloudApi {
 
   async state(step: ApiStep, signal?: AbortSignal): Promise<StepState> {
     const call = step.call as unknown as Call;
-    if (call.kind === 'restart') return this.#restarted.has(step.id) ? 'done' : 'todo';
+    if (call.kind === 'restart') {
+      if (this.#restarted.has(step.id)) return 'done';
+      // A run that was broken off has left this running, and it restarts: that is the restart that was planned.
+      const awaited = (await this.#operations(signal)).filter(({ name }) => call.arguments.awaits.includes(name));
+      if (awaited.some(isRunning)) return 'underway';
+      return awaited.some(({ error }) => error === undefined) ? 'done' : 'todo';
+    }
     const settings = (await this.#instance(signal)).settings ?? {};
     if (changed(call, settings) !== undefined) return 'todo';
     return (await this.#operations(signal)).some(isRunning) ? 'underway' : 'done';
@@ -126,10 +132,7 @@ export class GcpCloud implements CloudApi {
 
   async apply(step: ApiStep, progress: Progress, signal?: AbortSignal): Promise<void> {
     const call = step.call as unknown as Call;
-    const waited = await this.#quiet(step, progress, signal);
-    // A run that was broken off may have left its restart (or the change of a flag, which restarts too) running: that was it.
-    if (call.kind === 'restart' && waited.some(({ operationType }) => operationType === 'RESTART' || operationType === 'UPDATE'))
-      this.#restarted.add(step.id);
+    await this.#quiet(step, progress, signal);
     if ((await this.state(step, signal)) === 'done') return;
     const before = new Set((await this.#operations(signal)).map(({ name }) => name));
     const outcome = await change<Operation | 'there'>({
@@ -178,14 +181,10 @@ export class GcpCloud implements CloudApi {
     ).data;
   }
 
-  /** Waits until nothing runs; says what did. */
-  async #quiet(step: ApiStep, progress: Progress, signal: AbortSignal | undefined): Promise<Operation[]> {
-    const seen: Operation[] = [];
-    for (const operation of (await this.#operations(signal)).filter(isRunning)) {
-      seen.push(operation);
+  /** Waits until nothing runs. */
+  async #quiet(step: ApiStep, progress: Progress, signal: AbortSignal | undefined): Promise<void> {
+    for (const operation of (await this.#operations(signal)).filter(isRunning))
       await this.#follow(operation, step, progress, signal, false);
-    }
-    return seen;
   }
 
   async #follow(operation: Operation, step: ApiStep, progress: Progress, signal: AbortSignal | undefined, isOurs = true): Promise<void> {
@@ -341,7 +340,7 @@ export class GcpCloud implements CloudApi {
     });
   }
 
-  #restartStep(): ApiStep {
+  #restartStep(awaits: readonly (string | undefined)[]): ApiStep {
     return apiStep({
       id: 'gcp.restart',
       title: `Restart ${this.#name.instance}: the flag is set and not live`,
@@ -352,7 +351,7 @@ export class GcpCloud implements CloudApi {
       reversible: false,
       affects: [`every connection to ${this.#name.instance} is cut`],
       cost: 'Usually about a minute without the database.',
-      call: { kind: 'restart', arguments: {} },
+      call: { kind: 'restart', arguments: { awaits } },
       texts: {
         cli: `gcloud sql instances restart ${this.#name.instance} --project ${this.#name.project}`,
         console: `SQL → ${this.#name.instance} → Restart`,
@@ -397,6 +396,10 @@ function changed(call: Exclude<Call, { kind: 'restart' }>, settings: Settings): 
     default:
       return unreachable(call);
   }
+}
+
+function mayRestart({ operationType }: Operation): boolean {
+  return operationType === 'RESTART' || operationType === 'UPDATE';
 }
 
 function isRunning({ status }: Operation): boolean {
