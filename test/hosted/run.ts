@@ -3,8 +3,10 @@
  * setup interrupted at every step and resumed. The last line of `--json` is the result.
  */
 import { auroraBreaks, amazonStage, rdsBreaks, serverlessV1 } from './amazon.ts';
+import { azureBreaks, azureStage, singleServer } from './azure.ts';
 import type { Break } from './breaks.ts';
 import { digitalOceanBreaks, digitalOceanStage } from './digitalocean.ts';
+import { cloudSqlBreaks, cloudSqlStage } from './google.ts';
 import { offerSdks } from './install-sdks.ts';
 import { liveView } from './live-view.ts';
 import { Scene, type Stage } from './scene.ts';
@@ -32,6 +34,8 @@ const PROVIDERS: readonly Hosted[] = [
     breaks: auroraBreaks,
     apart: [{ id: 'AUR1', run: serverlessV1 }],
   }),
+  hosted({ name: 'cloudsql', sdk: true, stage: cloudSqlStage, breaks: cloudSqlBreaks }),
+  hosted({ name: 'azure', sdk: true, stage: azureStage, breaks: azureBreaks, apart: [{ id: 'Single', run: singleServer }] }),
   hosted({ name: 'digitalocean', sdk: false, stage: digitalOceanStage, breaks: digitalOceanBreaks }),
 ];
 
