@@ -11,10 +11,10 @@ import { findBinaries } from '../src/demo/embedded-postgres.ts';
 import { machine, rounded, say, type Machine } from './measure.ts';
 
 const PAGE = join(import.meta.dirname, '../docs/reference/performance.md');
-const TIMEOUT_MS = 400_000;
+const TIMEOUT_MS = 500_000;
 
 const COMMANDS = {
-  ivm: ['--budget-ms', '120'],
+  ivm: ['--budget-ms', '250', '--peer-sizes', '1,100'],
   ingest: ['--changes', '150000', '--runs', '1', '--snapshot-rows', '500000'],
   latency: ['--for', '3s'],
   start: ['--rows', '1000000', '--runs', '1'],

@@ -21,6 +21,7 @@ async function main(): Promise<void> {
       'budget-ms': { type: 'string', default: '600' },
       views: { type: 'string', default: VIEW_NAMES.join(',') },
       sizes: { type: 'string', default: BATCH_SIZES.join(',') },
+      'peer-sizes': { type: 'string', default: BATCH_SIZES.join(',') },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -46,19 +47,22 @@ async function main(): Promise<void> {
   const peers = new Map<PeerName, Map<ViewName, PeerFigures>>();
   if (values['no-peers']) for (const peer of ['db-ivm', 'd2ts', 'differential'] as const) skipped[peer] = 'not asked for (--no-peers)';
   else
-    await runPeers({ rows, names, budgetMs, javascriptRowsMax: JAVASCRIPT_PEERS_ROWS_MAX }, (peer, view, outcome) => {
-      if (typeof outcome === 'string') {
-        skipped[peer] = outcome;
-        say(`${peer} skipped: ${outcome}`);
-        return;
-      }
-      const figures = peers.get(peer) ?? new Map<ViewName, PeerFigures>();
-      peers.set(peer, figures.set(view, outcome));
-      if (typeof outcome.wrong === 'string') wrong[`${peer} ${view}`] = outcome.wrong;
-      say(
-        `${view.padEnd(3)} ${peer.padEnd(12)} ${outcome.batches.map((batch) => `${batch.size}: ${thousands(batch.updatesPerSecond)}`).join('  ')}${typeof outcome.wrong === 'string' ? `  WRONG: ${outcome.wrong}` : ''}`,
-      );
-    });
+    await runPeers(
+      { rows, names, budgetMs, javascriptRowsMax: JAVASCRIPT_PEERS_ROWS_MAX, javascriptSizes: values['peer-sizes'].split(',').map(Number) },
+      (peer, view, outcome) => {
+        if (typeof outcome === 'string') {
+          skipped[peer] = outcome;
+          say(`${peer} skipped: ${outcome}`);
+          return;
+        }
+        const figures = peers.get(peer) ?? new Map<ViewName, PeerFigures>();
+        peers.set(peer, figures.set(view, outcome));
+        if (typeof outcome.wrong === 'string') wrong[`${peer} ${view}`] = outcome.wrong;
+        say(
+          `${view.padEnd(3)} ${peer.padEnd(12)} ${outcome.batches.map((batch) => `${batch.size}: ${thousands(batch.updatesPerSecond)}`).join('  ')}${typeof outcome.wrong === 'string' ? `  WRONG: ${outcome.wrong}` : ''}`,
+        );
+      },
+    );
   const ratio = (peer: PeerName, view: ViewName, size: number, ours: number): number | null => {
     const theirs = peers
       .get(peer)

@@ -14,9 +14,13 @@ const evaluator = {
   },
 };
 
+const WRITER_ROWS = 8_192;
+const WRITER_BYTES_MAX = 1 << 20;
+const KEEP_NOTHING = (): void => {};
+
 interface Updates {
   readonly bytes: Buffer;
-  readonly offsets: Int32Array;
+  readonly offsets: readonly number[];
 }
 
 export interface ViewRun {
@@ -48,16 +52,14 @@ export function runView(name: ViewName, plan: Planned, workload: Workload, budge
 }
 
 export function driverOf(flow: Dataflow, workload: Workload): Driver<Updates> {
+  let writer = new TupleWriter(WRITER_ROWS);
   return {
+    // Many batches share a buffer: garbage of this loop must not be collected on the engine's time.
     prepare(size) {
-      const writer = new TupleWriter(size);
-      const offsets = new Int32Array(size);
-      for (let i = 0; i < size; i++)
-        offsets[i] = writer.line(
-          workload,
-          workload.update(() => {}),
-        );
-      return { bytes: writer.bytes.subarray(0, writer.end), offsets };
+      if (writer.end > WRITER_BYTES_MAX) writer = new TupleWriter(WRITER_ROWS);
+      const offsets: number[] = [];
+      for (let i = 0; i < size; i++) offsets.push(writer.line(workload, workload.update(KEEP_NOTHING)));
+      return { bytes: writer.bytes, offsets };
     },
     apply({ bytes, offsets }) {
       for (let i = 0; i < offsets.length; i++) flow.update('lineitem', bytes, 'none', 0, offsets[i]!);

@@ -24,12 +24,14 @@ export interface Driver<Batch> {
 /** Prepared at once, at most: memory, and caches, stay as they would be in service. */
 const UPDATES_PREPARED_MAX = 10_000;
 const ROUNDS_MIN = 3;
+/** Before the first size: until the compiler's own threads are done with the loops. */
+const WARM_MS = 700;
 
 export function measure<Batch>(driver: Driver<Batch>, budgetMs: number, sizes: readonly number[] = BATCH_SIZES): BatchFigures[] {
-  return sizes.map((size) => measureSize(driver, size, budgetMs));
+  return sizes.map((size, i) => measureSize(driver, size, budgetMs, i === 0 ? WARM_MS : 0));
 }
 
-function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: number): BatchFigures {
+function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: number, warmMs: number): BatchFigures {
   const perCpuSecond: number[] = [];
   const perWallSecond: number[] = [];
   const latenciesUs: number[] = [];
@@ -39,6 +41,7 @@ function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: numbe
   const perRoundMax = Math.max(1, Math.floor(UPDATES_PREPARED_MAX / size));
   let perRound = 1;
   let counts = false;
+  let warmedMs = 0;
   while (spentMs < budgetMs || (perCpuSecond.length < ROUNDS_MIN && spentMs < 6 * budgetMs)) {
     const batches = Array.from({ length: perRound }, () => driver.prepare(size));
     const cpuBefore = cpuMicros();
@@ -58,7 +61,8 @@ function measureSize<Batch>(driver: Driver<Batch>, size: number, budgetMs: numbe
       perWallSecond.push((perRound * size) / (ms / 1e3));
     } else {
       latenciesUs.length = 0;
-      counts = ms >= roundMsMin || perRound === perRoundMax;
+      warmedMs += ms;
+      counts = (ms >= roundMsMin || perRound === perRoundMax) && warmedMs >= warmMs;
       if (ms < roundMsMin) perRound = Math.min(perRoundMax, perRound * 4);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * One view in @tanstack/db-ivm or @electric-sql/d2ts: `node javascript.ts <db-ivm|d2ts> <package folder> <view> <rows> <budget ms>`. Prints its figures as JSON.
+ * One view in @tanstack/db-ivm or @electric-sql/d2ts: `node javascript.ts <db-ivm|d2ts> <package folder> <view> <rows> <budget ms> <sizes>`. Prints its figures as JSON.
  * Both have nearly one interface. Rows are objects with the columns that the view reads; the old row is retracted by reference, which spares the engine a hash.
  * Called by `peers.ts`, in a process of its own.
  */
@@ -56,7 +56,7 @@ interface Package {
 const LOAD_ROWS = 10_000;
 
 async function main(): Promise<void> {
-  const [peer, folder, viewName, rows, budgetMs] = process.argv.slice(2);
+  const [peer, folder, viewName, rows, budgetMs, sizes] = process.argv.slice(2);
   const view = VIEW_NAMES.find((name) => name === viewName)!;
   const engine = await packageAt(folder!);
   const workload = new Workload(Number(rows));
@@ -116,6 +116,7 @@ async function main(): Promise<void> {
       apply: (changes) => send(changes, []),
     },
     Number(budgetMs),
+    sizes!.split(',').map(Number),
   );
   process.stdout.write(
     `${JSON.stringify({ loadSeconds: rounded(loadSeconds), batches, wrong: differenceOf(peer!, view, shown, workload) })}\n`,

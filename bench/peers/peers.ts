@@ -23,6 +23,8 @@ export interface PeerRequest {
   readonly names: readonly ViewName[];
   readonly budgetMs: number;
   readonly javascriptRowsMax: number;
+  /** Of the JavaScript ones: a step of 10,000 takes them a second. */
+  readonly javascriptSizes: readonly number[];
 }
 
 /** What was measured, or why it could not be. */
@@ -44,7 +46,14 @@ export async function runPeers(request: PeerRequest, report: Report): Promise<vo
         report(
           peer,
           view,
-          await run(process.execPath, [join(import.meta.dirname, 'javascript.ts'), peer, folder.path, view, ...sizes(request)]),
+          await run(process.execPath, [
+            join(import.meta.dirname, 'javascript.ts'),
+            peer,
+            folder.path,
+            view,
+            ...sizes(request),
+            request.javascriptSizes.join(','),
+          ]),
         );
       if (typeof folder === 'string') break;
     }
