@@ -4,13 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findBinaries } from '../src/demo/embedded-postgres.ts';
 import { machine, rounded, say, type Machine } from './measure.ts';
 
 const PAGE = join(import.meta.dirname, '../docs/reference/performance.md');
+const KEPT = join(import.meta.dirname, '../node_modules/.cache/millrace-bench/results.json');
 const TIMEOUT_MS = 500_000;
 
 const COMMANDS = {
@@ -99,19 +100,25 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { only: { type: 'string', default: Object.keys(COMMANDS).join(',') }, json: { type: 'boolean', default: false } },
   });
-  const results: Results = {};
+  const results: Results = earlier();
   const failed: string[] = [];
   for (const name of values.only.split(',') as Name[]) {
     const outcome = await run(name);
     if (typeof outcome === 'string') failed.push(`${name}: ${outcome}`);
     else Object.assign(results, { [name]: outcome });
+    mkdirSync(dirname(KEPT), { recursive: true });
+    writeFileSync(KEPT, JSON.stringify(results));
   }
   const from = machine();
   const postgres = (await findBinaries())?.version ?? 'none';
-  if (values.only === Object.keys(COMMANDS).join(',')) writeFileSync(PAGE, page(results, from, postgres, failed));
-  else say(page(results, from, postgres, failed));
+  writeFileSync(PAGE, page(results, from, postgres, failed));
   say(JSON.stringify({ ...results, failed, machine: from }));
   process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+/** Of runs before on this machine: `--only` measures one part anew and leaves the others on the page. */
+function earlier(): Results {
+  return existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Results) : {};
 }
 
 /** The last line's object, or why there is none. */
