@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
+import { parseConnectionString } from '../upstream/connection/parameters.ts';
+import { apply } from './apply.ts';
+import { apiStep } from './cloud/steps.ts';
+import { diagnose } from './doctor.ts';
+import type { SlotFacts } from './facts.ts';
+import { broken } from './healthy.fixture.ts';
+import type { ApiStep, ControlFacts, Step } from './model.ts';
+import type { CloudPlanner, Wanted } from './plan.ts';
+import { planUndo } from './undo.ts';
+
+const wanted: Wanted = {
+  consumer: 'millrace',
+  tables: [],
+  role: 'millrace',
+  newPassword: false,
+  allow: [],
+  closeFirewall: false,
+};
+const control: ControlFacts = {
+  provider: 'rds',
+  variant: 'instance',
+  resource: 'shop',
+  version: '16.4',
+  status: 'available',
+  quiet: true,
+  refused: undefined,
+  parameters: {},
+  sharedWith: [],
+  pendingChanges: [],
+  network: { publicAccess: true, openToAll: false, rules: [], fixed: undefined },
+  remarks: [],
+  vendor: undefined,
+};
+const reboot: ApiStep = apiStep({
+  id: 'reboot',
+  title: 'Reboot',
+  precondition: '',
+  request: '',
+  restarts: true,
+  call: { kind: 'reboot', arguments: {} },
+});
+const closing: ApiStep = { ...reboot, id: 'revoke', restarts: false };
+
+function slot(name: string, change: Partial<SlotFacts> = {}): SlotFacts {
+  return {
+    name,
+    plugin: 'pgoutput',
+    logical: true,
+    database: 'shop',
+    active: false,
+    temporary: false,
+    walStatus: 'reserved',
+    lost: undefined,
+    failover: false,
+    retainedBytes: 0,
+    safeBytes: undefined,
+    inactiveSeconds: 10,
+    ...change,
+  };
+}
+
+function undo(slots: readonly SlotFacts[], steps: readonly ApiStep[] = [reboot, closing]): Step[] {
+  const cloud: CloudPlanner = { plan: () => [], planUndo: () => steps };
+  return planUndo(diagnose(broken({ slots, control }), 'rds'), wanted, { publication: false, role: false }, cloud);
+}
+const ids = (steps: readonly Step[]): string[] => steps.map(({ id }) => id);
+
+test.each<[string, readonly SlotFacts[], string[]]>([
+  ['no slot', [], ['undo.no-slot-left', 'reboot', 'revoke']],
+  ['ours: dropped first', [slot('millrace_1')], ['undo.slot millrace_1', 'undo.no-slot-left', 'reboot', 'revoke']],
+  [
+    'physical, or gone with its session',
+    [slot('standby', { logical: false }), slot('probe', { temporary: true })],
+    ['undo.no-slot-left', 'reboot', 'revoke'],
+  ],
+  ['somebody else’s', [slot('millrace_1'), slot('debezium')], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
+  ['ours in another database', [slot('millrace_2', { database: 'other' })], ['undo.slots-in-the-way']],
+  ['ours, being read', [slot('millrace_1', { active: true })], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
+])('the level that logical slots need: %s', (_what, slots, expected) => {
+  expect(ids(undo(slots))).toEqual(expected);
+});
+
+test('the slots are named; what lowers nothing is undone all the same', () => {
+  expect(undo([slot('debezium', { active: true })])[0]).toMatchObject({
+    via: 'hand',
+    title: 'Logical decoding stays on while others use it: slot "debezium" (shop, being read)',
+  });
+  expect(ids(undo([slot('debezium')], [closing]))).toEqual(['revoke']);
+});
+
+let pg: TestPostgres;
+beforeAll(async () => {
+  pg = await startPostgres();
+});
+afterAll(() => pg.stop());
+
+test('a slot made since the plan stops it before the restart', async () => {
+  const steps = undo([]).filter(({ id }) => id === 'undo.no-slot-left');
+  const parameters = parseConnectionString(pg.url());
+  expect(await apply(parameters, steps, { restartAllowed: true })).toEqual([{ id: 'undo.no-slot-left', state: 'skipped' }]);
+  await pg.query(`SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')`);
+  expect(await apply(parameters, [...steps, reboot], { restartAllowed: true })).toEqual([
+    { id: 'undo.no-slot-left', state: 'failed', reason: expect.stringContaining('logical slots are left: debezium') as string },
+    { id: 'reboot', state: 'not reached', reason: 'after undo.no-slot-left' },
+  ]);
+});
