@@ -127,28 +127,27 @@ export function cloudSqlCases(): Case[] {
       name: 'broken off after each step, or in the middle of the restart: a second run completes it, with one restart',
       run: async () => {
         for (let stop = 0; stop <= FULL.length; stop++)
-          await scene(async ({ fake, server, cloud }) => {
-            const steps = cloud.plan(await cloud.observe(), WANTED);
-            for (const step of steps.slice(0, stop)) {
-              const abort = new AbortController();
-              const stopNow =
-                step.id === 'gcp.flags' ? (line: string) => (line.includes('RUNNING') ? abort.abort() : undefined) : () => undefined;
-              const applied = step.via === 'api' ? cloud.apply(step, stopNow, abort.signal) : Promise.resolve();
-              if (step.id === 'gcp.flags') await assert.rejects(applied);
-              else await applied;
-            }
-            // Another process: it knows nothing of the first.
-            await setUp(
-              openCloud(fake.resource, fake.environment, QUICK),
-              {
+          await scene(
+            async ({ fake, server, cloud }) => {
+              const steps = cloud.plan(await cloud.observe(), WANTED);
+              for (const step of steps.slice(0, stop)) {
+                const abort = new AbortController();
+                const stopNow =
+                  step.id === 'gcp.flags' ? (line: string) => (line.includes('RUNNING') ? abort.abort() : undefined) : () => undefined;
+                const applied = step.via === 'api' ? cloud.apply(step, stopNow, abort.signal) : Promise.resolve();
+                if (step.id === 'gcp.flags') await assert.rejects(applied);
+                else await applied;
+              }
+              // Another process: it knows nothing of the first.
+              await setUp(openCloud(fake.resource, fake.environment, QUICK), {
                 ...WANTED,
                 logicalDecodingLive: server.live['wal_level'] === 'logical',
-              },
-              QUICK,
-              200,
-            );
-            assert.deepEqual([server.live['wal_level'], fake.restarts, fake.networks.length], ['logical', 1, 1]);
-          });
+              });
+              assert.deepEqual([server.live['wal_level'], fake.restarts, fake.networks.length], ['logical', 1, 1]);
+            },
+            QUICK,
+            200,
+          );
       },
     },
     {
