@@ -1,5 +1,5 @@
 /** Results that are made here: a few rows of text (SHOW, EXPLAIN, AUDIT), as batches of DataRow messages. */
-import type { ResultColumn, RowBatch } from '../server/session.ts';
+import type { Result, ResultColumn, RowBatch } from '../server/session.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import { dataRow } from '../wire/data-row.ts';
 
@@ -7,6 +7,11 @@ const TEXT_OID = 25;
 
 export function textColumns(...names: readonly string[]): ResultColumn[] {
   return names.map((name) => ({ name, typeOid: TEXT_OID, typeSize: -1, typmod: -1 }));
+}
+
+/** A statement that returns no rows; `parameters`: what of the settings is to be reported. */
+export function done(tag: string, parameters?: ReadonlyMap<string, string>): Result {
+  return { notices: [], body: { kind: 'none' }, tag: () => tag, ...(parameters === undefined ? {} : { parameters }) };
 }
 
 export function textRows(rows: readonly (readonly (string | null)[])[]): RowBatch {

@@ -3,7 +3,7 @@
  * every type has a binary form (arrays, enums, ranges, inet …); the common ones are written natively (`binary.ts`). Called by sessions, on the way to the client.
  */
 import type { CallOptions, CatalogClient } from '../pglite/catalog-client.ts';
-import type { ResultColumn, RowBatch } from '../server/session.ts';
+import type { Result, ResultColumn, RowBatch } from '../server/session.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import { DataRowEncoder } from '../wire/data-row.ts';
 import { isSentNatively } from './binary.ts';
@@ -28,17 +28,19 @@ export function encodingOf(columns: readonly ResultColumn[], resultFormats: read
   };
 }
 
-export async function* recoded(
+export function recoded(
   catalog: Pick<CatalogClient, 'queryRaw'>,
+  result: Result,
   columns: readonly ResultColumn[],
   { recode }: Pick<Encoding, 'recode'>,
-  batches: AsyncIterable<RowBatch>,
   call: CallOptions,
-): AsyncGenerator<RowBatch, void> {
-  for await (const batch of batches) {
-    if (recode.length === 0) yield batch;
-    else yield await recodedBatch(catalog, columns, recode, batch, call);
-  }
+): Result {
+  const { body } = result;
+  if (recode.length === 0 || body.kind !== 'rows') return result;
+  const batches = async function* (): AsyncGenerator<RowBatch, void> {
+    for await (const batch of body.batches) yield await recodedBatch(catalog, columns, recode, batch, call);
+  };
+  return { ...result, body: { kind: 'rows', batches: batches() } };
 }
 
 async function recodedBatch(
@@ -56,7 +58,7 @@ async function recodedBatch(
     for (const position of recode) {
       const text = row[position];
       const { typeOid } = columns[position]!;
-      if (text != null) known.set(keyOf(typeOid, text), { typeOid, text: new Uint8Array(text), binary: null });
+      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, text: new Uint8Array(text), binary: null });
     }
   const values = [...known.values()];
   for (let from = 0; from < values.length; from += VALUES_A_CALL_MAX) {

@@ -1,6 +1,7 @@
 /** A statement's columns as RowDescription tells them. */
 import type { AnalysedColumn } from '../pglite/catalog-contract.ts';
 import type { ResultColumn } from '../server/session.ts';
+import type { TypeTable } from '../sql/mirror/types.ts';
 
 /** pg_type.typlen of the fixed-length types; −1 for all others. */
 const TYPE_SIZES: ReadonlyMap<number, number> = new Map([
@@ -32,6 +33,12 @@ const TYPE_SIZES: ReadonlyMap<number, number> = new Map([
   [3220, 8],
 ]);
 
-export function resultColumns(columns: readonly AnalysedColumn[]): ResultColumn[] {
-  return columns.map(({ name, typeOid, typmod }) => ({ name, typeOid, typeSize: TYPE_SIZES.get(typeOid) ?? -1, typmod }));
+/** The first OID of a type that is not Postgres's own. */
+const OWN_TYPES_FROM = 16_384;
+const ENUM_SIZE = 4;
+
+export function resultColumns(columns: readonly AnalysedColumn[], types: TypeTable): ResultColumn[] {
+  const sizeOf = (oid: number): number =>
+    TYPE_SIZES.get(oid) ?? (oid >= OWN_TYPES_FROM && types.typeOf(oid).kind === 'enum' ? ENUM_SIZE : -1);
+  return columns.map(({ name, typeOid, typmod }) => ({ name, typeOid, typeSize: sizeOf(typeOid), typmod }));
 }

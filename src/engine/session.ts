@@ -4,33 +4,35 @@
  */
 import { millraceError, MillraceError } from '../base/errors.ts';
 
-import type { Notice, Prepared, Result, ResultColumn, Session } from '../server/session.ts';
+import type { Prepared, Result, ResultColumn, Session } from '../server/session.ts';
 import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
 import { redacted } from '../sql/statements/redacted.ts';
 import type { Name, Statement } from '../sql/statements/statement.ts';
-import { printPlan } from '../sql/plan/print.ts';
 import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
 import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
-import { batchesOf, textColumns, textRows } from './literal-result.ts';
+import { explain } from './explain.ts';
+import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
 import { catalogQuery, peek } from './queries.ts';
-import { encodingOf, recoded } from './recoded.ts';
+import { encodingOf, recoded, type Encoding } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
-import { Savepoints } from './savepoints.ts';
 import { withoutSetConfig } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
+import { TransactionBlock } from './transaction-block.ts';
 
 interface PreparedStatement extends Prepared {
   readonly statement: Statement;
   /** Of a query: what it is made of. */
   readonly analysis?: Analysed;
+  /** Of a DECLARE: what FETCH will show. */
+  readonly cursorColumns?: readonly ResultColumn[];
   /** In force when it was analysed. */
   readonly searchPath?: string;
 }
@@ -38,19 +40,15 @@ interface PreparedStatement extends Prepared {
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
 
-const NOTHING: Result['body'] = { kind: 'none' };
-
 export class EngineSession implements Session, OpenSession {
   readonly number: number;
   readonly openedAt = new Date();
   readonly settings: SessionSettings;
   readonly #coordinator: Coordinator;
   readonly #prepared = new Map<string, PreparedStatement>();
-  readonly #savepoints = new Savepoints();
   readonly #cursors = new Cursors();
-  #status: 'I' | 'T' | 'E' = 'I';
+  readonly #block: TransactionBlock;
   #running: AbortController | undefined;
-  #snapshotId: number | undefined;
   /** The text of the statement that runs. */
   running: string | undefined;
   subscription: { readonly query: string; readonly startedAt: Date } | undefined;
@@ -59,6 +57,7 @@ export class EngineSession implements Session, OpenSession {
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
     this.settings = new SessionSettings(startup);
+    this.#block = new TransactionBlock(coordinator, this.settings, this.#cursors);
     coordinator.sessions.add(this);
   }
 
@@ -71,7 +70,11 @@ export class EngineSession implements Session, OpenSession {
   }
 
   get transactionStatus(): 'I' | 'T' | 'E' {
-    return this.#status;
+    return this.#block.status;
+  }
+
+  cursorColumns(name: string): readonly ResultColumn[] | undefined {
+    return this.#cursors.columns(name);
   }
 
   split(text: string): { text: string; offset: number }[] {
@@ -94,7 +97,7 @@ export class EngineSession implements Session, OpenSession {
   }
 
   fail(): void {
-    if (this.#status === 'T') this.#status = 'E';
+    this.#block.fail();
   }
 
   cancel(): void {
@@ -104,7 +107,7 @@ export class EngineSession implements Session, OpenSession {
   async close(): Promise<void> {
     this.cancel();
     this.#coordinator.sessions.delete(this);
-    await this.#endBlock(false);
+    await this.#block.close(false);
   }
 
   /** A statement that fails fails its block; in a failed block nothing but its end is heard. */
@@ -124,10 +127,6 @@ export class EngineSession implements Session, OpenSession {
     }
   }
 
-  #refuseInFailedBlock({ kind }: Statement): void {
-    if (this.#status === 'E' && !['commit', 'rollback', 'rollbackTo'].includes(kind)) throw millraceError('TRANSACTION_ABORTED', {});
-  }
-
   get #names(): NameSettings {
     return { searchPath: this.settings.searchPath, settings: {} };
   }
@@ -140,13 +139,15 @@ export class EngineSession implements Session, OpenSession {
 
   async #prepare(text: string, parameterTypes: readonly number[], signal: AbortSignal): Promise<PreparedStatement> {
     const statement = text.trim() === '' ? ({ kind: 'ignored', tag: '' } as const) : parseStatement(text);
-    this.#refuseInFailedBlock(statement);
+    this.#block.refuseIfFailed(statement);
     const bare = { text, statement, parameterTypes: [], columns: null };
     switch (statement.kind) {
       case 'query':
         return this.#prepareQuery(text, statement, withoutSetConfig(statement.text).sql, parameterTypes, signal);
-      case 'declareCursor':
-        return { ...(await this.#prepareQuery(text, statement, statement.text, parameterTypes, signal)), columns: null };
+      case 'declareCursor': {
+        const inner = await this.#prepareQuery(text, statement, statement.text, parameterTypes, signal);
+        return { ...inner, columns: null, ...(inner.columns === null ? {} : { cursorColumns: inner.columns }) };
+      }
       case 'fetch':
         return { ...bare, columns: statement.move ? null : (this.#cursors.columns(statement.name) ?? []) };
       case 'show': {
@@ -249,12 +250,12 @@ export class EngineSession implements Session, OpenSession {
     signal: AbortSignal,
   ): Promise<Result> {
     const { statement } = prepared;
-    this.#refuseInFailedBlock(statement);
+    this.#block.refuseIfFailed(statement);
     switch (statement.kind) {
       case 'query':
       case 'show':
         if (statement.kind === 'show' && statement.what === 'all') return this.#rows(this.settings.all(), 'SHOW');
-        return this.#shownQuery(prepared, parameters, parameterFormats, resultFormats, signal);
+        return this.#queryRows(prepared, parameters, parameterFormats, resultFormats, signal);
       case 'showSetting':
         return this.#rows([[this.settings.get(statement.name)]], 'SHOW');
       case 'showCreate': {
@@ -267,60 +268,62 @@ export class EngineSession implements Session, OpenSession {
         return this.#rows([[`${object.schema}.${object.name}`, object.createSql]], 'SHOW');
       }
       case 'explain':
-        return this.#explain(statement.inner, signal);
+        return this.#rows(await explain(this.#coordinator, statement.inner, this.#names, this.#call(signal)), 'EXPLAIN');
       case 'audit':
-        return this.#inFormats(
+        return this.#fromText(
           this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT'),
           AUDIT_COLUMNS,
           resultFormats,
           signal,
         );
-      case 'subscribe':
-        return this.#subscribeRows(prepared, statement, resultFormats, signal);
+      case 'subscribe': {
+        const encoding = encodingOf(prepared.columns ?? [], resultFormats, statement.progress ? 3 : 2);
+        const result = await this.#subscribe(statement, { kind: 'dataRow', formats: encoding.formats }, signal);
+        return this.#recoded(result, prepared.columns, encoding, signal);
+      }
       case 'copyOut':
         return this.#copyOut(statement.inner, signal);
       case 'declareCursor': {
         const { name, hold, text } = statement;
-        const { columns } = await this.#prepareQuery(text, statement, text, prepared.parameterTypes, signal);
         const read = (): Promise<Result> =>
           this.#query(prepared, text, parameters, parameterFormats, { kind: 'dataRow', formats: [] }, signal);
-        await this.#cursors.declare(name, hold, this.#status === 'T', columns ?? [], read);
-        return this.#done('DECLARE CURSOR');
+        await this.#cursors.declare(name, hold, this.#block.status === 'T', prepared.cursorColumns ?? [], read);
+        return done('DECLARE CURSOR');
       }
       case 'fetch': {
         const { columns, ...batch } = this.#cursors.fetch(statement.name, statement.count);
-        if (statement.move) return this.#done(`MOVE ${batch.rows}`);
+        if (statement.move) return done(`MOVE ${batch.rows}`);
         const result: Result = { notices: [], body: { kind: 'rows', batches: batchesOf([batch]) }, tag: (rows) => `FETCH ${rows}` };
-        return this.#inFormats(result, columns, resultFormats, signal);
+        return this.#fromText(result, columns, resultFormats, signal);
       }
       case 'closeCursor':
         this.#cursors.close(statement.name);
-        return this.#done(statement.name === undefined ? 'CLOSE CURSOR ALL' : 'CLOSE CURSOR');
+        return done(statement.name === undefined ? 'CLOSE CURSOR ALL' : 'CLOSE CURSOR');
       case 'savepoint':
       case 'releaseSavepoint':
       case 'rollbackTo':
-        return this.#savepoint(statement);
+        return this.#block.savepoint(statement);
       case 'begin':
-        return this.#begin();
+        return this.#block.begin();
       case 'commit':
       case 'rollback':
-        return this.#end(statement.kind);
+        return this.#block.end(statement.kind);
       case 'set':
         if (statement.name === PLANT && process.env['MILLRACE_TEST_FAULTS'] === '1') await this.#plantWrongRow(statement.value);
-        return this.#done('SET', this.settings.set(statement.name, statement.value, statement.local ? 'local' : 'session'));
+        return done('SET', this.settings.set(statement.name, statement.value, statement.local ? 'local' : 'session'));
       case 'reset':
-        return this.#done(
+        return done(
           'RESET',
           statement.name === undefined ? this.settings.resetAll() : this.settings.set(statement.name, undefined, 'session'),
         );
       case 'discard':
         this.#prepared.clear();
         this.#cursors.close(undefined);
-        return { ...this.#done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
+        return { ...done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
       case 'prepare':
         if (this.#prepared.has(statement.name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name: statement.name });
         this.#prepared.set(statement.name, await this.#prepare(statement.text, [], signal));
-        return this.#done('PREPARE');
+        return done('PREPARE');
       case 'execute': {
         const known = this.#preparedNamed(statement.name);
         const values = statement.arguments.map((argument) => argumentBytes(argument));
@@ -328,25 +331,25 @@ export class EngineSession implements Session, OpenSession {
       }
       case 'deallocate':
         if (statement.name === undefined) this.#prepared.clear();
-        else if (this.#prepared.delete(statement.name)) return this.#done('DEALLOCATE');
+        else if (this.#prepared.delete(statement.name)) return done('DEALLOCATE');
         // Those made by Parse live in the protocol server.
-        return { ...this.#done('DEALLOCATE'), deallocates: statement.name === undefined ? {} : { name: statement.name } };
+        return { ...done('DEALLOCATE'), deallocates: statement.name === undefined ? {} : { name: statement.name } };
       case 'ignored':
-        return this.#done(statement.tag);
+        return done(statement.tag);
       default: {
-        if (this.#status !== 'I') throw millraceError('DDL_IN_TRANSACTION', { statement: firstWords(prepared.text) });
+        if (this.#block.status !== 'I') throw millraceError('DDL_IN_TRANSACTION', { statement: firstWords(prepared.text) });
         const { tag, notices } = await define(this.#coordinator, statement, {
           text: prepared.text,
           settings: this.settings,
           call: this.#call(signal),
         });
-        return { notices, body: NOTHING, tag: () => tag };
+        return { ...done(tag), notices };
       }
     }
   }
 
-  /** What the row encoder does not write in binary is recoded on its way. */
-  async #shownQuery(
+  /** What the row encoder does not write in binary is recoded on its way to the client. */
+  async #queryRows(
     prepared: PreparedStatement,
     parameters: readonly (Uint8Array | null)[],
     parameterFormats: readonly number[],
@@ -358,30 +361,24 @@ export class EngineSession implements Session, OpenSession {
       statement.kind === 'query'
         ? withoutSetConfig(statement.text)
         : { sql: this.#shown(statement as Extract<Statement, { kind: 'show' }>), settings: [] };
-    const changed = settings.map(({ name, value, local }) => this.settings.set(name, value, local ? 'local' : 'session'));
-    const parametersChanged = changed.length === 0 ? {} : { parameters: new Map(changed.flatMap((map) => [...map])) };
-    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
-      return {
-        ...(await this.#query(prepared, sql, parameters, parameterFormats, { kind: 'dataRow', formats: resultFormats }, signal)),
-        ...parametersChanged,
-      };
-    const columns = prepared.columns ?? [];
-    const { formats } = encodingOf(columns, resultFormats);
-    const result = await this.#query(prepared, sql, parameters, parameterFormats, { kind: 'dataRow', formats }, signal);
-    return { ...this.#inFormats(result, columns, resultFormats, signal, formats), ...parametersChanged };
+    for (const { name, value, local } of settings) this.settings.set(name, value, local ? 'local' : 'session');
+    const parametersNow = settings.length === 0 ? {} : { parameters: this.settings.reported() };
+    const encoding =
+      analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)
+        ? { formats: resultFormats, recode: [] }
+        : encodingOf(prepared.columns ?? [], resultFormats);
+    const format = { kind: 'dataRow', formats: encoding.formats } as const;
+    const result = await this.#query(prepared, sql, parameters, parameterFormats, format, signal);
+    return { ...this.#recoded(result, prepared.columns, encoding, signal), ...parametersNow };
   }
 
-  async #subscribeRows(
-    prepared: PreparedStatement,
-    statement: Extract<Statement, { kind: 'subscribe' }>,
-    resultFormats: readonly number[],
-    signal: AbortSignal,
-  ): Promise<Result> {
-    const columns = prepared.columns ?? [];
-    const leading = statement.progress ? 3 : 2;
-    const { formats, recode } = encodingOf(columns, resultFormats, leading);
-    const result = await this.#subscribe(statement, { kind: 'dataRow', formats }, signal);
-    return recodedResult(result, recoded(this.#coordinator.mirror.catalog, columns, { recode }, batchesIn(result), this.#call(signal)));
+  #recoded(result: Result, columns: readonly ResultColumn[] | null, encoding: Pick<Encoding, 'recode'>, signal: AbortSignal): Result {
+    return recoded(this.#coordinator.mirror.catalog, result, columns ?? [], encoding, this.#call(signal));
+  }
+
+  /** Rows that are text so far. */
+  #fromText(result: Result, columns: readonly ResultColumn[], resultFormats: readonly number[], signal: AbortSignal): Result {
+    return this.#recoded(result, columns, encodingOf(columns, resultFormats, columns.length), signal);
   }
 
   #shown(statement: Extract<Statement, { kind: 'show' }>): string {
@@ -423,7 +420,7 @@ export class EngineSession implements Session, OpenSession {
       ? analysis
       : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
-    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#snapshot(), signal);
+    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
     if (format.kind === 'copyText')
       return {
@@ -434,17 +431,6 @@ export class EngineSession implements Session, OpenSession {
     return { notices: [], body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
   }
 
-  /** In a block, all reads are of the first one's tick (DESIGN 5). */
-  async #snapshot(): Promise<number | undefined> {
-    if (this.#status !== 'T') return undefined;
-    if (this.#snapshotId === undefined) {
-      const snapshotId = this.#coordinator.nextNumber();
-      await this.#coordinator.engine.rpc.call('openSnapshot', { snapshotId });
-      this.#snapshotId = snapshotId;
-    }
-    return this.#snapshotId;
-  }
-
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
     if (inner.kind === 'subscribe') return this.#subscribe(inner, { kind: 'copyText' }, signal);
     if (inner.kind !== 'query') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of this statement' });
@@ -453,7 +439,7 @@ export class EngineSession implements Session, OpenSession {
   }
 
   async #subscribe(statement: Extract<Statement, { kind: 'subscribe' }>, format: RowFormat, signal: AbortSignal): Promise<Result> {
-    if (this.#status === 'T') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SUBSCRIBE in a transaction block' });
+    if (this.#block.status === 'T') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SUBSCRIBE in a transaction block' });
     const sql = this.#subscribedSql(statement);
     const analysis = await this.#coordinator.planner.analyse(sql, [], this.#names, this.#call(signal));
     if (this.#coordinator.planner.isCatalogStatement(analysis))
@@ -478,55 +464,10 @@ export class EngineSession implements Session, OpenSession {
     };
   }
 
-  async #explain(inner: Statement, signal: AbortSignal): Promise<Result> {
-    if (inner.kind !== 'query' && inner.kind !== 'createView')
-      throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'EXPLAIN of this statement' });
-    const sql = inner.kind === 'query' ? inner.text : inner.query;
-    const planned = await this.#coordinator.planner.view(sql, undefined, this.#names, this.#call(signal));
-    const lines = printPlan(planned.plan, (id) => this.#coordinator.catalog.get(id)?.name ?? id).split('\n');
-    return this.#rows(
-      [...lines, `Exactness: ${planned.exactness}`, ...planned.reasons.map((reason) => `  ${reason}`)].map((line) => [line]),
-      'EXPLAIN',
-    );
-  }
-
   async #plantWrongRow(view: string | undefined): Promise<void> {
     const object = this.#coordinator.catalog.find(['materializedView'], view ?? '', ['public']);
     if (object === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view ?? '' });
     await this.#coordinator.engine.rpc.call('plantWrongRow', { object: object.id });
-  }
-
-  // ── transaction blocks and settings ──
-
-  #begin(): Result {
-    if (this.#status === 'T')
-      return {
-        ...this.#done('BEGIN'),
-        notices: [{ severity: 'WARNING', sqlstate: '25001', message: 'there is already a transaction in progress' }],
-      };
-    this.#status = 'T';
-    this.settings.begin();
-    return this.#done('BEGIN');
-  }
-
-  async #end(kind: 'commit' | 'rollback'): Promise<Result> {
-    const failed = this.#status === 'E';
-    const outside = this.#status === 'I';
-    await this.#endBlock(kind === 'commit' && !failed);
-    const notices: Notice[] = outside ? [{ severity: 'WARNING', sqlstate: '25P01', message: 'there is no transaction in progress' }] : [];
-    return { ...this.#done(kind === 'commit' && !failed ? 'COMMIT' : 'ROLLBACK'), notices, parameters: this.settings.reported() };
-  }
-
-  async #endBlock(committed: boolean): Promise<void> {
-    const snapshotId = this.#snapshotId;
-    this.#snapshotId = undefined;
-    this.#status = 'I';
-    this.settings.end(committed);
-    if (snapshotId !== undefined) await this.#coordinator.engine.rpc.call('closeSnapshot', { snapshotId }).catch(() => undefined);
-  }
-
-  #done(tag: string, parameters?: ReadonlyMap<string, string>): Result {
-    return { notices: [], body: NOTHING, tag: () => tag, ...(parameters === undefined ? {} : { parameters }) };
   }
 
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {

@@ -28,6 +28,8 @@ export interface Session {
   ): Promise<Result>;
   /** An error outside the coordinator's sight (protocol error while in a transaction block) fails the block. */
   fail(): void;
+  /** Of a cursor that DECLARE opened: what a Describe of a portal of its name shows. */
+  cursorColumns?(name: string): readonly ResultColumn[] | undefined;
   /** Ends the running statement with 57014, from another connection's CancelRequest. */
   cancel(): void;
   close(): Promise<void>;

@@ -133,6 +133,47 @@ export const engineErrors = defineErrors({
     because: 'A statement of the block failed.',
     mend: () => 'ROLLBACK;',
   },
+  SAVEPOINT_MISSING: {
+    sqlstate: '3B001',
+    says: ({ name }: { name: string }) => `savepoint "${name}" does not exist`,
+    because: 'Savepoints live as long as their transaction block.',
+    mend: () => 'ROLLBACK;',
+  },
+  SAVEPOINT_NEEDS_BLOCK: {
+    sqlstate: '25P01',
+    says: ({ statement }: { statement: string }) => `${statement} can only be used in transaction blocks`,
+    because: 'A savepoint is a place in a block.',
+    mend: () => 'BEGIN;',
+  },
+  SAVEPOINTS_EXHAUSTED: {
+    sqlstate: '53400',
+    says: ({ savepointsMax }: { savepointsMax: number }) => `a block has ${savepointsMax} savepoints already`,
+    because: 'Whatever grows has a limit (I-6).',
+    mend: () => 'RELEASE what is no longer needed',
+  },
+  CURSOR_MISSING: {
+    sqlstate: '34000',
+    says: ({ name }: { name: string }) => `cursor "${name}" does not exist`,
+    because: 'A cursor lives until CLOSE or the end of its block; WITH HOLD, until the end of the session.',
+  },
+  CURSOR_EXISTS: {
+    sqlstate: '42P03',
+    says: ({ name }: { name: string }) => `cursor "${name}" already exists`,
+    because: 'A name stands for one cursor.',
+    mend: ({ name }: { name: string }) => `CLOSE ${name};`,
+  },
+  CURSOR_NEEDS_BLOCK: {
+    sqlstate: '25P01',
+    says: () => 'DECLARE CURSOR can only be used in transaction blocks',
+    because: 'Without WITH HOLD a cursor ends with its block.',
+    mend: () => 'BEGIN; or DECLARE … CURSOR WITH HOLD FOR …',
+  },
+  CURSORS_EXHAUSTED: {
+    sqlstate: '53400',
+    says: ({ cursorsMax }: { cursorsMax: number }) => `the session has ${cursorsMax} cursors open already`,
+    because: 'An open cursor keeps its rows in memory.',
+    mend: () => 'CLOSE ALL;',
+  },
   DDL_IN_TRANSACTION: {
     sqlstate: '25001',
     says: ({ statement }: { statement: string }) => `${statement} cannot run inside a transaction block`,

@@ -105,6 +105,11 @@ export class ExtendedProtocol {
       this.#output.push(parameterDescription(prepared?.parameterTypes ?? []));
       this.#describeColumns(prepared, []);
     } else if (kind === PORTAL) {
+      const cursor = this.#portals.has(name) ? undefined : this.#session.cursorColumns?.(name);
+      if (cursor !== undefined) {
+        this.#output.push(rowDescription(cursor, []));
+        return;
+      }
       const portal = this.#portal(name);
       this.#describeColumns(portal.statement.prepared, portal.resultFormats);
     } else throw millraceError('PROTOCOL_VIOLATION', { reason: `invalid DESCRIBE message subtype ${kind}` });

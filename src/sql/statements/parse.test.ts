@@ -150,6 +150,24 @@ test.each([
 });
 
 test.each([
+  ['SAVEPOINT s', { kind: 'savepoint', name: 's' }],
+  ['RELEASE s', { kind: 'releaseSavepoint', name: 's' }],
+  ['ROLLBACK', { kind: 'rollback' }],
+  ['ROLLBACK TO SAVEPOINT s', { kind: 'rollbackTo', name: 's' }],
+  ['DECLARE c NO SCROLL CURSOR FOR SELECT 1', { kind: 'declareCursor', name: 'c', hold: false, text: 'SELECT 1' }],
+  ['DECLARE c CURSOR WITH HOLD FOR TABLE t', { kind: 'declareCursor', name: 'c', hold: true, text: 'TABLE t' }],
+  ['FETCH c', { kind: 'fetch', name: 'c', count: 1, move: false }],
+  ['FETCH NEXT FROM c', { kind: 'fetch', name: 'c', count: 1, move: false }],
+  ['FETCH FORWARD 100 FROM c', { kind: 'fetch', name: 'c', count: 100, move: false }],
+  ['FETCH 3 c', { kind: 'fetch', name: 'c', count: 3, move: false }],
+  ['MOVE ALL IN c', { kind: 'fetch', name: 'c', count: Infinity, move: true }],
+  ['CLOSE c', { kind: 'closeCursor', name: 'c' }],
+  ['CLOSE ALL', { kind: 'closeCursor', name: undefined }],
+])('savepoints and cursors: %s', (text, statement) => {
+  expect(parseStatement(text)).toEqual(statement);
+});
+
+test.each([
   ['SELECTT 1', 'SYNTAX_ERROR', 1],
   ['CREATE VIEW v', 'SYNTAX_ERROR', 14],
   ['CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 3)', 'SYNTAX_ERROR', 57],
@@ -157,7 +175,8 @@ test.each([
   // Characters, not UTF-16 units.
   ["SHOW TABLES LIKE '😀' 7", 'SYNTAX_ERROR', 22],
   ['COPY (SUBSCRIBE v 7) TO STDOUT', 'SYNTAX_ERROR', 19],
-  ['SAVEPOINT s', 'STATEMENT_UNSUPPORTED', undefined],
+  ['DECLARE c SCROLL CURSOR FOR SELECT 1', 'STATEMENT_UNSUPPORTED', undefined],
+  ['FETCH BACKWARD 2 FROM c', 'STATEMENT_UNSUPPORTED', undefined],
   ['DECLARE c CURSOR FOR SUBSCRIBE v', 'STATEMENT_UNSUPPORTED', undefined],
   ['COPY t FROM STDIN', 'STATEMENT_READ_ONLY', undefined],
   ['CREATE TABLE t (a int)', 'STATEMENT_UNSUPPORTED', undefined],

@@ -5,6 +5,7 @@
 import { MillraceError, millraceError } from '../../base/errors.ts';
 import { positionOf } from './lexer.ts';
 import { parseCreate } from './parse-create.ts';
+import { parseCursor } from './parse-cursor.ts';
 import { TokenReader } from './reader.ts';
 import type { DropKind, Name, ShowKind, Statement, SubscribeTarget } from './statement.ts';
 
@@ -58,8 +59,19 @@ function parse(reader: TokenReader): Statement {
     case 'rollback':
     case 'abort':
       reader.take();
-      endOfBlock(reader);
-      return { kind: 'rollback' };
+      return rollback(reader);
+    case 'savepoint':
+      reader.take();
+      return { kind: 'savepoint', name: reader.identifier() };
+    case 'release':
+      reader.take();
+      reader.accept('savepoint');
+      return { kind: 'releaseSavepoint', name: reader.identifier() };
+    case 'declare':
+    case 'fetch':
+    case 'move':
+    case 'close':
+      return parseCursor(reader);
     case 'set':
       return set(reader);
     case 'reset':
@@ -85,9 +97,8 @@ function parse(reader: TokenReader): Statement {
       throw millraceError('STATEMENT_READ_ONLY', { statement: verb.toUpperCase() });
     case 'listen':
     case 'unlisten':
-    case 'close':
       reader.rest();
-      return { kind: 'ignored', tag: verb === 'close' ? 'CLOSE CURSOR' : verb.toUpperCase() };
+      return { kind: 'ignored', tag: verb.toUpperCase() };
     default:
       if (KNOWN_TO_POSTGRES.has(verb)) throw millraceError('STATEMENT_UNSUPPORTED', { statement: verb.toUpperCase() });
       throw reader.unexpected();
@@ -95,9 +106,7 @@ function parse(reader: TokenReader): Statement {
 }
 
 const KNOWN_TO_POSTGRES = new Set(
-  'analyze call checkpoint cluster comment declare do fetch grant import load lock move notify reassign refresh reindex release revoke savepoint security vacuum'.split(
-    ' ',
-  ),
+  'analyze call checkpoint cluster comment do grant import load lock notify reassign refresh reindex revoke security vacuum'.split(' '),
 );
 
 function query(reader: TokenReader): Statement {
@@ -276,7 +285,16 @@ function endOfBlock(reader: TokenReader): void {
   if (reader.accept('and')) {
     if (!reader.accept('no', 'chain')) throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'AND CHAIN' });
   }
-  if (reader.peekWord() === 'to') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SAVEPOINT' });
+}
+
+function rollback(reader: TokenReader): Statement {
+  if (!reader.accept('work')) reader.accept('transaction');
+  if (!reader.accept('to')) {
+    endOfBlock(reader);
+    return { kind: 'rollback' };
+  }
+  reader.accept('savepoint');
+  return { kind: 'rollbackTo', name: reader.identifier() };
 }
 
 function set(reader: TokenReader): Statement {

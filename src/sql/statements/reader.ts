@@ -27,6 +27,11 @@ export class TokenReader {
     return token.kind === 'symbol' && token.value === symbol;
   }
 
+  /** The next token is the last. */
+  get followedByEnd(): boolean {
+    return this.#tokens[this.#at + 1]?.kind === 'end';
+  }
+
   get atEnd(): boolean {
     return this.next.kind === 'end';
   }

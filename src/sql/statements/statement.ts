@@ -51,6 +51,11 @@ export type Statement =
   | { readonly kind: 'begin'; readonly readOnly: boolean }
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
+  | { readonly kind: 'savepoint' | 'releaseSavepoint' | 'rollbackTo'; readonly name: string }
+  | { readonly kind: 'declareCursor'; readonly name: string; readonly hold: boolean; readonly text: string }
+  /** `count`: rows forwards, Infinity for ALL. `move`: without showing them. */
+  | { readonly kind: 'fetch'; readonly name: string; readonly count: number; readonly move: boolean }
+  | { readonly kind: 'closeCursor'; readonly name: string | undefined }
   | { readonly kind: 'set'; readonly name: string; readonly value: string | undefined; readonly local: boolean }
   | { readonly kind: 'reset'; readonly name: string | undefined }
   | { readonly kind: 'discard' }
