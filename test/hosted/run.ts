@@ -9,6 +9,7 @@ import { digitalOceanBreaks, digitalOceanStage } from './digitalocean.ts';
 import { cloudSqlBreaks, cloudSqlStage } from './google.ts';
 import { offerSdks } from './install-sdks.ts';
 import { liveView } from './live-view.ts';
+import { installMajors, tryMajor, type MajorResult } from './majors.ts';
 import { Scene, type Stage } from './scene.ts';
 
 interface Hosted<S extends Stage = Stage> {
@@ -184,6 +185,15 @@ async function interruptions(provider: Hosted): Promise<{ interrupted: number; s
   return { interrupted, stuck: why.length, why };
 }
 
+const majors: MajorResult[] = [];
+if (names.length === 0 || names.includes('majors'))
+  for (const major of await installMajors()) {
+    const result = await tryMajor(major);
+    majors.push(result);
+    say(`  Postgres ${major}: ${result.missed.length === 0 ? 'its own words understood, set up, undone' : 'NOT WELL'}`);
+    for (const line of result.missed) say(`  ✗ Postgres ${major} ${line}`);
+  }
+
 const sdks = await offerSdks();
 const providers: ProviderResult[] = [];
 for (const provider of PROVIDERS) {
@@ -196,7 +206,10 @@ for (const provider of PROVIDERS) {
   providers.push(result);
   for (const line of result.missed) say(`  ✗ ${provider.name} ${line}`);
 }
-const well = providers.length > 0 && providers.every(({ missed, stuck, live }) => missed.length === 0 && stuck === 0 && live);
-if (json) process.stdout.write(`${JSON.stringify({ providers })}\n`);
+const well =
+  providers.length + majors.length > 0 &&
+  majors.every(({ missed }) => missed.length === 0) &&
+  providers.every(({ missed, stuck, live }) => missed.length === 0 && stuck === 0 && live);
+if (json) process.stdout.write(`${JSON.stringify({ providers, majors })}\n`);
 else say(well ? 'all well' : 'NOT WELL');
 process.exitCode = well ? 0 : 1;
