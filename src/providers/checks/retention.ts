@@ -32,7 +32,7 @@ export function* retention({ observed }: Subject): Generator<Observation> {
       code: 'retention_unlimited',
       severity: 'note',
       seen: `max_slot_wal_keep_size is ${keep === undefined ? 'not there (Postgres 12 and older)' : '-1'}: WAL is kept for a slow reader without limit${rateText}`,
-      why: 'An abandoned slot fills the disk. Millrace gives its slot up before that, and drops it with the source.',
+      why: 'An abandoned slot fills the disk. Millrace drops its slot with the source, and shows in millrace.lag what it keeps.',
     };
   const idle = amount(facts.settings['idle_replication_slot_timeout']?.value, 'ms');
   if (idle !== undefined && idle > 0 && idle < IDLE_TIMEOUT_MS_MIN)
