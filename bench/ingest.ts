@@ -10,7 +10,7 @@ import type { Client } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { LOADS, schema, TABLES, type Load } from './ingest/loads.ts';
 import { drain, recvlogicalMissing } from './ingest/recvlogical.ts';
-import { cpuMicrosOf, machine, median, rounded, say } from './measure.ts';
+import { cpuMicrosByThread, cpuMicrosOf, machine, median, rounded, say } from './measure.ts';
 import { pause, System } from './system.ts';
 
 const DRAIN_TIMEOUT_MS = 300_000;
@@ -26,6 +26,8 @@ interface Run {
   readonly cpuMicros: number;
   readonly cpuMicrosFolded: number;
   readonly backlogBytes: number;
+  /** Until the fold has caught up. */
+  readonly byThread: ReadonlyMap<string, number>;
 }
 
 class Stream {
@@ -73,6 +75,7 @@ class Stream {
     let backlogBytes = 0;
     const look = setInterval(() => (backlogBytes = Math.max(backlogBytes, this.#logBytes())), LOOK_MS);
     const cpuBefore = cpuMicrosOf(this.#system.pid);
+    const threadsBefore = cpuMicrosByThread(this.#system.pid);
     const startedMs = performance.now();
     try {
       await this.#arrival(this.#marker);
@@ -89,6 +92,9 @@ class Stream {
         cpuMicros: cpuMicros / changes,
         cpuMicrosFolded: (cpuMicrosOf(this.#system.pid) - cpuBefore) / changes,
         backlogBytes,
+        byThread: new Map(
+          [...cpuMicrosByThread(this.#system.pid)].map(([name, micros]) => [name, (micros - (threadsBefore.get(name) ?? 0)) / changes]),
+        ),
       };
     } finally {
       clearInterval(look);
@@ -171,6 +177,11 @@ async function main(): Promise<void> {
         ratioFolded: ratioTo(of('oursFolded')),
         cpuMicrosPerChange: of('cpuMicros'),
         cpuMicrosPerChangeFolded: of('cpuMicrosFolded'),
+        cpuMicrosPerChangeByThread: Object.fromEntries(
+          [...runs[0]!.byThread.keys()]
+            .map((name): [string, number] => [name, rounded(median(runs.map(({ byThread }) => byThread.get(name) ?? 0)))])
+            .filter(([, micros]) => micros > 0),
+        ),
         foldBacklogBytesMax: Math.max(...runs.map(({ backlogBytes }) => backlogBytes)),
         bytesWrittenPerByteReceived: rounded((after.written - before.written) / (after.received - before.received)),
       };

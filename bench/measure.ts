@@ -2,7 +2,7 @@
  * What every benchmark measures with: CPU seconds of this process (all threads, so that a collector is counted), percentiles, medians of rounds.
  * The machines are shared: ratios and CPU seconds are the figures to trust, walls stand beside them.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, totalmem } from 'node:os';
 
 /** CPU microseconds that this process has used. */
@@ -16,7 +16,21 @@ const TICKS_A_SECOND = 100;
 
 /** CPU microseconds that another process (all its threads) has used; Linux only. */
 export function cpuMicrosOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return cpuMicrosIn(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+}
+
+/** The same by the names of its threads: `millrace ingest`, `fold`, `WorkerThread` (engine and catalog), `V8Worker` (compiler, collector), `MainThread` … */
+export function cpuMicrosByThread(pid: number): Map<string, number> {
+  const byName = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+    byName.set(name, (byName.get(name) ?? 0) + cpuMicrosIn(stat));
+  }
+  return byName;
+}
+
+function cpuMicrosIn(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND) * 1e6;
 }
