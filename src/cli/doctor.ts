@@ -2,6 +2,7 @@
  * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell (DESIGN 9).
  */
 import { MillraceError } from '../base/errors.ts';
+import type { CloudApi } from '../providers/model.ts';
 import { doctor as diagnoseDatabase } from '../providers/doctor.ts';
 import { doctorJson, doctorText } from '../providers/report.ts';
 import { coloured, plain } from '../providers/text.ts';
@@ -20,12 +21,13 @@ export interface DoctorFlags {
 const EXIT_CODES = { ready: 0, not: 1, unknown: 2 } as const;
 
 export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
-  const parameters = parseConnectionString(url, process.env);
-  const provider = providerOf(flags.provider);
-  const tables = tablesOf(flags.tables);
-  const cloud = await cloudOf(flags.cloud);
-  const consumer = consumerOf(flags.for);
+  let cloud: CloudApi | undefined;
   try {
+    const parameters = parseConnectionString(url, process.env);
+    const provider = providerOf(flags.provider);
+    const tables = tablesOf(flags.tables);
+    const consumer = consumerOf(flags.for);
+    cloud = await cloudOf(flags.cloud);
     const diagnosis = await diagnoseDatabase(parameters, {
       ...(provider === undefined ? {} : { provider }),
       ...(flags.publication === undefined ? {} : { publication: flags.publication }),
@@ -43,9 +45,10 @@ export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
     // Whatever kept us from looking: the database may be fine.
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof MillraceError ? ` (${error.code})` : '';
+    const hint = error instanceof MillraceError && error.hint !== undefined ? `  to mend it: ${error.hint}\n` : '';
     if (flags.json === true)
-      process.stdout.write(`${JSON.stringify({ provider: provider ?? null, verdict: 'unknown', findings: [], error: message })}\n`);
-    else process.stderr.write(`millrace doctor could not look: ${message}${code}\n`);
+      process.stdout.write(`${JSON.stringify({ provider: flags.provider ?? null, verdict: 'unknown', findings: [], error: message })}\n`);
+    else process.stderr.write(`millrace doctor could not look: ${message}${code}\n${hint}`);
     return EXIT_CODES.unknown;
   } finally {
     await cloud?.close?.();

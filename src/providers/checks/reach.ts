@@ -68,8 +68,7 @@ export function fromRefusal(failure: Failure, { observed, provider }: Subject): 
           code: 'host_unknown',
           severity: 'unknown',
           seen: `the name ${host} does not resolve`,
-          why: 'A wrong host name, a deleted database, or a name that only resolves inside its private network.',
-          need: { kind: 'direct_host' },
+          why: 'A wrong host name, a deleted database, or a name that resolves only inside its private network: run this from there.',
         };
       if (/ECONNREFUSED/.test(`${failure.sqlstate} ${failure.said}`))
         return {
