@@ -93,6 +93,9 @@ async function story(provider: Hosted): Promise<ProviderResult> {
         `  ${provider.name}: ${one.id.padEnd(6)} ${one.what}: ${wrong ?? (one.refused === undefined ? (one.byHand === undefined && one.url === undefined ? 'found, mended, proved' : 'found, told how, proved') : 'found, refused with the way out')}`,
       );
     }
+    const undone = await undo(scene);
+    if (undone !== undefined) missed.push(`undo: ${undone}`);
+    say(`  ${provider.name}: undo: ${undone ?? 'nothing of ours is left in the database'}`);
     for (const one of provider.apart ?? []) {
       tally.requirements++;
       const { found, refused } = await one.run();
@@ -110,6 +113,17 @@ async function story(provider: Hosted): Promise<ProviderResult> {
   const { interrupted, stuck, why } = await interruptions(provider);
   missed.push(...why);
   return { name: provider.name, ...tally, interrupted, stuck, missed, live };
+}
+
+/** What carries our mark goes; what the control plane cannot safely take back is told. */
+async function undo(scene: Scene): Promise<string | undefined> {
+  const result = await scene.setup({ undo: true });
+  const [left] = await scene.dressed.superuser(
+    `SELECT (SELECT count(*)::int FROM pg_publication) AS publications, (SELECT count(*)::int FROM pg_replication_slots WHERE slot_name LIKE 'millrace%') AS slots`,
+  );
+  const told = result.applied.map(({ id, state, reason }) => `${id} ${state} ${reason ?? ''}`).join('; ');
+  if (result.verdict !== 'done') return told;
+  return left!['publications'] === 0 && left!['slots'] === 0 ? undefined : `${JSON.stringify(left)} after ${told}`;
 }
 
 async function breakOne(scene: Scene, one: Break, tally: { found: number; mended: number; proved: number }): Promise<string | undefined> {
