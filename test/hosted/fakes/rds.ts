@@ -36,6 +36,9 @@ interface Instance {
   /** Looks that still show the old status. */
   looksBehind: number;
   status: string;
+  /** Looks that show at least the reboot, and what happens when they are over and the server is back. */
+  looksAway: number;
+  back: (() => void) | undefined;
   readonly pendingModified: Map<string, string>;
 }
 
@@ -67,6 +70,7 @@ class Refusal extends Error {
 /** Looks for which the old state is still shown. */
 const LOOKS_BEHIND = 1;
 const LOOKS_APPLYING = 3;
+const LOOKS_AWAY = 2;
 const PAGE = 5;
 
 export class RdsFake implements Vendor {
@@ -372,9 +376,12 @@ export class RdsFake implements Vendor {
   }
 
   #statusShown(instance: Instance, look: boolean): string {
-    if (instance.looksBehind === 0) return instance.status;
-    if (look) instance.looksBehind--;
-    return 'available';
+    if (instance.looksBehind > 0) {
+      if (look) instance.looksBehind--;
+      return 'available';
+    }
+    if (look && instance.status === 'rebooting' && --instance.looksAway < 0) instance.back?.();
+    return instance.status;
   }
 
   #look(attachment: Attachment): void {
@@ -535,12 +542,17 @@ export class RdsFake implements Vendor {
     this.reboots++;
     for (const instance of instances) {
       instance.looksBehind = LOOKS_BEHIND;
+      instance.looksAway = LOOKS_AWAY;
+      instance.back = undefined;
       instance.status = 'rebooting';
     }
     if (this.restartFails) return;
     const back = (status: string): void => {
-      for (const instance of instances) instance.status = status;
-      if (status === 'available') for (const attachment of attachments) attachment.status = 'in-sync';
+      const returned = (): void => {
+        for (const instance of instances) instance.status = status;
+        if (status === 'available') for (const attachment of attachments) attachment.status = 'in-sync';
+      };
+      for (const instance of instances) instance.back = returned;
     };
     if (!isOurs) {
       back('available');
@@ -645,7 +657,16 @@ export class RdsFake implements Vendor {
   }
 
   #addInstance(id: string, group: string, clusterId: string | undefined): void {
-    this.instances.set(id, { id, attachment: inSync(group), clusterId, looksBehind: 0, status: 'available', pendingModified: new Map() });
+    this.instances.set(id, {
+      id,
+      attachment: inSync(group),
+      clusterId,
+      looksBehind: 0,
+      looksAway: 0,
+      back: undefined,
+      status: 'available',
+      pendingModified: new Map(),
+    });
   }
 
   #defaultGroup(groups: Map<string, Group>, name: string): Group {
