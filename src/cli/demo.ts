@@ -1,6 +1,8 @@
 /**
- * `millrace demo [--for 20s] [--rate N] [--postgres URL] [--json]`: a live shop, five views, a kill, an audit. Exit 0 when every audit is equal.
+ * `millrace demo [--for 20s] [--rate N] [--postgres URL] [--hosted rds] [--json]`: a live shop, five views, a kill, an audit. Exit 0 when every audit is equal.
  */
+import { existsSync } from 'node:fs';
+import { millraceError } from '../base/errors.ts';
 import { runDemo } from '../demo/run.ts';
 import { requestAudit } from './audit.ts';
 
@@ -8,10 +10,12 @@ export interface DemoFlags {
   readonly for?: string;
   readonly rate: string;
   readonly postgres?: string;
+  readonly hosted?: string;
   readonly json?: boolean;
 }
 
 export async function demo(flags: DemoFlags): Promise<number> {
+  if (flags.hosted !== undefined) return hostedDemo(flags.hosted, flags);
   const report = await runDemo(
     {
       forMs: flags.for === undefined ? (process.stdout.isTTY ? undefined : 20_000) : parseSeconds(flags.for) * 1000,
@@ -23,6 +27,22 @@ export async function demo(flags: DemoFlags): Promise<number> {
   );
   if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
   return report.views.every((view) => view.audit === 'equal') && !report.restart.resnapshotted ? 0 : 1;
+}
+
+/** A provider's server and control plane, imitated: they are with the tests, so this works from a checkout only. */
+async function hostedDemo(name: string, flags: DemoFlags): Promise<number> {
+  const story = new URL('../../test/hosted/story.ts', import.meta.url);
+  if (!existsSync(story)) throw millraceError('DEMO_NEEDS_CHECKOUT', { option: `--hosted ${name}` });
+  const there = (await import(story.href)) as {
+    readonly hostedStory: (name: string, demoArguments: readonly string[], write: (text: string) => void) => Promise<number>;
+  };
+  const passed = [
+    '--rate',
+    flags.rate,
+    ...(flags.for === undefined ? [] : ['--for', flags.for]),
+    ...(flags.json === true ? ['--json'] : []),
+  ];
+  return there.hostedStory(name, passed, (text) => void process.stdout.write(text));
 }
 
 /** `20s`, `2m`, `500ms`, `20`. */

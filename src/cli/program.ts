@@ -27,6 +27,7 @@ program
   .option('--for <time>', 'how long: 20s, 2m (without a terminal: 20s)')
   .option('--rate <n>', 'transactions a second', '200')
   .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
+  .option('--hosted <provider>', 'first doctor and setup on an imitated rds, aurora, cloudsql, azure or digitalocean (from a checkout)')
   .option('--json', 'the last line is one object')
   .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
 

@@ -102,10 +102,14 @@ const STATES = {
 
 /** One line a step when it ends; while it waits, one line that says for what. */
 export function stepLine(step: Step, state: 'begins' | keyof typeof STATES, line: string | undefined, style: Style): string {
-  if (state === 'begins') return `    ${style.dim(`${step.title}${line === undefined ? ' …' : `: ${line}`}`)}`;
+  if (state === 'begins') {
+    const text = line ?? `${step.title} …`;
+    return `    ${style.dim(text.length > COLUMNS - 4 ? `${text.slice(0, COLUMNS - 5)}…` : text)}`;
+  }
   const paint = state === 'done' || state === 'skipped' ? style.green : state === 'failed' ? style.red : style.yellow;
   const reason = line === undefined ? [] : wrapped(line, COLUMNS - 6).map((text) => `      ${text}`);
-  return [`  ${paint(STATES[state])}  ${step.title}`, ...reason].join('\n');
+  const [first, ...rest] = wrapped(step.title, COLUMNS - 4 - STATES[state].length);
+  return [`  ${paint(STATES[state])}  ${first!}`, ...rest.map((text) => `      ${text}`), ...reason].join('\n');
 }
 
 export function endText(result: SetupResult, style: Style): string[] {

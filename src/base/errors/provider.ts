@@ -9,6 +9,12 @@ export const providerErrors = defineErrors({
     because: 'An option that is not understood is never guessed at: setup changes a database.',
     mend: ({ allowed }) => `${allowed}`,
   },
+  DEMO_NEEDS_CHECKOUT: {
+    sqlstate: '0A000',
+    says: ({ option }: { option: string }) => `${option} works from a checkout of the repository only`,
+    because: 'The imitated providers and their control planes are test equipment and do not ship with the package.',
+    mend: () => 'millrace demo, or in a checkout: npm run demo -- --hosted rds',
+  },
   SETUP_STEP_REFUSED: {
     sqlstate: '58000',
     says: ({ step, said }: { step: string; said: string; request: string }) => `the database refused "${step}": ${said}`,
