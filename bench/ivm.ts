@@ -22,6 +22,7 @@ async function main(): Promise<void> {
       views: { type: 'string', default: VIEW_NAMES.join(',') },
       sizes: { type: 'string', default: BATCH_SIZES.join(',') },
       'peer-sizes': { type: 'string', default: BATCH_SIZES.join(',') },
+      'peer-views': { type: 'string', default: VIEW_NAMES.join(',') },
       'no-peers': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
@@ -48,7 +49,14 @@ async function main(): Promise<void> {
   if (values['no-peers']) for (const peer of ['db-ivm', 'd2ts', 'differential'] as const) skipped[peer] = 'not asked for (--no-peers)';
   else
     await runPeers(
-      { rows, names, budgetMs, javascriptRowsMax: JAVASCRIPT_PEERS_ROWS_MAX, javascriptSizes: values['peer-sizes'].split(',').map(Number) },
+      {
+        rows,
+        names,
+        budgetMs,
+        javascriptRowsMax: JAVASCRIPT_PEERS_ROWS_MAX,
+        javascriptViews: values['peer-views'].split(','),
+        javascriptSizes: values['peer-sizes'].split(',').map(Number),
+      },
       (peer, view, outcome) => {
         if (typeof outcome === 'string') {
           skipped[peer] = outcome;

@@ -24,6 +24,7 @@ export interface PeerRequest {
   readonly budgetMs: number;
   readonly javascriptRowsMax: number;
   /** Of the JavaScript ones: a step of 10,000 takes them a second. */
+  readonly javascriptViews: readonly string[];
   readonly javascriptSizes: readonly number[];
 }
 
@@ -40,7 +41,7 @@ const execute = promisify(execFile);
 export async function runPeers(request: PeerRequest, report: Report): Promise<void> {
   for (const peer of ['db-ivm', 'd2ts'] as const) {
     const folder = request.rows > request.javascriptRowsMax ? `not run beyond ${request.javascriptRowsMax} rows` : await installed(peer);
-    for (const view of request.names) {
+    for (const view of request.names.filter((name) => request.javascriptViews.includes(name))) {
       if (typeof folder === 'string') report(peer, view, folder);
       else
         report(
