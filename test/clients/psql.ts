@@ -36,7 +36,6 @@ const WANTED: readonly Wanted[] = [
   { command: '\\encoding', shows: [/UTF8/] },
   { command: '\\copy (SELECT n, word FROM numbers WHERE n < 3 ORDER BY n) TO STDOUT', shows: [/^1\tword 1\n2\tword 2\n$/] },
   {
-    command: '\\copy (SELECT n, word FROM numbers WHERE n < 3 ORDER BY n) TO STDOUT (FORMAT csv, HEADER)',
     shows: [/^n,word\n1,word 1\n2,word 2\n$/],
   },
   { command: '\\copy sums TO STDOUT', shows: [/^\d\t250\t/m] },

@@ -17,6 +17,8 @@ const PSYCOPG = 'psycopg[binary]==3.2.3';
 const ASYNCPG = 'asyncpg==0.30.0';
 const SQLALCHEMY = 'sqlalchemy==2.0.36';
 const PGJDBC = '42.7.4';
+/** A client that hangs is a failure of its own. */
+const CLIENT_TIMEOUT_S = 60;
 
 interface Client {
   readonly name: string;
@@ -132,7 +134,7 @@ try {
     if (asked.length > 0 && !asked.includes(client.name)) continue;
     const prepared = await client.prepare(folder);
     if ('skip' in prepared) say(`${client.name}: skipped, ${prepared.skip}`);
-    else count(client.name, await run(prepared[0]!, prepared.slice(1), environment));
+    else count(client.name, await run('timeout', [String(CLIENT_TIMEOUT_S), ...prepared], environment));
   }
 } catch (error) {
   counts.failed += 1;
