@@ -76,7 +76,7 @@ async function main(): Promise<void> {
       .get(peer)
       ?.get(view)
       ?.batches.find((batch) => batch.size === size)?.updatesPerSecond;
-    return theirs === undefined ? null : rounded(ours / theirs);
+    return theirs === undefined || theirs === 0 ? null : rounded(ours / theirs);
   };
   const result = {
     rows,

@@ -182,7 +182,7 @@ fn main() {
         for size in SIZES {
             let mut rates = Vec::new();
             let mut spent_ms = 0.0;
-            let mut per_round = (UPDATES_A_ROUND / size).max(1);
+            let mut per_round = (UPDATES_A_ROUND / size).clamp(1, 1_000);
             let mut latencies: Vec<f64> = Vec::new();
             let mut round = 0;
             while (spent_ms < budget_ms || rates.len() < 3) && spent_ms < 6.0 * budget_ms {
@@ -213,7 +213,9 @@ fn main() {
                     last = now;
                 }
                 let ms = begun.elapsed().as_secs_f64() * 1e3;
-                spent_ms += ms;
+                if round > 0 {
+                    spent_ms += ms;
+                }
                 if round == 0 {
                     latencies.clear();
                     if ms > budget_ms / 4.0 {
