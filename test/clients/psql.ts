@@ -35,9 +35,6 @@ const WANTED: readonly Wanted[] = [
   { command: '\\conninfo', shows: [/database "millrace"/] },
   { command: '\\encoding', shows: [/UTF8/] },
   { command: '\\copy (SELECT n, word FROM numbers WHERE n < 3 ORDER BY n) TO STDOUT', shows: [/^1\tword 1\n2\tword 2\n$/] },
-  {
-    shows: [/^n,word\n1,word 1\n2,word 2\n$/],
-  },
   { command: '\\copy sums TO STDOUT', shows: [/^\d\t250\t/m] },
   { command: 'SELECT word FROM numbers WHERE n = 1 \\gdesc', shows: [/word\s+\| text/] },
   { command: 'SELECT n FROM numbers WHERE n = 1 \\gset\nSELECT :n + 1', shows: [/2/] },
