@@ -20,9 +20,14 @@ const SHOP = `CREATE TABLE orders (id int PRIMARY KEY, customer text NOT NULL, t
   INSERT INTO orders SELECT n, 'customer ' || n % 10, n FROM generate_series(1, 100) n;
   INSERT INTO visits SELECT 'customer ' || n % 10, '/page/' || n % 7 FROM generate_series(1, 100) n;`;
 
-/** A closed gate on this machine need not be waited for as long as a network. */
-function impatient(url: string): ConnectionParameters {
-  return { ...parseConnectionString(url), connectTimeoutMs: 700 };
+/** A closed gate on this machine need not be waited for as long as a network; an open one on a busy machine may take its time. */
+function impatient(url: string, dressed: Dressed): ConnectionParameters {
+  return {
+    ...parseConnectionString(url),
+    get connectTimeoutMs() {
+      return dressed.gate.open ? 15_000 : 700;
+    },
+  };
 }
 
 /** What a provider brings: its dressed server and the imitation of its control plane. */
@@ -66,7 +71,7 @@ export class Scene<S extends Stage = Stage> {
   }
 
   setup(more: Partial<SetupOptions> = {}): Promise<SetupResult> {
-    return setup(impatient(this.dressed.url()), {
+    return setup(impatient(this.dressed.url(), this.dressed), {
       cloud: this.openCloud(),
       consumer: 'millrace',
       publication: 'mz_source',
@@ -87,7 +92,7 @@ export class Scene<S extends Stage = Stage> {
   async doctor(url?: string): Promise<Diagnosis> {
     const password = await passwordIn(this.initFile);
     const found = url ?? (password === undefined ? this.dressed.url() : this.dressed.url('millrace', password));
-    return doctor(impatient(found), { publication: 'mz_source', tables: TABLES, cloud: this.openCloud() });
+    return doctor(impatient(found, this.dressed), { publication: 'mz_source', tables: TABLES, cloud: this.openCloud() });
   }
 
   async close(): Promise<void> {

@@ -16,7 +16,7 @@ export class TcpGate implements Gate {
       client.on('close', () => this.#sockets.delete(client));
       client.on('error', () => client.destroy());
       // A dropped packet gets no answer at all; the client's own time-out ends it.
-      if (!this.#admits()) return;
+      if (!this.open) return;
       const upstream = connect(target(), '127.0.0.1');
       this.#sockets.add(upstream);
       upstream.on('close', () => {
@@ -55,7 +55,8 @@ export class TcpGate implements Gate {
     this.#server.close();
   }
 
-  #admits(): boolean {
+  /** For the address that clients seem to have. */
+  get open(): boolean {
     if (this.#admitted === 'everybody') return true;
     const list = new BlockList();
     for (const source of this.#admitted) {
