@@ -40,8 +40,11 @@ export interface FoldMethods {
   close(params: undefined): void;
 }
 
-/** Fold when this much log has gathered, or a quarter of the row store if that is more: a pass rewrites pages by the number of rows it touches. */
-const GATHERED_BYTES_MIN = 64 << 20;
+/**
+ * Fold when this much log has gathered, or a quarter of the row store if that is more: a pass rewrites pages by the number of rows it touches.
+ * The soak sets a small one, so that its kills meet folds.
+ */
+const GATHERED_BYTES_MIN = Number(process.env['MILLRACE_FOLD_BYTES'] ?? 64 << 20);
 /** Beyond what one pass takes in, waiting gains nothing. */
 const GATHERED_BYTES_MAX = 1 << 30;
 /** Idle: less than this came in `idleMs`. */
