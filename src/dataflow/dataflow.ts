@@ -52,6 +52,9 @@ export interface QueryBounds {
   readonly bytesMax: number;
 }
 
+/** A query can be given up between two pieces only, so its pieces are short: a row may meet thousands. */
+const QUERY_PIECE_ROWS_MAX = 512;
+
 const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
 
 interface Table {
@@ -334,7 +337,8 @@ export class Dataflow {
       }
       const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
       buildView(graph, fused, sources, this.#evaluator, this.#validate);
-      graph.hydrate(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax, () => {
+      const pieceRowsMax = hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax;
+      graph.hydrate(once ? Math.min(pieceRowsMax, QUERY_PIECE_ROWS_MAX) : pieceRowsMax, () => {
         if (bounds === undefined) return;
         bounds.interrupt();
         if (graph.stateBytes() > bounds.bytesMax)

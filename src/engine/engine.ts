@@ -359,6 +359,8 @@ export class Engine {
     try {
       return evaluate();
     } catch (error) {
+      if (error instanceof DataflowFault && error.code === 'MULTIPLICITY_EXHAUSTED')
+        throw millraceError('MULTIPLICITY_TOO_LARGE', {}, error);
       if (error instanceof DataflowFault && error.code === 'MEMORY_EXHAUSTED')
         throw millraceError('QUERY_TOO_LARGE', { bytesMax: limits.queryMemoryBytesMax }, error);
       throw error;

@@ -73,6 +73,12 @@ export const engineErrors = defineErrors({
     detail: ({ reasons }: { view: string; exactness: string; reasons: readonly string[] }) => reasons.join('; '),
     mend: () => 'SET require_exact = off;',
   },
+  MULTIPLICITY_TOO_LARGE: {
+    sqlstate: '54000',
+    says: () => 'a row of this query occurs more than 2,147,483,647 times in between',
+    because: 'How often a row occurs is kept in 32 bits; beyond them a count would silently be wrong, so the statement fails instead.',
+    mend: () => 'give the join a key, or aggregate its sides before joining them',
+  },
   VIEW_NOT_STARTED: {
     sqlstate: '53200',
     says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" could not be started: ${reason}`,

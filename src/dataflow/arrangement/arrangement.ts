@@ -13,7 +13,7 @@ import type { RowLayout } from '../../values/layout.ts';
 import type { RowSpace } from '../../values/space.ts';
 import type { CopyFunction, HashFunction, SameFunction, TupleDecoder } from '../expression/contract.ts';
 import { compileCopy, compileSame } from '../expression/rows.ts';
-import { DataflowFault } from '../fault.ts';
+import { DataflowFault, multiplicity } from '../fault.ts';
 import type { TupleBatch } from '../tuple-source.ts';
 import type { DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
@@ -169,7 +169,7 @@ export class Arrangement {
           memory.words[memory.header(id)] = weight;
           table.insertHere(id);
         } else {
-          memory.words[memory.header(known)] = memory.weight(known) + weight;
+          memory.words[memory.header(known)] = multiplicity(memory.weight(known) + weight);
           memory.free(id);
         }
       }
@@ -272,7 +272,7 @@ export class Arrangement {
           table.remove();
           this.#left[left++] = id;
         } else {
-          memory.words[memory.header(id)] = was + weight;
+          memory.words[memory.header(id)] = multiplicity(was + weight);
         }
       }
       this.ids[from + i] = id;

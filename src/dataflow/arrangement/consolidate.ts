@@ -6,6 +6,7 @@
  * In place, stable (a row stands where it first stood). Rows are told apart by identity. Cost: one hash and one probe of a small table a row.
  * Called by operators before they touch state, and by views before they show a delta.
  */
+import { multiplicity } from '../fault.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { HashFunction, SameFunction } from '../expression/contract.ts';
 import { compileHash, compileSame } from '../expression/rows.ts';
@@ -33,7 +34,7 @@ export function consolidator(layout: RowLayout): Consolidate {
     if (n === 2) {
       // One row replaced by another, the usual small step: one comparison instead of two hashes and a table.
       if (same(block, 0, block, block.stride)) {
-        block.weights[0]! += block.weights[1]!;
+        block.weights[0] = multiplicity(block.weights[0]! + block.weights[1]!);
         block.weights[1] = 0;
       }
       dropZeros(block);
@@ -58,7 +59,7 @@ export function consolidator(layout: RowLayout): Consolidate {
           break;
         }
         if (hashes[held] === hashes[i] && same(block, held * stride, block, i * stride)) {
-          weights[held] = weights[held]! + weights[i]!;
+          weights[held] = multiplicity(weights[held]! + weights[i]!);
           weights[i] = 0;
           break;
         }

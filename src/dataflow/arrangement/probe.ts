@@ -6,6 +6,7 @@
  * Works in stages over blocks of 128 delta rows: hash all, touch all, find all heads, then step all chains together, one row each a round, so that the
  * loads of different chains overlap. Pairs are handed over in lists of at most 1,024. The arrangement must not change meanwhile. Called by joins.
  */
+import { multiplicity } from '../fault.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { HashFunction, SameFunction } from '../expression/contract.ts';
 import { compileHash, compileSame } from '../expression/rows.ts';
@@ -115,7 +116,7 @@ export class Probe {
         this.deltaRows[pairs] = number * delta.stride;
         this.ids[pairs] = id;
         this.rows[pairs] = at + headerWords;
-        this.weights[pairs] = delta.weights[number]! * words[at]!;
+        this.weights[pairs] = multiplicity(delta.weights[number]! * words[at]!);
         if (++pairs === PAIRS_MAX) {
           visit(pairs);
           pairs = 0;

@@ -8,6 +8,7 @@
  * When one push changes both sides: as in `join.ts`. On a shared left side the new rows' ids are known only once the table has applied its delta: `settle`.
  * Ports: 0 = left, 1 = right. Input: consolidated. State: own sides, 8 bytes a left row. Cost: one probe a changed row, one pair a match.
  */
+import { multiplicity } from '../fault.ts';
 import type { ErrorSink } from '../../values/space.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import { Probe } from '../arrangement/probe.ts';
@@ -86,7 +87,7 @@ export class LeftJoin implements Operator {
         const matching = this.#matching(probe, input, memory, true, pairs, errors);
         for (let k = 0; k < matching; k++) {
           const i = probe.delta[k]!;
-          counts[i] = counts[i]! + memory.weight(probe.ids[k]!);
+          counts[i] = multiplicity(counts[i]! + memory.weight(probe.ids[k]!));
         }
         this.#functions.pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, matching, output, errors);
       });
@@ -128,7 +129,7 @@ export class LeftJoin implements Operator {
             this.#touched[touched] = id;
             this.#before[touched++] = was;
           }
-          this.#matches[id] = was + input.weights[probe.delta[k]!]!;
+          this.#matches[id] = multiplicity(was + input.weights[probe.delta[k]!]!);
         }
         this.#functions.pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, matching, output, errors);
       });
