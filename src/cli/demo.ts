@@ -29,9 +29,12 @@ export async function demo(flags: DemoFlags): Promise<number> {
   return report.views.every((view) => view.audit === 'equal') && !report.restart.resnapshotted ? 0 : 1;
 }
 
+/** Not in the package. */
+const HOSTED_STORY = 'test/hosted/story.ts';
+
 /** A provider's server and control plane, imitated: they are with the tests, so this works from a checkout only. */
 async function hostedDemo(name: string, flags: DemoFlags): Promise<number> {
-  const story = new URL('../../test/hosted/story.ts', import.meta.url);
+  const story = new URL(`../../${HOSTED_STORY}`, import.meta.url);
   if (!existsSync(story)) throw millraceError('DEMO_NEEDS_CHECKOUT', { option: `--hosted ${name}` });
   const there = (await import(story.href)) as {
     readonly hostedStory: (name: string, demoArguments: readonly string[], write: (text: string) => void) => Promise<number>;

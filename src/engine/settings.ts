@@ -134,8 +134,10 @@ export class SessionSettings {
       if (setting.accept === undefined) throw millraceError('SETTING_READ_ONLY', { name });
       throw millraceError('SETTING_REFUSED', { name, value: value ?? '', accepted: setting.default });
     }
-    if (scope === 'local' && this.#before !== undefined) this.#local.set(key, accepted);
-    else this.#values.set(key, accepted);
+    if (scope === 'session') this.#values.set(key, accepted);
+    // Outside a block a local setting ends with its own statement, as in Postgres.
+    else if (this.#before === undefined) return new Map();
+    else this.#local.set(key, accepted);
     return setting.reported === true ? new Map([[REPORTED_NAMES[key] ?? key, accepted]]) : new Map();
   }
 

@@ -144,7 +144,7 @@ describe('statements', () => {
     ['COPY customers FROM STDIN', undefined],
     ['CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$', undefined],
     ["SELECT pg_read_file('PG_VERSION')", undefined],
-    ["SELECT set_config('search_path', 'x', false), pg_sleep(0)", undefined],
+    ["SELECT set_config('search_path', 'x', true), pg_sleep(0)", undefined],
     ['CREATE INDEX i ON customers (id)', '0A000'],
     ['SELECT id FROM customers; DROP SCHEMA public CASCADE', undefined],
     ['WITH gone AS (DELETE FROM customers RETURNING *) SELECT * FROM gone', undefined],

@@ -214,10 +214,10 @@ export class LogWriter {
       this.#segment = { start, file };
       this.#write(recordKind.segment, [Buffer.from(JSON.stringify(this.#inForce.toHeader(start)))]);
     } catch (error) {
-      // The old segment stays the current one; the empty file is written over by the next attempt, or dropped by recovery.
+      // The old segment stays the current one and may still grow, so the new one must not be found behind it.
       this.#segment = before;
       this.#end = start;
-      file?.close();
+      if (file !== undefined) this.#takeBack(file, start);
       throw this.#writeFailure(error);
     }
     try {
@@ -233,6 +233,17 @@ export class LogWriter {
         () => old.close(),
         () => old.close(),
       );
+  }
+
+  /** A segment that could not be begun (a full disk): gone for good before anything else is appended. */
+  #takeBack(file: DiskFile, start: number): void {
+    file.close();
+    try {
+      this.#disk.unlink(segmentPath(this.#directory, start));
+      this.#disk.syncDirectory(this.#directory);
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   #finishSegment(segment: Segment): void {
