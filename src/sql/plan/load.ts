@@ -108,6 +108,8 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
           const value = node.value('constvalue');
           const text = value instanceof Datum ? constantText(node.number('consttype'), value.bytes) : undefined;
           if (text !== undefined) constants.set(node, text);
+          // Asked for wherever it stands: an expression around it that Postgres refuses to evaluate stays one, and fails where it is evaluated.
+          else toEvaluate.push(node);
         }
         return true;
       }
@@ -171,7 +173,7 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   }
 
   function request(node: TreeNode): void {
-    if (constants.has(node) || !(FOLDABLE.has(node.tag) || LEAVES.has(node.tag))) return;
+    if (constants.has(node) || !(FOLDABLE.has(node.tag) || node.tag === 'SQLVALUEFUNCTION')) return;
     // Another name for a value that is known.
     if (node.tag === 'RELABELTYPE' && constants.has(node.node('arg'))) return;
     toEvaluate.push(node);
@@ -202,8 +204,6 @@ const FUNCTION_FIELD: Readonly<Record<string, string>> = {
 
 /** Makes text of values of any type. */
 const PRINTING = new Set(['COERCEVIAIO', 'JSONCONSTRUCTOREXPR', 'XMLEXPR']);
-
-const LEAVES = new Set(['CONST', 'SQLVALUEFUNCTION']);
 
 /** Expressions whose value Postgres can give when all below is constant. */
 const FOLDABLE = new Set([
