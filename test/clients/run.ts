@@ -55,7 +55,7 @@ const CLIENTS: readonly Client[] = [
         `-DoutputDirectory=${folder}`,
       );
       if (fetched.code !== 0) return { skip: `mvn could not bring pgjdbc ${PGJDBC}: ${lastLine(fetched)}` };
-      return ['java', '-cp', join(folder, `postgresql-${PGJDBC}.jar`), join(FOLDER, 'Pgjdbc.java')];
+      return ['java', '-Dfile.encoding=UTF-8', '-cp', join(folder, `postgresql-${PGJDBC}.jar`), join(FOLDER, 'Pgjdbc.java')];
     },
   },
   {

@@ -2,7 +2,7 @@
 import { assert } from '../../base/assert.ts';
 import type { Expression } from '../plan/expression.ts';
 import { printsIso, type SessionSettings } from './session.ts';
-import { typeName } from './type-name.ts';
+import { typeName } from '../../values/type-name.ts';
 
 export interface FallbackSql {
   readonly sql: string;

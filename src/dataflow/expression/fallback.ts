@@ -8,7 +8,7 @@ import { codecOf, type Value } from '../../values/codec.ts';
 import { ValueFailure } from '../../values/failure.ts';
 import type { PgType } from '../../values/type.ts';
 import type { Evaluator } from './contract.ts';
-import { plainTypeName } from './type-name.ts';
+import { plainTypeName } from '../../values/type-name.ts';
 
 const MEMO_ENTRIES_MAX = 100_000;
 /** Of questions and answers together, as characters. */

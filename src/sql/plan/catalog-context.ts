@@ -3,6 +3,7 @@
  * `pg_get_expr` under an argument type that takes text (`PLANNING_PRELUDE`): so whatever Postgres can write down as SQL, the evaluator can run.
  * Made by the coordinator for each statement that is planned.
  */
+import { plainTypeName } from '../../values/type-name.ts';
 import { must } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
 import { literal } from '../../base/ident.ts';
@@ -93,7 +94,7 @@ export function catalogContext(options: CatalogContextOptions): PlanContext {
         const value = parameters[number - 1] ?? null;
         const type = parameterTypes[number - 1];
         const text = value === null ? 'NULL' : literal(value);
-        return type === undefined ? text : `(${text}::${types.typeOf(type).name})`;
+        return type === undefined ? text : `(${text}::${plainTypeName(types.typeOf(type))})`;
       };
       const sqls = (await deparse(trees)).map((sql) => replaceParameters(sql, given));
       try {

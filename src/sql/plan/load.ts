@@ -4,6 +4,7 @@
  * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by `plan-query.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
+import { plainTypeName } from '../../values/type-name.ts';
 import type { Exactness } from '../../dataflow/plan/exactness.ts';
 import { formatFloat8 } from '../../values/float.ts';
 import { replaceParameters } from './parameters.ts';
@@ -72,8 +73,11 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   });
   const fallbacks = new Map<TreeNode, LoadedFallback>();
   toDeparse.forEach(({ node, args }, i) => {
-    const types = args.map((arg) => parameterOf(arg).type);
-    const sql = replaceParameters(texts[i]!, (number) => `($${number}::${typeName(types[number - 1]!)})`);
+    const types = args.map((arg) => {
+      const { oid, typmod } = parameterOf(arg).type;
+      return context.typeOf(oid, typmod);
+    });
+    const sql = replaceParameters(texts[i]!, (number) => `($${number}::${plainTypeName(types[number - 1]!)})`);
     fallbacks.set(node, { sql, args, exactness: exactnessInside(node) });
   });
   return { query, relations, constants, fallbacks };
@@ -87,11 +91,6 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     const inside = [...node.children()].map(exactnessInside);
     const printed = PRINTING.has(node.tag) ? 'settings' : 'exact';
     return [own, printed, ...inside].reduce((a, b) => (rank(b as Exactness) > rank(a as Exactness) ? b : a)) as Exactness;
-  }
-
-  function typeName({ oid, typmod }: { oid: number; typmod: number }): string {
-    const type = context.typeOf(oid, typmod);
-    return oid === BPCHAR ? 'bpchar' : type.name;
   }
 
   /** Roots of expressions, wherever they stand. */
@@ -300,8 +299,6 @@ function parameterOf(node: TreeNode): { type: { oid: number; typmod: number }; c
       return { type: { oid: node.number('paramtype'), typmod: node.number('paramtypmod') }, collation: node.number('paramcollid') };
   }
 }
-
-const BPCHAR = 1042;
 
 /** The node's text with what varies in it as PARAMs, in the order of `args`. */
 function withParameters(root: TreeNode, args: TreeNode[]): string {

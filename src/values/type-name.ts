@@ -1,5 +1,5 @@
 /** A type as SQL writes it in a cast, with its length or precision where it has one. */
-import type { PgType } from '../../values/type.ts';
+import type { PgType } from './type.ts';
 
 /** `numeric(10,2)`, `character varying(20)`, `integer[]`. Without typmod: `plainTypeName`. */
 export function typeName(type: PgType): string {
@@ -29,9 +29,11 @@ export function typeName(type: PgType): string {
   }
 }
 
-/** `character` alone would be `character(1)`: bpchar keeps the length open. */
+/** `character` alone would be `character(1)`, `bit` alone `bit(1)`, and a cast would cut: `bpchar` and `"bit"` keep the length open. */
 export function plainTypeName(type: PgType): string {
   if (type.oid === 1042) return 'bpchar';
   if (type.oid === 1014) return 'bpchar[]';
+  if (type.oid === 1560) return '"bit"';
+  if (type.oid === 1561) return '"bit"[]';
   return type.name;
 }
