@@ -21,7 +21,7 @@ import type { Batch } from './encode.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { finished, interrupter, refuseErrors } from './peeks.ts';
-import { expanded, isWholeScan, scansOf } from './plan-scans.ts';
+import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
 import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
@@ -268,12 +268,12 @@ export class Engine {
 
   /** Tables that the plan reads, itself or through views. */
   #tablesUnder(plan: Plan): ObjectId[] {
-    return [...new Set(scansOf(expanded(plan, (id) => this.#views.get(id)?.object.plan)).map((scan) => scan.object))];
+    return objectsRead(expanded(plan, (id) => this.#views.get(id)?.object.plan));
   }
 
   /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */
   async #withRows<T>(plan: Plan, work: (rows: ReadableRows | undefined) => T): Promise<T> {
-    if (!scansOf(plan).some((scan) => this.#tables.has(scan.object))) return work(undefined);
+    if (!objectsRead(plan).some((object) => this.#tables.has(object))) return work(undefined);
     const rows = await this.#rows.open(this.#stepper.position);
     try {
       // The engine may have stepped on while the rows were being opened.
@@ -321,7 +321,7 @@ export class Engine {
     }
     const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
     if (few !== undefined) {
-      for (const { object } of scansOf(plan)) refuseErrors(this.#dataflow.errors(object));
+      for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
       return { ...this.#evaluated(this.#dataflow, { ...request, plan: few }, undefined, interrupt), ...at() };
     }
     return this.#withRows(plan, (rows) =>
@@ -368,7 +368,7 @@ export class Engine {
   }
 
   #refuseFaults(plan: Plan): void {
-    for (const { object } of scansOf(plan)) {
+    for (const object of objectsRead(plan)) {
       const view = this.#views.get(object);
       if (view !== undefined) {
         const reason = view.reason ?? this.#dataflow.fault(object);

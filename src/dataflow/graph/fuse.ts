@@ -12,7 +12,8 @@ import { needsCanonical } from '../../values/canonical.ts';
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../plan/plan.ts';
-import { columnRef, mapColumns, peeled } from '../plan/columns.ts';
+import { ascending, columnRef, mapColumns, moved, peeled } from '../plan/columns.ts';
+import { objectsRead } from '../plan/scans.ts';
 import { cannotFail, isTrivial, references } from './rewrite.ts';
 
 export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;
@@ -234,28 +235,7 @@ function mayShare(object: string, other: Plan, objects: Objects): boolean {
   if (!objects.arranged(object)) return false;
   if (!objects.isView(object)) return true;
   const tables = objects.tables(object);
-  return scannedBy(other).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
-}
-
-function scannedBy(plan: Plan): string[] {
-  switch (plan.op) {
-    case 'scan':
-      return [plan.object];
-    case 'values':
-      return [];
-    case 'join':
-      return [...scannedBy(plan.left), ...scannedBy(plan.right)];
-    case 'union':
-      return plan.inputs.flatMap(scannedBy);
-    case 'filter':
-    case 'map':
-    case 'distinct':
-    case 'aggregate':
-    case 'topk':
-      return scannedBy(plan.input);
-    default:
-      return unreachable(plan);
-  }
+  return objectsRead(other).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
 }
 
 /** In place of a column that nobody reads, so that its expression asks for nothing. */
@@ -303,14 +283,6 @@ function allOf(columns: readonly Column[]): Expression[] {
 }
 
 /** The same expression when only the kept columns are left. */
-function moved(kept: readonly number[]): (expression: Expression) => Expression {
-  return (expression) => mapColumns(expression, (ref) => columnRef(kept.indexOf(ref.index), ref.type));
-}
-
-function ascending(indexes: Iterable<number>): number[] {
-  return [...indexes].sort((a, b) => a - b);
-}
-
 export function typesOf(fused: Fused): PgType[] {
   return fused.outputs.map(({ type }) => type);
 }

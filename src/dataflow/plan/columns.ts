@@ -1,5 +1,5 @@
 /** Expressions and the columns they read: which ones, and the same expression over other columns. Pure. Called all over `sql/plan` and `dataflow`. */
-import { unreachable } from '../../base/assert.ts';
+import { must, unreachable } from '../../base/assert.ts';
 import type { ColumnRef, Expression } from './expression.ts';
 import type { PgType } from '../../values/type.ts';
 
@@ -87,4 +87,14 @@ export function columnsRead(expressions: readonly Expression[], into = new Set<n
 /** Without changes of name. */
 export function peeled(expression: Expression): Expression {
   return expression.kind === 'relabel' && expression.arg.type.storage === expression.type.storage ? peeled(expression.arg) : expression;
+}
+
+/** The same expression over the kept columns alone: old position `kept[i]` becomes i. */
+export function moved(kept: readonly number[]): (expression: Expression) => Expression {
+  const place = new Map(kept.map((old, now) => [old, now]));
+  return (expression) => mapColumns(expression, (ref) => columnRef(must(place.get(ref.index), `column ${ref.index}`), ref.type));
+}
+
+export function ascending(indexes: Iterable<number>): number[] {
+  return [...indexes].sort((a, b) => a - b);
 }

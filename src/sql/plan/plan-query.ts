@@ -4,6 +4,7 @@
  */
 import type { Exactness } from '../../dataflow/plan/exactness.ts';
 import type { Plan, SortKey } from '../../dataflow/plan/plan.ts';
+import { objectsRead } from '../../dataflow/plan/scans.ts';
 import type { Column } from '../../values/type.ts';
 import { Binding, QueryBinder } from './bind-query.ts';
 import type { PlanContext } from './context.ts';
@@ -37,7 +38,7 @@ export async function planView(tree: string, context: PlanContext): Promise<Plan
   const loaded = await load(tree, context, 'view', []);
   const { plan: bound } = new QueryBinder(new Binding(context, loaded), loaded.query).bind();
   const plan = prune(bound);
-  return { plan, columns: plan.columns, reads: scansOf(plan), ...judge(plan, context) };
+  return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
 /** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
@@ -48,7 +49,7 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
   return {
     plan,
     columns: shown.map((position) => plan.columns[position]!),
-    reads: scansOf(plan),
+    reads: objectsRead(plan),
     finish: { order, limit, offset, project: shown },
     ...judge(plan, context),
   };
@@ -61,28 +62,4 @@ export function exactnessNotice(
 ): string | undefined {
   if (exactness === 'exact') return undefined;
   return `view "${name}" is kept up to ${exactness.replace('_', ' ')}: ${reasons.join('; ')}`;
-}
-
-function scansOf(plan: Plan, into = new Set<string>()): string[] {
-  switch (plan.op) {
-    case 'scan':
-      into.add(plan.object);
-      break;
-    case 'values':
-      break;
-    case 'join':
-      scansOf(plan.left, into);
-      scansOf(plan.right, into);
-      break;
-    case 'union':
-      for (const input of plan.inputs) scansOf(input, into);
-      break;
-    case 'filter':
-    case 'map':
-    case 'distinct':
-    case 'aggregate':
-    case 'topk':
-      scansOf(plan.input, into);
-  }
-  return [...into];
 }

@@ -2,11 +2,10 @@
  * Columns that nobody reads, taken out of a plan from the top down, so that a scan picks just what the view needs (an arrangement holds what views need).
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
-import { must, unreachable } from '../../base/assert.ts';
-import type { Expression } from '../../dataflow/plan/expression.ts';
+import { unreachable } from '../../base/assert.ts';
 import type { AggregateCall, Join, Plan } from '../../dataflow/plan/plan.ts';
 import type { Column } from '../../values/type.ts';
-import { columnRef, columnsRead, mapColumns } from '../../dataflow/plan/columns.ts';
+import { ascending, columnRef, columnsRead, moved } from '../../dataflow/plan/columns.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
 interface Narrowed {
@@ -120,11 +119,6 @@ function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
   };
 }
 
-function moved(kept: readonly number[]): (expression: Expression) => Expression {
-  const place = new Map(kept.map((old, now) => [old, now]));
-  return (expression) => mapColumns(expression, (ref) => columnRef(must(place.get(ref.index), `column ${ref.index}`), ref.type));
-}
-
 function only(columns: readonly Column[], kept: readonly number[]): Column[] {
   return kept.map((index) => columns[index]!);
 }
@@ -135,8 +129,4 @@ function all(columns: readonly unknown[]): number[] {
 
 function union(wanted: readonly number[], read: ReadonlySet<number>): number[] {
   return ascending(new Set([...wanted, ...read]));
-}
-
-function ascending(indexes: Iterable<number>): number[] {
-  return [...indexes].sort((a, b) => a - b);
 }

@@ -1,7 +1,7 @@
-/** What a plan reads, and the same plan over tables alone. Pure. */
-import type { Plan, Scan } from '../dataflow/plan/plan.ts';
+/** What a plan reads, and the same plan over tables alone. Pure. Called by `sql/plan`, the graph and the engine. */
+import type { Plan, Scan } from './plan.ts';
 
-export function scansOf(plan: Plan): Scan[] {
+function scansOf(plan: Plan): Scan[] {
   switch (plan.op) {
     case 'scan':
       return [plan];
@@ -14,6 +14,11 @@ export function scansOf(plan: Plan): Scan[] {
     default:
       return scansOf(plan.input);
   }
+}
+
+/** The objects that a plan reads, each once, in the order of their first scan. */
+export function objectsRead(plan: Plan): string[] {
+  return [...new Set(scansOf(plan).map(({ object }) => object))];
 }
 
 /** Scans of objects that `planOf` knows (materialized views) are replaced by their plans, all the way down. */
