@@ -2,6 +2,7 @@
  * sum and avg of interval.  state(A) = (Σ weight, Σ months, Σ days, Σ µs) of the finite ones, exactly; infinite ones are counted (Postgres 17).
  * Fields beyond their range, or both infinities, are an error (22008) until they recover. O(1) a change.
  */
+import { divideInterval } from '../../../values/datetime-arithmetic.ts';
 import { fail } from '../../../values/failure.ts';
 import { INT64_MAX, INT64_MIN, readInt64, type Int } from '../../../values/int64.ts';
 import {
@@ -24,10 +25,6 @@ const DAYS = MICROS + WIDE_WORDS;
 const MONTHS = DAYS + 2;
 const INFINITIES = MONTHS + 2;
 const MINUS_INFINITIES = INFINITIES + 2;
-
-const DAYS_A_MONTH = 30;
-const SECONDS_A_DAY = 86_400;
-const MICROS_A_SECOND = 1_000_000;
 
 export class IntervalSum implements Accumulator {
   static readonly words = MINUS_INFINITIES + 2;
@@ -96,41 +93,8 @@ export function averageOfInterval(at: number): Result {
   return (states, group, into, row, column) => {
     const found = total(states, group + at);
     if (found === undefined) setNull(into, row, column);
-    else writeInterval(divide(found.sum, found.count), into.words, row + column.offset);
+    else writeInterval(divideInterval(found.sum, found.count), into.words, row + column.offset);
   };
-}
-
-/**
- * interval ÷ float8 as Postgres divides: whole months and days stay, fractions of a month cascade into days and those into time, rounded to the µs on the way.
- * https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/timestamp.c (interval_div)
- */
-function divide(span: Interval, factor: number): Interval {
-  if (isInfiniteInterval(span)) return span;
-  const months = Math.trunc(span.months / factor);
-  let days = Math.trunc(span.days / factor);
-  const monthRest = toMicros((span.months / factor - months) * DAYS_A_MONTH);
-  const wholeDays = Math.trunc(monthRest);
-  let seconds = toMicros((span.days / factor - days + monthRest - wholeDays) * SECONDS_A_DAY);
-  if (Math.abs(seconds) >= SECONDS_A_DAY) {
-    const carried = Math.trunc(seconds / SECONDS_A_DAY);
-    days += carried;
-    seconds -= carried * SECONDS_A_DAY;
-  }
-  days += wholeDays;
-  const micros = roundHalfEven(Number(span.micros) / factor + seconds * MICROS_A_SECOND);
-  if (!(micros >= -(2 ** 63) && micros < 2 ** 63)) return outOfRange();
-  const result = { months: word(months + 0), days: word(days + 0), micros: Number.isSafeInteger(micros) ? micros + 0 : BigInt(micros) };
-  return isInfiniteInterval(result) ? outOfRange() : result;
-}
-
-/** To the nearest millionth, ties to even. */
-function toMicros(value: number): number {
-  return roundHalfEven(value * 1e6) / 1e6;
-}
-
-function roundHalfEven(value: number): number {
-  const rounded = Math.round(value);
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 function word(value: number): number {
