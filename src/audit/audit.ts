@@ -12,7 +12,7 @@
  * So each table's file is compared with the one that the snapshot's catalog names, and a view that met another file is audited again at a later L.
  */
 import { randomBytes } from 'node:crypto';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, reasonOf } from '../base/errors.ts';
 import { formatLsn, type Lsn } from '../base/lsn.ts';
 import { literal } from '../base/ident.ts';
 import type { Exactness } from '../dataflow/plan/exactness.ts';
@@ -161,5 +161,5 @@ async function setLocally(reader: UpstreamConnection, name: string, value: strin
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof MillraceError ? `${error.message} (${error.code})` : error instanceof Error ? error.message : String(error);
+  return error instanceof MillraceError ? `${error.message} (${error.code})` : reasonOf(error);
 }

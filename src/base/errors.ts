@@ -15,3 +15,8 @@ export { MillraceError, type PlainError } from './errors/define.ts';
 export const errors = { ...upstreamErrors, ...storeErrors, ...sqlErrors, ...engineErrors, ...serverErrors, ...providerErrors };
 
 export const millraceError = raiserFor(errors);
+
+/** What a caught value says, whatever it is. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

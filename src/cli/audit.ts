@@ -2,6 +2,7 @@
  * `millrace audit <millrace-url> [view …] [--json]`: sends AUDIT to a running Millrace and prints what it says.
  * Exit 0 equal, 1 different, 2 could not run (DESIGN 9).
  */
+import { reasonOf } from '../base/errors.ts';
 import pg from 'pg';
 import { ident } from '../base/ident.ts';
 
@@ -50,7 +51,7 @@ export async function audit(url: string, views: readonly string[], options: { re
   try {
     report = await requestAudit(url, views);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reasonOf(error);
     process.stdout.write(options.json === true ? `${JSON.stringify({ error: message })}\n` : `millrace audit could not run: ${message}\n`);
     return 2;
   }

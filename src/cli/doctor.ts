@@ -1,7 +1,7 @@
 /**
  * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell (DESIGN 9).
  */
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, reasonOf } from '../base/errors.ts';
 import type { CloudApi } from '../providers/model.ts';
 import { doctor as diagnoseDatabase } from '../providers/doctor.ts';
 import { doctorJson, doctorText } from '../providers/report.ts';
@@ -43,7 +43,7 @@ export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
     return EXIT_CODES[diagnosis.verdict];
   } catch (error) {
     // Whatever kept us from looking: the database may be fine.
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reasonOf(error);
     const code = error instanceof MillraceError ? ` (${error.code})` : '';
     const hint = error instanceof MillraceError && error.hint !== undefined ? `  to mend it: ${error.hint}\n` : '';
     if (flags.json === true)

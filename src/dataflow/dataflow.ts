@@ -7,6 +7,7 @@
  * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */
+import { reasonOf } from '../base/errors.ts';
 import { assert, must, unreachable } from '../base/assert.ts';
 import { rowLayout } from '../values/layout.ts';
 import type { RowSpace } from '../values/space.ts';
@@ -419,8 +420,4 @@ function errorsOf(graph: ViewGraph): ViewError[] {
   };
   visit(graph);
   return [...graphs].flatMap(({ errors }) => errors.list());
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -2,7 +2,7 @@
  * CREATE [MATERIALIZED] VIEW: Postgres analyses, the planner binds and judges, the upstream is asked whether it means the same, the engine hydrates and commits.
  * What is not exact is said now (a NOTICE), never discovered later (I-1).
  */
-import { millraceError } from '../base/errors.ts';
+import { millraceError, reasonOf } from '../base/errors.ts';
 import type { Exactness } from '../dataflow/plan/exactness.ts';
 import type { Notice } from '../server/session.ts';
 import { exactnessNotice } from '../sql/plan/plan-query.ts';
@@ -115,7 +115,7 @@ async function upstreamDoubt(
     if (other >= 0) return `column "${columns[other]?.name ?? other + 1}" has another type on the upstream's version of Postgres`;
     return undefined;
   } catch (error) {
-    return `the upstream (${source.facts.version}) does not run it: ${error instanceof Error ? error.message : String(error)}`;
+    return `the upstream (${source.facts.version}) does not run it: ${reasonOf(error)}`;
   } finally {
     await connection.end();
   }

@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { assert, must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -254,7 +254,7 @@ export class Engine {
     try {
       this.#dataflow.install(view.id, view.plan, this.#hydrate(rows));
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
+      reason = reasonOf(error);
       this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
     }
     const hydrationMs = Math.round(performance.now() - startedMs);

@@ -5,7 +5,7 @@
 import type { CallOptions, CatalogClient } from '../pglite/catalog-client.ts';
 import type { Result, ResultColumn, RowBatch } from '../server/session.ts';
 import { ByteWriter } from '../wire/bytes.ts';
-import { DataRowEncoder } from '../wire/data-row.ts';
+import { DataRowEncoder, rowsIn } from '../wire/data-row.ts';
 import { isSentNatively } from './binary.ts';
 
 /** A SELECT list holds 1,664 entries at most. */
@@ -50,7 +50,7 @@ async function recodedBatch(
   batch: RowBatch,
   call: CallOptions,
 ): Promise<RowBatch> {
-  const rows = [...rowsOf(batch.bytes)];
+  const rows = [...rowsIn(batch.bytes)];
   // Equal values (an enum's labels) are asked for once.
   const known = new Map<string, { typeOid: number; text: Uint8Array; binary: Uint8Array | null }>();
   const keyOf = (typeOid: number, text: Buffer): string => `${typeOid}:${text.toString('latin1')}`;
@@ -73,7 +73,7 @@ async function recodedBatch(
       },
       call,
     );
-    const [fields] = rowsOf(answer.rows);
+    const [fields] = rowsIn(answer.rows);
     some.forEach((value, i) => (value.binary = fields?.[i] ?? null));
   }
   const out = new ByteWriter(batch.bytes.length + 1024);
@@ -89,22 +89,4 @@ async function recodedBatch(
     encoder.end();
   }
   return { bytes: out.copy(), rows: batch.rows };
-}
-
-/** DataRow messages, taken apart: type, length, number of fields, then each one's length (−1: NULL) and bytes. */
-export function* rowsOf(bytes: Uint8Array): Generator<(Buffer | null)[], void> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at < buffer.length;) {
-    const end = at + 1 + buffer.readInt32BE(at + 1);
-    const fields: (Buffer | null)[] = [];
-    let field = at + 7;
-    for (let left = buffer.readInt16BE(at + 5); left > 0; left--) {
-      const length = buffer.readInt32BE(field);
-      field += 4;
-      fields.push(length < 0 ? null : buffer.subarray(field, field + length));
-      field += Math.max(0, length);
-    }
-    yield fields;
-    at = end;
-  }
 }

@@ -2,7 +2,7 @@
  * `set_config('name', 'value', is_local)` in a query: drivers and tools (asyncpg, pgAdmin, pg_dump) set settings so. They are the session's, not those of the Postgres
  * that answers catalog queries, so each call with literal arguments is taken out of the text, its value in its place and as wide, so that an error's position still holds.
  */
-import { tokenize, type Token } from '../sql/statements/lexer.ts';
+import { isSymbol, tokenize } from '../sql/statements/lexer.ts';
 
 export interface SetByQuery {
   readonly name: string;
@@ -27,8 +27,4 @@ export function withoutSetConfig(sql: string): { readonly sql: string; readonly 
     rest = rest.slice(0, start) + literal.padEnd(close!.end - start) + rest.slice(close!.end);
   });
   return { sql: rest, settings };
-}
-
-function isSymbol(token: Token | undefined, symbol: string): boolean {
-  return token?.kind === 'symbol' && token.value === symbol;
 }

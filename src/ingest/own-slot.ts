@@ -1,6 +1,6 @@
 /** Drops the slot that we made (I-4). The walsender of a connection that is gone lets go of it within a moment, so a busy slot is tried a few times. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MillraceError, millraceError } from '../base/errors.ts';
+import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { dropSlot } from '../upstream/replication/slot.ts';
@@ -29,7 +29,7 @@ export async function leaveNoSlot(parameters: ConnectionParameters, name: string
       await control.end();
     }
   } catch (error) {
-    const facts = { slot: name, said: error instanceof Error ? error.message : String(error) };
+    const facts = { slot: name, said: reasonOf(error) };
     throw millraceError('SLOT_LEFT_BEHIND', facts, error);
   }
 }

@@ -6,7 +6,7 @@
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { MillraceError, millraceError } from '../base/errors.ts';
+import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { RpcClient } from '../base/rpc.ts';
 import type {
@@ -224,7 +224,7 @@ export class CatalogClient {
       this.#options.onOpened?.(failures);
     } catch (error) {
       await this.#drop();
-      throw millraceError('CATALOG_UNAVAILABLE', { reason: error instanceof Error ? error.message : String(error) }, error);
+      throw millraceError('CATALOG_UNAVAILABLE', { reason: reasonOf(error) }, error);
     }
   }
 

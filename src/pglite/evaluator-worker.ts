@@ -4,7 +4,7 @@
  */
 import { workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, reasonOf } from '../base/errors.ts';
 import { Batches } from './batches.ts';
 import type { EvaluatorAnswer, EvaluatorRequest, EvaluatorWorkerData } from './evaluator-contract.ts';
 import { PostgresInstance } from './instance.ts';
@@ -31,7 +31,7 @@ port.on('message', (request: EvaluatorRequest) => {
   void answer(request)
     .catch((error: unknown): EvaluatorAnswer => {
       if (error instanceof MillraceError) return { kind: 'error', error: error.toPlain() };
-      return { kind: 'dead', reason: error instanceof Error ? error.message : String(error) };
+      return { kind: 'dead', reason: reasonOf(error) };
     })
     .then((reply) => {
       port.postMessage(reply);

@@ -3,6 +3,8 @@
  * reply is one array of bytes, and one that does not end in ReadyForQuery means that Postgres is dead.
  * Called by `instance.ts` and the two workers only.
  */
+import { rowsIn } from '../wire/data-row.ts';
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -270,24 +272,5 @@ const REQUESTS: Readonly<Record<number, keyof Answers>> = {
 
 /** DataRow messages in text format as rows of text. */
 export function textRows(rows: Uint8Array): (string | null)[][] {
-  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
-  const result: (string | null)[][] = [];
-  let at = 0;
-  while (at < rows.length) {
-    const end = at + 1 + view.getInt32(at + 1);
-    const row: (string | null)[] = [];
-    let field = at + 7;
-    for (let i = view.getInt16(at + 5); i > 0; i--) {
-      const length = view.getInt32(field);
-      field += 4;
-      if (length < 0) row.push(null);
-      else {
-        row.push(decoder.decode(rows.subarray(field, field + length)));
-        field += length;
-      }
-    }
-    result.push(row);
-    at = end;
-  }
-  return result;
+  return [...rowsIn(rows)].map((fields) => fields.map((field) => (field === null ? null : decoder.decode(field))));
 }

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError } from '../base/errors.ts';
+import { millraceError, MillraceError, reasonOf } from '../base/errors.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import type { AppliedState, CloudApi, HandStep, SqlStep, Step } from './model.ts';
@@ -56,7 +56,7 @@ export async function apply(parameters: ConnectionParameters, steps: readonly St
         outcome = await one(step, sql, options, (line) => tell(step, 'begins', line));
       } catch (error) {
         options.signal?.throwIfAborted();
-        outcome = { state: 'failed', reason: reasonOf(error) };
+        outcome = { state: 'failed', reason: reasonInFull(error) };
       }
       applied.push({ id: step.id, ...outcome });
       tell(step, outcome.state, outcome.reason);
@@ -107,11 +107,7 @@ async function run(step: SqlStep, sql: Session, options: ApplyOptions): Promise<
         continue;
       }
       if (connection.lost !== undefined) throw connection.failure(error, { doing: step.title });
-      throw millraceError(
-        'SETUP_STEP_REFUSED',
-        { step: step.title, said: error instanceof Error ? error.message : String(error), request: step.request },
-        error,
-      );
+      throw millraceError('SETUP_STEP_REFUSED', { step: step.title, said: reasonOf(error), request: step.request }, error);
     }
   }
   // A password shows in nothing but a login.
@@ -134,10 +130,10 @@ async function satisfied(step: SqlStep | HandStep, sql: Session): Promise<boolea
   return row !== undefined && Object.values(row)[0] === 't';
 }
 
-function reasonOf(error: unknown): string {
+function reasonInFull(error: unknown): string {
   if (error instanceof MillraceError)
     return [error.message, error.detail, error.hint].filter((part) => part !== undefined && part !== '').join(' · ');
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }
 
 /** One SQL session, made when it is needed and made again after it was lost. */

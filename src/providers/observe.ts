@@ -4,7 +4,7 @@
  * Called by doctor, by setup before it plans, and by apply to prove what it did.
  */
 import { randomBytes } from 'node:crypto';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, reasonOf } from '../base/errors.ts';
 import { ident, qualified } from '../base/ident.ts';
 import { connectUpstream, type TextRow, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
@@ -120,7 +120,7 @@ export function failureOf(error: unknown): Failure {
     return {
       code: 'UNKNOWN',
       sqlstate: typeof code === 'string' ? code : '',
-      said: error instanceof Error ? error.message : String(error),
+      said: reasonOf(error),
     };
   }
   const raw = (error.cause as { code?: unknown } | undefined)?.code;

@@ -5,6 +5,7 @@
 import { civilFromDays, daysFromCivil, daysInMonth, MICROS_A_DAY } from './calendar.ts';
 import { DATE_INFINITY, DATE_MINUS_INFINITY, daysOf, isInfinite, joinDays, microsOfDay } from './datetime.ts';
 import { fail } from './failure.ts';
+import { roundHalfEven } from './float.ts';
 import { INT64_MAX, INT64_MIN, normalInt, type Int } from './int64.ts';
 import { INTERVAL_INFINITY, INTERVAL_MINUS_INFINITY, isInfiniteInterval, negateInterval, type Interval } from './interval.ts';
 
@@ -148,12 +149,6 @@ function roundMicros(value: Int, digits: number): Int {
 /** A day has 24 hours and a month 30 days where a fraction is carried down. */
 const SECONDS_A_DAY = 86_400;
 const roundMicroSeconds = (seconds: number): number => roundHalfEven(seconds * 1e6) / 1e6;
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
-}
 
 const fitsInt32 = (value: number): boolean => value >= -2147483648 && value < 2147483648;
 

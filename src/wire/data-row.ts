@@ -1,5 +1,5 @@
 /**
- * DataRow and CopyData messages, appended to a growable buffer. Called for every row that a client gets, so the encoder takes bytes where it can.
+ * DataRow and CopyData messages, appended to a growable buffer; and DataRow messages read. Called for every row that a client gets, so the encoder takes bytes where it can.
  *
  *     const row = new DataRowEncoder(out);  row.begin(2);  row.text(bytes, 4, 9);  row.null();  row.end();
  */
@@ -52,6 +52,24 @@ export function dataRow(out: ByteWriter, values: readonly (string | Uint8Array |
     else row.text(value);
   }
   row.end();
+}
+
+/** DataRow messages, taken apart: type, length, number of fields, then each one's length (−1: NULL) and bytes. */
+export function* rowsIn(bytes: Uint8Array): Generator<(Buffer | null)[], void> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < buffer.length;) {
+    const end = at + 1 + buffer.readInt32BE(at + 1);
+    const fields: (Buffer | null)[] = [];
+    let field = at + 7;
+    for (let left = buffer.readInt16BE(at + 5); left > 0; left--) {
+      const length = buffer.readInt32BE(field);
+      field += 4;
+      fields.push(length < 0 ? null : buffer.subarray(field, field + length));
+      field += Math.max(0, length);
+    }
+    yield fields;
+    at = end;
+  }
 }
 
 const ESCAPES: Readonly<Record<number, number>> = { 8: 0x62, 9: 0x74, 10: 0x6e, 11: 0x76, 12: 0x66, 13: 0x72, 92: 0x5c };

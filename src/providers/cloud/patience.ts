@@ -3,7 +3,7 @@
  * Used by the clients of the control planes and by nobody else.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { millraceError } from '../../base/errors.ts';
+import { millraceError, reasonOf } from '../../base/errors.ts';
 import type { Progress } from '../model.ts';
 
 export interface Patience {
@@ -157,10 +157,6 @@ export async function waitUntil(wait: Wait, look: () => Promise<{ done: boolean;
 
 function seconds(ms: number): number {
   return Math.max(1, Math.round(ms / 1_000));
-}
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const LOST = new Set([

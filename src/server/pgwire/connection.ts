@@ -4,7 +4,7 @@
  * Called by `server.ts`.
  */
 import type { Socket } from 'node:net';
-import { MillraceError, millraceError } from '../../base/errors.ts';
+import { MillraceError, millraceError, reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logging.ts';
 import type { Session, SessionFactory } from '../session.ts';
 import { authenticate, type Authentication } from './authentication.ts';
@@ -276,7 +276,7 @@ export class Connection {
   #asFailure(error: unknown): MillraceError {
     if (error instanceof MillraceError) return error;
     this.#context.logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'internal error in a client session');
-    return millraceError('INTERNAL_ERROR', { reason: error instanceof Error ? error.message : String(error) }, error);
+    return millraceError('INTERNAL_ERROR', { reason: reasonOf(error) }, error);
   }
 
   /** The next whole message. Ends with ConnectionGone when the client has gone, or with the reason of `stop`. */

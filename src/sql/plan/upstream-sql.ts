@@ -10,7 +10,7 @@ import { assert, must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import { ident, qualified } from '../../base/ident.ts';
 import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts';
-import { tokenize, type Token } from '../statements/lexer.ts';
+import { isSymbol, tokenize, type Token } from '../statements/lexer.ts';
 import { ExpressionBinder } from './bind-expression.ts';
 import type { PlanContext } from './context.ts';
 import { parseQueryTree, type TreeNode } from './node-tree.ts';
@@ -103,10 +103,6 @@ function isName({ kind }: Token): boolean {
   return kind === 'word' || kind === 'quoted';
 }
 
-function isSymbol({ kind, value }: Token, symbol: string): boolean {
-  return kind === 'symbol' && value === symbol;
-}
-
 function limitedQueries(query: TreeNode): TreeNode[] {
   const inside = [
     ...query.nodes('cteList').map((cte) => cte.node('ctequery')),
@@ -138,8 +134,8 @@ function withTieBreaks(text: string, waiting: TreeNode[], context: PlanContext):
 function closing(tokens: readonly Token[], from: number): number {
   let depth = 0;
   for (let i = from; i < tokens.length; i++) {
-    if (isSymbol(tokens[i]!, '(')) depth++;
-    if (isSymbol(tokens[i]!, ')') && --depth === 0) return i;
+    if (isSymbol(tokens[i], '(')) depth++;
+    if (isSymbol(tokens[i], ')') && --depth === 0) return i;
   }
   throw new TypeError('brackets of a printed query are balanced');
 }

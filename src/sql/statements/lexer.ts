@@ -20,6 +20,10 @@ const NUMBER = /(?:0[xob][0-9a-f_]+|\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:e[+-]?\d
 const PARAMETER = /\$\d+/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
 
+export function isSymbol(token: Token | undefined, symbol: string): boolean {
+  return token?.kind === 'symbol' && token.value === symbol;
+}
+
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
@@ -39,7 +43,7 @@ export function splitStatements(text: string): { text: string; offset: number }[
   for (let at = 0; ;) {
     const token = tokenAt(text, at);
     at = token.end;
-    if (token.kind === 'end' || (token.kind === 'symbol' && token.value === ';')) {
+    if (token.kind === 'end' || isSymbol(token, ';')) {
       if (first !== undefined && last !== undefined) statements.push({ text: text.slice(first.start, last.end), offset: first.start });
       first = last = undefined;
       if (token.kind === 'end') return statements;

@@ -1,6 +1,6 @@
 /** A cursor over tokens with what every grammar rule needs: accept, expect, and an error at the very character. Used by `parse*.ts`. */
 import { millraceError } from '../../base/errors.ts';
-import { positionOf, tokenize, type Token } from './lexer.ts';
+import { isSymbol, positionOf, tokenize, type Token } from './lexer.ts';
 import type { Name } from './statement.ts';
 
 export class TokenReader {
@@ -23,8 +23,7 @@ export class TokenReader {
   }
 
   peekSymbol(symbol: string, ahead = 0): boolean {
-    const token = this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)]!;
-    return token.kind === 'symbol' && token.value === symbol;
+    return isSymbol(this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)], symbol);
   }
 
   /** The next token is the last. */

@@ -6,7 +6,7 @@
  * Every offset returned is the one *behind* the record: what may be published as `committedOffset` when it closes a transaction.
  */
 import { assert } from '../../base/assert.ts';
-import { type MillraceError, millraceError } from '../../base/errors.ts';
+import { type MillraceError, millraceError, reasonOf } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
@@ -265,11 +265,7 @@ export class LogWriter {
   }
 
   #syncFailure(error: unknown): MillraceError {
-    return millraceError(
-      'LOG_SYNC_FAILED',
-      { directory: this.#directory, reason: error instanceof Error ? error.message : String(error) },
-      error,
-    );
+    return millraceError('LOG_SYNC_FAILED', { directory: this.#directory, reason: reasonOf(error) }, error);
   }
 
   #writeFailure(error: unknown): unknown {

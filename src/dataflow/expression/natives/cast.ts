@@ -1,11 +1,10 @@
 /** Casts among the numbers and booleans, by cast function. Rounding: float → integer half to even, numeric → integer half away from zero, as Postgres does. */
 import { fail, outOfRange } from '../../../values/failure.ts';
-import { parseFloat4, toEven } from '../../../values/float.ts';
+import { parseFloat4, roundHalfEven, toEven } from '../../../values/float.ts';
 import { INT64_MAX, INT64_MIN, normalInt, type Int } from '../../../values/int64.ts';
 import { roundNumeric } from '../../../values/numeric-arithmetic.ts';
 import { formatNumeric, Numeric, NUMERIC_INFINITY, NUMERIC_MINUS_INFINITY, NUMERIC_NAN, parseNumeric } from '../../../values/numeric.ts';
 import { calls, inlines, type NativeTable } from '../native.ts';
-import { roundHalfEven } from './float.ts';
 import { checkInt2, checkInt4 } from './int.ts';
 
 const toInt2 = (value: Int): number => (typeof value === 'number' ? checkInt2(value) : outOfRange('smallint'));

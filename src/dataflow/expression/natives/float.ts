@@ -3,6 +3,7 @@
  * once from the double: exact for + − × ÷. Transcendental functions differ in the last digit between C libraries and are left to the fallback.
  */
 import { fail } from '../../../values/failure.ts';
+import { roundHalfEven } from '../../../values/float.ts';
 import { calls, inlines, type NativeTable } from '../native.ts';
 import { divisionByZero } from './int.ts';
 
@@ -14,7 +15,6 @@ function underflow(): never {
   return fail('22003', 'value out of range: underflow');
 }
 
-const finite = Number.isFinite;
 const isInf = (x: number): boolean => x === Infinity || x === -Infinity;
 
 /** The four operations, after which `narrow` rounds to the width of the result. */
@@ -44,15 +44,6 @@ function arithmetic(narrow: (x: number) => number) {
 
 const float4 = arithmetic(Math.fround);
 const float8 = arithmetic((x) => x);
-
-/** Half to even, like rint(). */
-export function roundHalfEven(value: number): number {
-  if (!finite(value)) return value;
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  const rounded = rest < 0.5 ? floor : rest > 0.5 ? floor + 1 : floor % 2 === 0 ? floor : floor + 1;
-  return rounded === 0 && (value < 0 || Object.is(value, -0)) ? -0 : rounded;
-}
 
 function squareRoot(value: number): number {
   return value < 0 ? fail('2201F', 'cannot take square root of a negative number') : Math.sqrt(value);

@@ -2,8 +2,8 @@
  * The calls of RDS and EC2 that Millrace makes, through the official SDK, with only the fields that it reads. The SDK's own retries are off: it would send a reboot twice
  * when an answer gets lost; `patience.ts` looks first. What an error means is decided here.
  */
-import { millraceError } from '../../../base/errors.ts';
-import { connectionBroke, reasonOf, type Trouble } from '../patience.ts';
+import { millraceError, reasonOf } from '../../../base/errors.ts';
+import { connectionBroke, type Trouble } from '../patience.ts';
 import { loadSdk } from '../sdk.ts';
 
 export interface DbInstance {

@@ -4,10 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { must, unreachable } from '../../../base/assert.ts';
-import { millraceError } from '../../../base/errors.ts';
+import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { bounds, covers, parseRange } from '../address.ts';
-import { change, connectionBroke, lookRepeatedly, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, lookRepeatedly, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { loadSdk } from '../sdk.ts';
 import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 

@@ -3,10 +3,10 @@
  * an empty list lets everybody in, `pg_allow_replication` left out means false, and max_wal_senders can never be lowered. There is no operation to follow: the status is polled.
  */
 import { must, unreachable } from '../../../base/assert.ts';
-import { millraceError } from '../../../base/errors.ts';
+import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { covers } from '../address.ts';
-import { change, connectionBroke, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { apiStep, handStep, MARK, tooLittle } from '../steps.ts';
 import { configSteps, firewallSteps, RANGES, userSteps, written } from './plan.ts';
 

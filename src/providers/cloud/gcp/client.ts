@@ -3,10 +3,10 @@
  * settingsVersion it was read with, so that somebody else's edit in between makes the server refuse ours (412) and we read again. A flag that needs it restarts the instance by itself.
  */
 import { unreachable } from '../../../base/assert.ts';
-import { millraceError } from '../../../base/errors.ts';
+import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { cidr, covers, parseRange } from '../address.ts';
-import { change, connectionBroke, lookRepeatedly, reasonOf, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, lookRepeatedly, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 import type { FlagKind, GcpName, Instance, Operation, Options, Settings, SqlAdmin } from './library.ts';
 
