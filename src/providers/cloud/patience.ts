@@ -37,26 +37,6 @@ export type Trouble =
   | 'lost'
   | 'final';
 
-/** Sends a reading request until it is answered. */
-export async function read<T>(
-  operation: string,
-  send: () => Promise<T>,
-  trouble: (error: unknown) => Trouble,
-  translate: (error: unknown, operation: string) => Error,
-  patience: Patience,
-  signal?: AbortSignal,
-): Promise<T> {
-  return change({
-    operation,
-    send,
-    done: () => Promise.resolve(undefined),
-    trouble,
-    translate,
-    patience,
-    ...(signal ? { signal } : {}),
-  }) as Promise<T>;
-}
-
 export interface Change<T> {
   readonly operation: string;
   readonly send: () => Promise<T>;
@@ -66,7 +46,12 @@ export interface Change<T> {
   readonly translate: (error: unknown, operation: string) => Error;
   readonly patience: Patience;
   readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends a reading request until it is answered: there is nothing that a lost answer can have done. */
+export function read<T>(options: Omit<Change<T>, 'done' | 'progress'>): Promise<T> {
+  return change({ ...options, done: () => Promise.resolve(undefined) });
 }
 
 /** Sends a changing request until it is known to be carried out, and never again after that. */

@@ -1,6 +1,6 @@
 /** Aiven for PostgreSQL: logical by default, avnadmin replicates; all tables through aiven_extras. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://aiven.io/docs/products/postgresql/howto/setup-logical-replication';
 
@@ -8,7 +8,7 @@ export const aiven: Provider = {
   id: 'aiven',
   name: 'Aiven',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: undefined,
   replicationRight: { by: 'attribute' },
   mend(need, facts) {

@@ -1,7 +1,7 @@
 /** Aurora PostgreSQL: provisioned and Serverless v2. Serverless v1 and Limitless are recognised by the control plane and refused. */
 import type { Provider } from '../model.ts';
 import { awsMend } from './aws.ts';
-import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+import { line, requirements } from './guide.ts';
 
 const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical.Configure.html';
 
@@ -12,8 +12,7 @@ export const aurora: Provider = {
   link: LINK,
   switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
   replicationRight: { by: 'membership', role: 'rds_replication' },
-  requirements: [
-    ...EVERYWHERE,
+  requirements: requirements(
     line(
       'AUR1',
       'Aurora Serverless v1 does not support it.',
@@ -47,9 +46,7 @@ export const aurora: Provider = {
       true,
       'C15',
     ),
-    IDENTITY,
-    ...UNSAID,
-  ],
+  ),
   mend: (need, facts) => awsMend({ command: 'db-cluster', engine: 'aurora-postgresql', link: LINK }, need, facts),
   traps: [
     {

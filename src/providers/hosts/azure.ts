@@ -1,6 +1,6 @@
 /** Azure Database for PostgreSQL, Flexible Server. Single Server, which the guide describes, was retired in March 2025: recognised and refused. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+import { line, requirements } from './guide.ts';
 
 const LINK = 'https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-logical';
 
@@ -11,8 +11,7 @@ export const azure: Provider = {
   link: LINK,
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute', selfGranted: true },
-  requirements: [
-    ...EVERYWHERE,
+  requirements: requirements(
     line('AZ1', 'A restart is required.', 'True: until then wal_level shows a pending restart.', false, 'C09'),
     line(
       'AZ2',
@@ -41,9 +40,7 @@ export const azure: Provider = {
       false,
       'C15',
     ),
-    IDENTITY,
-    ...UNSAID,
-  ],
+  ),
   mend(need, facts) {
     const server = `--resource-group <group> --server-name ${facts.resource}`;
     switch (need.kind) {

@@ -1,6 +1,6 @@
 /** Crunchy Bridge: logical by default, `postgres` is a true superuser. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://docs.crunchybridge.com/how-to/logical-replication';
 
@@ -8,7 +8,7 @@ export const crunchy: Provider = {
   id: 'crunchy',
   name: 'Crunchy Bridge',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   mend(need, facts) {

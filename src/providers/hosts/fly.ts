@@ -1,6 +1,6 @@
 /** Fly: Managed Postgres (private network, without TLS) and the older unmanaged clusters. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://fly.io/docs/mpg/';
 
@@ -8,7 +8,7 @@ export const fly: Provider = {
   id: 'fly',
   name: 'Fly.io',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   mend(need) {

@@ -1,7 +1,7 @@
 /** Cloud SQL for PostgreSQL and AlloyDB: a database flag, an authorised network, REPLICATION as an attribute. */
 import { ident } from '../../base/ident.ts';
 import type { Mend, MendFacts, Need, Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+import { line, requirements } from './guide.ts';
 
 const CLOUDSQL = 'https://cloud.google.com/sql/docs/postgres/replication/configure-logical-replication';
 const ALLOYDB = 'https://cloud.google.com/alloydb/docs/reference/alloydb-flags';
@@ -73,8 +73,7 @@ export const cloudsql: Provider = {
   link: CLOUDSQL,
   switch: { parameter: 'cloudsql.logical_decoding', on: 'on', restarts: true },
   replicationRight: { by: 'attribute', selfGranted: true },
-  requirements: [
-    ...EVERYWHERE,
+  requirements: requirements(
     line(
       'CSQL1',
       'The account needs the cloudsqlsuperuser role.',
@@ -108,9 +107,7 @@ export const cloudsql: Provider = {
       true,
       'C15',
     ),
-    IDENTITY,
-    ...UNSAID,
-  ],
+  ),
   mend: cloudsqlMend,
   traps: [
     {
@@ -129,7 +126,7 @@ export const alloydb: Provider = {
   link: ALLOYDB,
   switch: { parameter: 'alloydb.logical_decoding', on: 'on', restarts: true },
   replicationRight: { by: 'attribute', selfGranted: true },
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   mend(need, facts) {
     switch (need.kind) {
       case 'logical_decoding':

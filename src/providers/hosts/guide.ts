@@ -20,7 +20,7 @@ export const EVERYWHERE: readonly Requirement[] = [
 ];
 
 /** DO5, which applies to every provider: the guide names it under DigitalOcean alone. */
-export const IDENTITY: Requirement = {
+const IDENTITY: Requirement = {
   id: 'DO5',
   guide: 'A table without a primary key needs REPLICA IDENTITY FULL (said of DigitalOcean only).',
   today:
@@ -56,4 +56,9 @@ export const UNSAID: readonly Requirement[] = [
 
 export function line(id: string, guide: string, today: string, outdated: boolean, ...checks: CheckId[]): Requirement {
   return { id, guide, today, outdated, checks };
+}
+
+/** A provider's whole list, `own` in its place. */
+export function requirements(...own: readonly Requirement[]): readonly Requirement[] {
+  return [...EVERYWHERE, ...own, IDENTITY, ...UNSAID];
 }

@@ -1,6 +1,6 @@
 /** Heroku Postgres: no logical replication at all. Recognised, refused. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://devcenter.heroku.com/articles/heroku-postgresql';
 
@@ -8,7 +8,7 @@ export const heroku: Provider = {
   id: 'heroku',
   name: 'Heroku Postgres',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: undefined,
   replicationRight: { by: 'fixed', says: 'Heroku gives no role the right to replicate.' },
   refused: {

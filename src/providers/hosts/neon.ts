@@ -1,6 +1,6 @@
 /** Neon: one switch for the project, irreversible; roles made by SQL cannot replicate; only the unpooled host streams. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://neon.com/docs/guides/logical-replication-neon';
 
@@ -8,7 +8,7 @@ export const neon: Provider = {
   id: 'neon',
   name: 'Neon',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: {
     by: 'fixed',

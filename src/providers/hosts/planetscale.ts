@@ -1,6 +1,6 @@
 /** PlanetScale for Postgres: wal_level is a parameter of the cluster, often logical already; as far as we know only the default role may make slots. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://planetscale.com/docs/postgres/integrations/logical-cdc';
 
@@ -8,7 +8,7 @@ export const planetscale: Provider = {
   id: 'planetscale',
   name: 'PlanetScale',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: {
     by: 'fixed',

@@ -1,6 +1,6 @@
 /** Railway: a plain Postgres with a superuser; ALTER SYSTEM and a redeploy. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://docs.railway.com/guides/postgresql';
 
@@ -8,7 +8,7 @@ export const railway: Provider = {
   id: 'railway',
   name: 'Railway',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   mend(need) {

@@ -1,7 +1,7 @@
 /** Amazon RDS for PostgreSQL: an instance, a Multi-AZ instance, a read replica; a Multi-AZ DB cluster has a cluster parameter group instead. */
 import type { Provider } from '../model.ts';
 import { awsMend } from './aws.ts';
-import { EVERYWHERE, IDENTITY, line, UNSAID } from './guide.ts';
+import { line, requirements } from './guide.ts';
 
 const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication.html';
 
@@ -12,8 +12,7 @@ export const rds: Provider = {
   link: LINK,
   switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
   replicationRight: { by: 'membership', role: 'rds_replication' },
-  requirements: [
-    ...EVERYWHERE,
+  requirements: requirements(
     line(
       'RDS1',
       'The account needs the rds_superuser role.',
@@ -54,9 +53,7 @@ export const rds: Provider = {
       true,
       'C15',
     ),
-    IDENTITY,
-    ...UNSAID,
-  ],
+  ),
   mend: (need, facts) => awsMend({ command: 'db', engine: 'postgres', link: LINK }, need, facts),
   traps: [
     {

@@ -1,6 +1,6 @@
 /** Render: logical replication by a support ticket only. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://render.com/docs/postgresql-logical-replication';
 
@@ -8,7 +8,7 @@ export const render: Provider = {
   id: 'render',
   name: 'Render',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: {
     by: 'fixed',

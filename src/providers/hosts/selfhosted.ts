@@ -1,6 +1,6 @@
 /** A Postgres of your own: settings by ALTER SYSTEM, a line in pg_hba.conf, a restart that only you can make. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://www.postgresql.org/docs/current/logical-replication.html';
 
@@ -8,7 +8,7 @@ export const selfhosted: Provider = {
   id: 'selfhosted',
   name: 'Postgres',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   mend: () => undefined,

@@ -1,6 +1,6 @@
 /** Supabase: wal_level is logical already; only the direct host streams, and it has IPv6 only without the add-on. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://supabase.com/docs/guides/database/replication';
 
@@ -8,7 +8,7 @@ export const supabase: Provider = {
   id: 'supabase',
   name: 'Supabase',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: undefined,
   replicationRight: { by: 'attribute' },
   mend(need) {

@@ -1,6 +1,6 @@
 /** Tiger Cloud (Timescale): whether logical replication is offered is told differently, so the probe decides; hypertables publish as their chunks. */
 import type { Provider } from '../model.ts';
-import { EVERYWHERE, IDENTITY, UNSAID } from './guide.ts';
+import { requirements } from './guide.ts';
 
 const LINK = 'https://docs.tigerdata.com/';
 
@@ -8,7 +8,7 @@ export const timescale: Provider = {
   id: 'timescale',
   name: 'Tiger Cloud (Timescale)',
   link: LINK,
-  requirements: [...EVERYWHERE, IDENTITY, ...UNSAID],
+  requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   mend(need) {

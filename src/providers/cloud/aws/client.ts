@@ -6,7 +6,7 @@ import { must, unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, HandStep, Progress, ProviderId, StepState } from '../../model.ts';
 import { covers } from '../address.ts';
-import { change, lookRepeatedly, waitUntil, type Patience } from '../patience.ts';
+import { change, lookRepeatedly, read, waitUntil, type Patience } from '../patience.ts';
 import { MARK } from '../steps.ts';
 import {
   awsCode,
@@ -210,7 +210,7 @@ export class AwsCloud implements CloudApi {
         translate: awsError(this.resource),
         patience: this.#patience,
         progress,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
       if (restart) this.#rebooted.add(step.id);
     }
@@ -245,14 +245,13 @@ export class AwsCloud implements CloudApi {
 
   async #read<O extends Operation>(operation: O, input: object, signal: AbortSignal | undefined) {
     const send = () => this.#calls.send(operation, input, signal);
-    return change({
+    return read({
       operation,
       send,
-      done: () => Promise.resolve(undefined),
       trouble: awsTrouble,
       translate: awsError(this.resource),
       patience: this.#patience,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   }
 

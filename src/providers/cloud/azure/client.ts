@@ -7,7 +7,7 @@ import { must, unreachable } from '../../../base/assert.ts';
 import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { bounds, covers, parseRange } from '../address.ts';
-import { change, connectionBroke, lookRepeatedly, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, lookRepeatedly, read, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { loadSdk } from '../sdk.ts';
 import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 
@@ -240,7 +240,7 @@ export class AzureCloud implements CloudApi {
         translate: (error, operation) => this.#translate(error, operation),
         patience: this.#patience,
         progress,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
       if (outcome !== 'there') await waitUntil(wait, () => this.#poll(outcome, operationOf(call)));
       if (restarts) this.#restarted.add(step.id);
@@ -297,14 +297,13 @@ export class AzureCloud implements CloudApi {
   }
 
   #read<T>(operation: string, send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return change({
+    return read({
       operation,
       send,
-      done: () => Promise.resolve(undefined),
       trouble,
       translate: (error, what) => this.#translate(error, what),
       patience: this.#patience,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   }
 

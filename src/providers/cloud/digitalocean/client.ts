@@ -6,7 +6,7 @@ import { must, unreachable } from '../../../base/assert.ts';
 import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { covers } from '../address.ts';
-import { change, connectionBroke, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, read, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { apiStep, handStep, MARK, tooLittle } from '../steps.ts';
 import { configSteps, firewallSteps, RANGES, userSteps, written } from './plan.ts';
 
@@ -176,7 +176,7 @@ export class DigitalOceanCloud implements CloudApi {
         translate: (error, operation) => this.#translate(error, operation),
         patience: this.#patience,
         progress,
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
     await waitUntil(
       {
@@ -289,14 +289,13 @@ export class DigitalOceanCloud implements CloudApi {
   }
 
   #read<T>(path: string, signal: AbortSignal | undefined): Promise<T> {
-    return change<T>({
+    return read({
       operation: `GET ${path}`,
       send: () => this.#request('GET', path, undefined, signal) as Promise<T>,
-      done: () => Promise.resolve(undefined),
       trouble,
       translate: (error, operation) => this.#translate(error, operation),
       patience: this.#patience,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   }
 

@@ -6,7 +6,7 @@ import { unreachable } from '../../../base/assert.ts';
 import { millraceError, reasonOf } from '../../../base/errors.ts';
 import type { ApiStep, CloudApi, CloudWanted, ControlFacts, ControlParameter, HandStep, Progress, StepState } from '../../model.ts';
 import { cidr, covers, parseRange } from '../address.ts';
-import { change, connectionBroke, lookRepeatedly, waitUntil, type Patience, type Trouble } from '../patience.ts';
+import { change, connectionBroke, lookRepeatedly, read, waitUntil, type Patience, type Trouble } from '../patience.ts';
 import { apiStep, handStep, MARK, spelled, tooLittle, toRaise } from '../steps.ts';
 import type { FlagKind, GcpName, Instance, Operation, Options, Settings, SqlAdmin } from './library.ts';
 
@@ -153,7 +153,7 @@ export class GcpCloud implements CloudApi {
       translate: (error, operation) => this.#translate(error, operation),
       patience: this.#patience,
       progress,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     if (outcome !== 'there') await this.#follow(outcome, step, progress, signal);
     if (call.kind === 'restart') this.#restarted.add(step.id);
@@ -216,14 +216,13 @@ export class GcpCloud implements CloudApi {
   }
 
   #read<T>(operation: string, send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    return change({
+    return read({
       operation,
       send,
-      done: () => Promise.resolve(undefined),
       trouble,
       translate: (error, what) => this.#translate(error, what),
       patience: this.#patience,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   }
 
