@@ -3,7 +3,6 @@
  * The worker never waits for the main thread (DESIGN 3): a slow client costs a bounded backlog, then its subscription.
  */
 import type { PlainError } from '../base/errors/define.ts';
-import type { Expression } from '../dataflow/plan/expression.ts';
 import type { RowSortKey } from '../dataflow/expression/rows.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
@@ -133,10 +132,3 @@ export interface TableStatus {
 export type EngineEvent =
   | { readonly event: 'subscription'; readonly subscriptionId: number; readonly bytes: Uint8Array; readonly rows: number }
   | { readonly event: 'subscriptionEnded'; readonly subscriptionId: number; readonly error: PlainError | null };
-
-/** Column = constant, all of an index's columns: a look-up instead of a scan. */
-export interface PointLookup {
-  readonly object: ObjectId;
-  readonly columns: readonly number[];
-  readonly key: readonly Expression[];
-}

@@ -1,5 +1,5 @@
 /** A database on which every check is content, to break one thing at a time. */
-import type { Failure, Observed, ServerFacts, Setting, TableFacts } from './facts.ts';
+import type { Failure, Observed, ServerFacts, Setting, SlotFacts, TableFacts } from './facts.ts';
 
 const setting = (value: string): Setting => ({ value, pendingRestart: false });
 
@@ -136,6 +136,25 @@ export function refused(failure: Failure, change: Partial<Observed> = {}): Obser
     tables: [],
     publication: undefined,
     probes: { identify: { outcome: 'failed', failure }, slot: skipped, publication: skipped },
+    ...change,
+  };
+}
+
+/** Somebody's logical slot, idle and sound. */
+export function idleSlot(name: string, change: Partial<SlotFacts> = {}): SlotFacts {
+  return {
+    name,
+    plugin: 'pgoutput',
+    logical: true,
+    database: 'shop',
+    active: false,
+    temporary: false,
+    walStatus: 'reserved',
+    lost: undefined,
+    failover: false,
+    retainedBytes: 0,
+    safeBytes: undefined,
+    inactiveSeconds: 10,
     ...change,
   };
 }

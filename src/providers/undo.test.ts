@@ -5,7 +5,7 @@ import { apply } from './apply.ts';
 import { apiStep } from './cloud/steps.ts';
 import { diagnose } from './doctor.ts';
 import type { SlotFacts } from './facts.ts';
-import { broken } from './healthy.fixture.ts';
+import { broken, idleSlot } from './healthy.fixture.ts';
 import type { ApiStep, ControlFacts, Step } from './model.ts';
 import type { CloudPlanner, Wanted } from './plan.ts';
 import { planUndo } from './undo.ts';
@@ -43,24 +43,6 @@ const reboot: ApiStep = apiStep({
 });
 const closing: ApiStep = { ...reboot, id: 'revoke', restarts: false };
 
-function slot(name: string, change: Partial<SlotFacts> = {}): SlotFacts {
-  return {
-    name,
-    plugin: 'pgoutput',
-    logical: true,
-    database: 'shop',
-    active: false,
-    temporary: false,
-    walStatus: 'reserved',
-    lost: undefined,
-    failover: false,
-    retainedBytes: 0,
-    safeBytes: undefined,
-    inactiveSeconds: 10,
-    ...change,
-  };
-}
-
 function undo(slots: readonly SlotFacts[], steps: readonly ApiStep[] = [reboot, closing]): Step[] {
   const cloud: CloudPlanner = { plan: () => [], planUndo: () => steps };
   return planUndo(diagnose(broken({ slots, control }), 'rds'), wanted, { publication: false, role: false }, cloud);
@@ -69,25 +51,25 @@ const ids = (steps: readonly Step[]): string[] => steps.map(({ id }) => id);
 
 test.each<[string, readonly SlotFacts[], string[]]>([
   ['no slot', [], ['undo.no-slot-left', 'reboot', 'revoke']],
-  ['ours: dropped first', [slot('millrace_1')], ['undo.slot millrace_1', 'undo.no-slot-left', 'reboot', 'revoke']],
+  ['ours: dropped first', [idleSlot('millrace_1')], ['undo.slot millrace_1', 'undo.no-slot-left', 'reboot', 'revoke']],
   [
     'physical, or gone with its session',
-    [slot('standby', { logical: false }), slot('probe', { temporary: true })],
+    [idleSlot('standby', { logical: false }), idleSlot('probe', { temporary: true })],
     ['undo.no-slot-left', 'reboot', 'revoke'],
   ],
-  ['somebody else’s', [slot('millrace_1'), slot('debezium')], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
-  ['ours in another database', [slot('millrace_2', { database: 'other' })], ['undo.slots-in-the-way']],
-  ['ours, being read', [slot('millrace_1', { active: true })], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
+  ['somebody else’s', [idleSlot('millrace_1'), idleSlot('debezium')], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
+  ['ours in another database', [idleSlot('millrace_2', { database: 'other' })], ['undo.slots-in-the-way']],
+  ['ours, being read', [idleSlot('millrace_1', { active: true })], ['undo.slot millrace_1', 'undo.slots-in-the-way']],
 ])('the level that logical slots need: %s', (_what, slots, expected) => {
   expect(ids(undo(slots))).toEqual(expected);
 });
 
 test('the slots are named; what lowers nothing is undone all the same', () => {
-  expect(undo([slot('debezium', { active: true })])[0]).toMatchObject({
+  expect(undo([idleSlot('debezium', { active: true })])[0]).toMatchObject({
     via: 'hand',
     title: 'Logical decoding stays on while others use it: slot "debezium" (shop, being read)',
   });
-  expect(ids(undo([slot('debezium')], [closing]))).toEqual(['revoke']);
+  expect(ids(undo([idleSlot('debezium')], [closing]))).toEqual(['revoke']);
 });
 
 let pg: TestPostgres;

@@ -26,13 +26,10 @@ export const INSERT = 0x49;
 export const UPDATE = 0x55;
 export const DELETE = 0x44;
 export const TRUNCATE = 0x54;
-export const ORIGIN = 0x4f;
-export const MESSAGE = 0x4d;
 
 /** What a tuple in Update and Delete is. */
 export const NEW_TUPLE = 0x4e;
 export const OLD_TUPLE = 0x4f;
-export const KEY_TUPLE = 0x4b;
 
 /** What a column in a tuple is. */
 export const COLUMN_NULL = 0x6e;
@@ -43,9 +40,6 @@ export const COLUMN_BINARY = 0x62;
 
 /** From the `d` of a CopyData message to its pgoutput message: kind, length, `w`, three int64. */
 export const XLOG_DATA_HEADER_BYTES = 1 + 4 + 1 + 24;
-
-export const TRUNCATE_CASCADE = 1;
-export const TRUNCATE_RESTART_IDENTITY = 2;
 
 /** Walks whole CopyData messages, as they lie in a `wal` record of the log, without making objects. */
 export class WalCursor {
@@ -161,15 +155,6 @@ export function parseRelation(bytes: Uint8Array, at: number): Relation {
     name: readUtf8(bytes, schemaEnd + 1, nameEnd),
     replicaIdentity: String.fromCharCode(bytes[nameEnd + 1]!),
     columns,
-  };
-}
-
-export function parseType(bytes: Uint8Array, at: number): { oid: number; schema: string; name: string } {
-  const schemaEnd = cstringEnd(bytes, at + 5);
-  return {
-    oid: readUint32(bytes, at + 1),
-    schema: readUtf8(bytes, at + 5, schemaEnd) || 'pg_catalog',
-    name: readUtf8(bytes, schemaEnd + 1, cstringEnd(bytes, schemaEnd + 1)),
   };
 }
 

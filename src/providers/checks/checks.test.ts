@@ -1,26 +1,13 @@
 import { expect, test } from 'vitest';
 import { diagnose } from '../doctor.ts';
 import type { Observed } from '../facts.ts';
-import { broken, healthy, healthyTable, type Change } from '../healthy.fixture.ts';
+import { broken, healthy, healthyTable, idleSlot, type Change } from '../healthy.fixture.ts';
 import { providers } from '../hosts/all.ts';
 import type { Consumer } from '../model.ts';
 
 const codes = (observed: Observed): string[] => diagnose(observed).findings.map(({ check, code }) => `${check} ${code}`);
 const setting = (name: string, value: string): Change => ({ server: { settings: { [name]: { value, pendingRestart: false } } } });
-const slot = {
-  name: 'other',
-  plugin: 'pgoutput',
-  logical: true,
-  database: 'shop',
-  active: false,
-  temporary: false,
-  walStatus: 'reserved',
-  lost: undefined,
-  failover: false,
-  retainedBytes: 0,
-  safeBytes: undefined,
-  inactiveSeconds: 10,
-};
+const slot = idleSlot('other');
 
 test('a healthy database has no finding', () => {
   expect(diagnose(healthy)).toMatchObject({ verdict: 'ready', findings: [] });
