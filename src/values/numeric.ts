@@ -98,7 +98,7 @@ export function decodeNumeric(bytes: Uint8Array, start: number, end: number, int
     }
     // 16 digits without sign and point may pass 2^53: then the long way.
     if (index === end && value <= 9007199254740991) {
-      packCoefficient(negative && value !== 0 ? -value : value, scale, into.words, at);
+      writePacked(negative && value !== 0 ? -value : value, scale, into.words, at);
       return;
     }
   }
@@ -107,7 +107,8 @@ export function decodeNumeric(bytes: Uint8Array, start: number, end: number, int
   writeNumeric(parseNumeric(text), into, at);
 }
 
-function packCoefficient(coefficient: number, scale: number, words: Int32Array, at: number): void {
+/** A safe integer over 10^scale, scale ≤ 511. */
+export function writePacked(coefficient: number, scale: number, words: Int32Array, at: number): void {
   const high = Math.floor(coefficient / TWO_32);
   words[at] = (coefficient - high * TWO_32) | 0;
   words[at + 1] = (high << 10) | (scale << 1);
@@ -120,7 +121,7 @@ export function writeNumeric(value: Numeric, into: RowSpace, at: number): void {
     return;
   }
   if (typeof value.coefficient === 'number' && value.scale <= PACKED_SCALE_MAX) {
-    packCoefficient(value.coefficient, value.scale, into.words, at);
+    writePacked(value.coefficient, value.scale, into.words, at);
     return;
   }
   const text = formatNumeric(value);

@@ -53,7 +53,8 @@ function valuePrefix(column: ColumnLayout, collation: Collation | undefined): Pr
     case 'float64':
       return (space, row) => {
         const value = space.doubles[(row + offset) >> 1]!;
-        return Number.isNaN(value) ? Infinity : value;
+        // −0 and 0 are equal, so they have one prefix: what is written back from it must not depend on which came last (`inline-value.ts`).
+        return Number.isNaN(value) ? Infinity : value + 0;
       };
     case 'numeric':
       return (space, row) => {
