@@ -20,6 +20,7 @@ import { DataflowFault } from './fault.ts';
 import { buildView, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusePlan, type Fused } from './graph/fuse.ts';
+import { uniqueKey } from './graph/unique-key.ts';
 import { ViewGraph, type Listener } from './graph/view-graph.ts';
 import type { Plan } from './plan/plan.ts';
 import { TableInput, type OldTuple, type TableShape } from './table.ts';
@@ -312,7 +313,7 @@ export class Dataflow {
     const below: ViewGraph[] = [];
     const inputs: { table: Table; input: TableInput }[] = [];
     const byTable = new Map<string, TableSource>();
-    const graph = new ViewGraph(object, plan.columns, below);
+    const graph = new ViewGraph(object, plan.columns, below, uniqueKey(fused));
     try {
       for (const [name, columns] of columnsRead(fused)) {
         const table = this.#tables.get(name);

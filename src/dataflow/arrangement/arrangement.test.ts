@@ -238,6 +238,39 @@ test('an arrangement with indexes equals a bag after any deltas, its chains hold
   );
 });
 
+test('a keyed arrangement is the map of what came last, in deltas of any size and order', () => {
+  const layout = rowLayout([int4, text]);
+  const upsert = fc.tuple(fc.integer({ min: 0, max: 400 }), fc.constantFrom(null, 'a', 'b', long));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.array(upsert, { maxLength: 500 }), fc.boolean()), { maxLength: 6 }), (steps) => {
+      const rows = Arrangement.keyed(layout, [0]);
+      const index = rows.addIndex([1]);
+      const current = new Map<number, string>();
+      for (const [changes, apart] of steps) {
+        const going: [Row, number][] = [];
+        const coming: [Row, number][] = [];
+        const together: [Row, number][] = [];
+        for (const [key, value] of new Map(changes)) {
+          const was = current.get(key);
+          const old: [Row, number][] = was === undefined ? [] : [[[String(key), was], -1]];
+          const now: [Row, number][] = value === null || was === value ? [] : [[[String(key), value], 1]];
+          if (was === value) continue;
+          going.push(...old);
+          coming.push(...now);
+          together.push(...old, ...now);
+          if (value === null) current.delete(key);
+          else current.set(key, value);
+        }
+        rows.apply(blockOf(layout, apart ? [...coming, ...going] : together));
+        expect(sorted(bagOf(rows))).toEqual(sorted(new Map([...current].map(([key, value]) => [JSON.stringify([String(key), value]), 1]))));
+        expect(chained(rows, index).sort()).toEqual(allIds(rows).sort());
+        expect(rows.memory.heapUsedBytes > 0).toBe([...current.values()].includes(long));
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
 function allIds(rows: Arrangement): number[] {
   const ids: number[] = [];
   rows.forEach((id) => ids.push(id));

@@ -3,7 +3,8 @@
  *
  *     A' = A + δ        a row lives while its weight is > 0; below 0 it must never come (I-1: ABSENT_ROW, in production, too)
  *
- * *Counted*: a multiset, rows told apart by identity of all columns. *Keyed*: a set in which the key columns alone tell rows apart (a replicated table).
+ * *Counted*: a multiset, rows told apart by identity of all columns. *Keyed*: a set in which the key columns alone tell rows apart (a replicated
+ * table, a view of groups); −old and +new of one key right behind each other are a replacement in its place: the row keeps its id, and its chains where their columns did not change.
  * `apply` takes consolidated deltas (one entry a distinct row, weight ≠ 0; keyed: at most −old and +new a key, in any order) and works in stages over blocks of
  * 128 rows: hash all, touch all slots, touch all heads, then act; the loads of one stage overlap (250 ns → 15 ns each). Cost: one probe a changed row and index (I-7).
  * Called by operators, `table-input.ts` and `graph/`.
@@ -21,6 +22,8 @@ import { RowMemory } from './row-memory.ts';
 
 /** Rows a stage: enough loads in flight, few enough that what was touched is still cached. */
 const STAGE_ROWS = 128;
+/** In `before`, between the two passes of a keyed `apply`: this row has taken the place of the one in front of it. */
+const REPLACED = -1;
 
 export class Arrangement {
   readonly layout: RowLayout;
@@ -114,19 +117,15 @@ export class Arrangement {
   apply(delta: DeltaBlock): void {
     const n = delta.length;
     this.#holdIds(n);
-    if (n === 1) {
-      this.#stage(delta, 0, 1, 0);
-      return;
-    }
-    this.memory.reserve(n);
+    if (n > 1) this.memory.reserve(n);
     if (!this.keyed) {
-      for (let from = 0; from < n; from += STAGE_ROWS) this.#stage(delta, from, Math.min(n, from + STAGE_ROWS), 0);
+      for (let from = 0; from < n; from += STAGE_ROWS) this.#stage(delta, from, Math.min(n, from + STAGE_ROWS));
       return;
     }
     // Old rows leave before new ones come: −old and +new of one key may stand in any order.
-    for (const sign of [-1, 1]) {
-      for (let from = 0; from < n; from += STAGE_ROWS) this.#stage(delta, from, Math.min(n, from + STAGE_ROWS), sign);
-    }
+    this.before.fill(0, 0, n);
+    for (let from = 0; from < n; from += STAGE_ROWS) this.#leave(delta, from, Math.min(n, from + STAGE_ROWS));
+    for (let from = 0; from < n; from += STAGE_ROWS) this.#enter(delta, from, Math.min(n, from + STAGE_ROWS));
   }
 
   /**
@@ -226,47 +225,28 @@ export class Arrangement {
     return 0;
   }
 
-  /** Rows from … to of the delta whose weight has this sign (0 = any). */
-  #stage(delta: DeltaBlock, from: number, to: number, sign: number): void {
+  #stage(delta: DeltaBlock, from: number, to: number): void {
     const memory = this.memory;
     const hashes = this.#hashes;
     const hash: HashFunction = this.identity.hash;
     const table = this.identity.table;
     const n = to - from;
     for (let i = 0; i < n; i++) hashes[i] = hash(delta, (from + i) * delta.stride);
-    if (n > 1 && table.count > STAGE_ROWS) {
-      let sum = 0;
-      const heads = this.#heads;
-      for (let i = 0; i < n; i++) heads[i] = table.touch(hashes[i]!);
-      // Both ends: half of all rows lie across two cache lines.
-      for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
-      this.touched = sum | 0;
-    }
+    this.#touch(n);
     let entered = 0;
     let left = 0;
     for (let i = 0; i < n; i++) {
       const weight = delta.weights[from + i]!;
-      if (sign !== 0 && weight > 0 !== sign > 0) continue;
       const row = (from + i) * delta.stride;
       let id = this.#find(delta, row, hashes[i]!);
       if (id === 0) {
         if (weight < 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
-        if (this.keyed && weight !== 1) throw new DataflowFault('DUPLICATE_KEY', `a keyed row came ${weight} times`);
-        id = memory.allocate();
-        this.#copy(delta, row, memory, memory.address(id));
-        memory.words[memory.header(id)] = weight;
-        // The copy may have moved the views, never the table's cursor.
-        table.insertHere(id);
+        id = this.#put(delta, row, weight);
         this.before[from + i] = 0;
         this.#entered[entered++] = id;
       } else {
         const was = memory.weight(id);
         if (was + weight < 0) throw new DataflowFault('ABSENT_ROW', `a row that is there ${was} times was retracted ${-weight} times`);
-        if (this.keyed) {
-          if (weight > 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
-          if (!this.#sameRow(delta, row, memory, memory.address(id)))
-            throw new DataflowFault('ABSENT_ROW', 'another row is under this key');
-        }
         this.before[from + i] = was;
         if (was + weight === 0) {
           table.remove();
@@ -277,15 +257,100 @@ export class Arrangement {
       }
       this.ids[from + i] = id;
     }
+    this.#settle(entered, left);
+  }
+
+  /** Keyed: the rows that leave or are replaced. REPLACED marks the successors of these. */
+  #leave(delta: DeltaBlock, from: number, to: number): void {
+    const { memory, ids, before } = this;
+    const { hash, table } = this.identity;
+    const { stride, weights, length } = delta;
+    const hashes = this.#hashes;
+    let n = 0;
+    for (let i = from; i < to; i++) if (weights[i]! < 0) hashes[n++] = hash(delta, i * stride);
+    this.#touch(n);
+    let left = 0;
+    n = 0;
+    for (let i = from; i < to; i++) {
+      if (weights[i]! > 0) continue;
+      const row = i * stride;
+      const id = this.#find(delta, row, hashes[n++]!);
+      if (id === 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
+      if (weights[i] !== -1) throw new DataflowFault('ABSENT_ROW', `a keyed row was retracted ${-weights[i]!} times`);
+      if (!this.#sameRow(delta, row, memory, memory.address(id))) throw new DataflowFault('ABSENT_ROW', 'another row is under this key');
+      ids[i] = id;
+      before[i] = 1;
+      if (i + 1 < length && weights[i + 1] === 1 && this.#sameIdentity(delta, row, delta, row + stride)) {
+        ids[i + 1] = id;
+        before[i + 1] = REPLACED;
+        this.#replace(id, delta, row, row + stride);
+      } else {
+        table.remove();
+        this.#left[left++] = id;
+      }
+    }
+    this.#settle(0, left);
+  }
+
+  /** Keyed: the rows under new keys. */
+  #enter(delta: DeltaBlock, from: number, to: number): void {
+    const { ids, before } = this;
+    const { hash } = this.identity;
+    const { stride, weights } = delta;
+    const hashes = this.#hashes;
+    const isNew = (i: number): boolean => weights[i]! > 0 && before[i] !== REPLACED;
+    let n = 0;
+    for (let i = from; i < to; i++) if (isNew(i)) hashes[n++] = hash(delta, i * stride);
+    this.#touch(n);
+    let entered = 0;
+    n = 0;
+    for (let i = from; i < to; i++) {
+      if (isNew(i)) {
+        const row = i * stride;
+        if (this.#find(delta, row, hashes[n++]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
+        if (weights[i] !== 1) throw new DataflowFault('DUPLICATE_KEY', `a keyed row came ${weights[i]} times`);
+        const id = this.#put(delta, row, 1);
+        ids[i] = id;
+        this.#entered[entered++] = id;
+      } else if (weights[i]! > 0) before[i] = 0;
+    }
+    this.#settle(entered, 0);
+  }
+
+  /** Where the searches for the first `n` of #hashes begin, and the rows there. */
+  #touch(n: number): void {
+    const { memory } = this;
+    const { table } = this.identity;
+    if (n < 2 || table.count <= STAGE_ROWS) return;
+    const heads = this.#heads;
+    let sum = 0;
+    for (let i = 0; i < n; i++) heads[i] = table.touch(this.#hashes[i]!);
+    // Both ends: half of all rows lie across two cache lines.
+    for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
+    this.touched = sum | 0;
+  }
+
+  /** Right after #find found nothing. */
+  #put(delta: DeltaBlock, row: number, weight: number): number {
+    const { memory } = this;
+    const id = memory.allocate();
+    this.#copy(delta, row, memory, memory.address(id));
+    memory.words[memory.header(id)] = weight;
+    // The copy may have moved the views, never the table's cursor.
+    this.identity.table.insertHere(id);
+    return id;
+  }
+
+  #settle(entered: number, left: number): void {
     for (const index of this.#indexes) {
       this.#unlink(index, this.#left, left);
       this.#link(index, this.#entered, entered);
     }
-    for (let i = 0; i < left; i++) memory.free(this.#left[i]!);
+    for (let i = 0; i < left; i++) this.memory.free(this.#left[i]!);
   }
 
   #stageKnown(delta: DeltaBlock, known: Int32Array, from: number, to: number): void {
-    const { memory, ids, before } = this;
+    const { ids, before } = this;
     const { hash, table } = this.identity;
     const hashes = this.#hashes;
     const replaced = (i: number): boolean => i + 1 < delta.length && delta.weights[i + 1]! > 0 && known[i + 1] !== 0;
@@ -303,9 +368,7 @@ export class Arrangement {
       if (delta.weights[i]! > 0) {
         if (known[i] !== 0) continue;
         if (this.#find(delta, row, hashes[i - from]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
-        const id = memory.allocate();
-        this.#copy(delta, row, memory, memory.address(id));
-        table.insertHere(id);
+        const id = this.#put(delta, row, 1);
         this.#entered[entered++] = id;
         ids[i] = id;
         before[i] = 0;
@@ -326,11 +389,7 @@ export class Arrangement {
       table.remove();
       this.#left[left++] = id;
     }
-    for (const index of this.#indexes) {
-      this.#unlink(index, this.#left, left);
-      this.#link(index, this.#entered, entered);
-    }
-    for (let i = 0; i < left; i++) memory.free(this.#left[i]!);
+    this.#settle(entered, left);
   }
 
   #replace(id: number, delta: DeltaBlock, oldRow: number, newRow: number): void {

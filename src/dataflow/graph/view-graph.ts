@@ -118,12 +118,13 @@ export class ViewGraph {
   readonly #copy: CopyFunction;
   readonly #programs = new Map<string, GraphNode[]>();
 
-  constructor(object: string, columns: readonly Column[], below: readonly ViewGraph[]) {
+  /** `key`: columns that tell its rows apart, where some do (`unique-key.ts`). */
+  constructor(object: string, columns: readonly Column[], below: readonly ViewGraph[], key: readonly number[] | undefined) {
     this.object = object;
     this.columns = columns;
     this.below = below;
     this.layout = rowLayout(columns.map(({ type }) => type));
-    this.output = Arrangement.counted(this.layout);
+    this.output = key === undefined ? Arrangement.counted(this.layout) : Arrangement.keyed(this.layout, key);
     this.#consolidate = consolidator(this.layout);
     this.#copy = compileCopy(this.layout);
   }
