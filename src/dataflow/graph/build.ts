@@ -112,7 +112,7 @@ function buildStateful(fused: FusedStateful, target: DeltaBlock | undefined, bui
   const operator = statefulOperator(fused, input.layout, evaluator);
   const guard = building.validate ? new Validator(fused.plan.op, input.layout) : undefined;
   const stream = add(building, new StepNode(operator, input, block, view.errors, consolidator(input.layout), guard), layout);
-  if (plain) return stream;
+  if (plain) return { ...stream, consolidated: fused.plan.op === 'aggregate' };
   const outputLayout = rowLayout(typesOf(fused));
   const above = new FilterMap(layout, fused.where, fused.outputs, outputLayout, evaluator);
   return add(building, new StepNode(above, stream, target ?? new DeltaBlock(outputLayout), view.errors), outputLayout);

@@ -25,6 +25,8 @@ export interface Stream {
   /** Scan occurrences, and base tables, that it depends on. */
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
+  /** Its operator puts out each row at most once, weight ≠ 0. */
+  readonly consolidated?: boolean;
 }
 
 /** One occurrence of a scan. */
@@ -200,7 +202,7 @@ export class ViewGraph {
   #emit(): void {
     const delta = this.root.block;
     if (delta.length === 0) return;
-    this.#consolidate(delta);
+    if (this.root.consolidated !== true) this.#consolidate(delta);
     this.output.apply(delta);
     for (const listener of this.listeners) listener.record(delta, this.#copy);
   }
