@@ -214,7 +214,8 @@ export class TableInput {
         hashes[i - from] = identity.hash(this.#pending, this.#noted[3 * i + (this.#noted[3 * i] === UPDATE_FROM ? 2 : 1)]!);
       if (to - from > 1) {
         let sum = 0;
-        for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.touch(hashes[i - from]!);
+        for (let i = from; i < to; i++) sum += identity.table.touch(hashes[i - from]!);
+        for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.find(hashes[i - from]!);
         // Both ends: half of all rows lie across two cache lines.
         for (let i = from; i < to; i++) {
           const place = this.#heads[i - from]! * memory.stride;

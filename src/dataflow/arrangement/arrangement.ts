@@ -324,7 +324,8 @@ export class Arrangement {
     if (n < 2 || table.count <= STAGE_ROWS) return;
     const heads = this.#heads;
     let sum = 0;
-    for (let i = 0; i < n; i++) heads[i] = table.touch(this.#hashes[i]!);
+    for (let i = 0; i < n; i++) sum += table.touch(this.#hashes[i]!);
+    for (let i = 0; i < n; i++) heads[i] = table.find(this.#hashes[i]!);
     // Both ends: half of all rows lie across two cache lines.
     for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
     this.touched = sum | 0;
@@ -426,7 +427,8 @@ export class Arrangement {
     if (n < 2 || index.table.count <= STAGE_ROWS) return;
     let sum = 0;
     const heads = this.#heads;
-    for (let i = 0; i < n; i++) heads[i] = index.table.touch(hashes[i]!);
+    for (let i = 0; i < n; i++) sum += index.table.touch(hashes[i]!);
+    for (let i = 0; i < n; i++) heads[i] = index.table.find(hashes[i]!);
     for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]!;
     this.touched = sum | 0;
   }

@@ -89,7 +89,9 @@ export class Probe {
     for (let i = 0; i < n; i++) hashes[i] = this.#hash(delta, numbers[i]! * delta.stride);
     if (n > 1) {
       let sum = 0;
-      for (let i = 0; i < n; i++) chains[i] = table.touch(hashes[i]!);
+      for (let i = 0; i < n; i++) sum += table.touch(hashes[i]!);
+      // Not the row in the slot touched: where keys collide, which is every third time, that is another one.
+      for (let i = 0; i < n; i++) chains[i] = table.find(hashes[i]!);
       // Both ends: half of all rows lie across two cache lines.
       for (let i = 0; i < n; i++) sum += words[chains[i]! * stride]! + words[(chains[i]! + 1) * stride - 1]!;
       this.touched = sum | 0;

@@ -187,7 +187,8 @@ export class AggregateOperator implements Operator {
     for (let i = 0; i < n; i++) hashes[i] = this.#hash(inner, rows[i]!);
     if (n > 1 && this.#table.count > STAGE_ROWS) {
       let sum = 0;
-      for (let i = 0; i < n; i++) additions.ids[i] = this.#table.touch(hashes[i]!);
+      for (let i = 0; i < n; i++) sum += this.#table.touch(hashes[i]!);
+      for (let i = 0; i < n; i++) additions.ids[i] = this.#table.find(hashes[i]!);
       // The header's start and the keys behind it: a group takes two cache lines.
       for (let i = 0; i < n; i++) {
         const id = additions.ids[i]!;
