@@ -95,17 +95,21 @@ export class Probe {
       // Both ends: half of all rows lie across two cache lines.
       for (let i = 0; i < n; i++) sum += words[chains[i]! * stride]! + words[(chains[i]! + 1) * stride - 1]!;
       this.touched = sum | 0;
-    }
+    } else chains[0] = table.find(hashes[0]!);
     let live = 0;
     for (let i = 0; i < n; i++) {
       const number = numbers[i]!;
       const row = number * delta.stride;
-      for (let head = table.find(hashes[i]!); head !== 0; head = table.findNext()) {
-        if (!this.#same(delta, row, memory, head * stride + headerWords)) continue;
-        chains[live] = head;
-        numbers[live++] = number;
-        break;
+      let head = chains[i]!;
+      if (head !== 0 && !this.#same(delta, row, memory, head * stride + headerWords)) {
+        // Another key of this hash.
+        table.find(hashes[i]!);
+        do head = table.findNext();
+        while (head !== 0 && !this.#same(delta, row, memory, head * stride + headerWords));
       }
+      if (head === 0) continue;
+      chains[live] = head;
+      numbers[live++] = number;
     }
     let pairs = pairsBefore;
     while (live > 0) {

@@ -185,7 +185,7 @@ export class AggregateOperator implements Operator {
     additions.rows = rows;
     const hashes = this.#hashes;
     for (let i = 0; i < n; i++) hashes[i] = this.#hash(inner, rows[i]!);
-    if (n > 1 && this.#table.count > STAGE_ROWS) {
+    if (n > 1) {
       let sum = 0;
       for (let i = 0; i < n; i++) sum += this.#table.touch(hashes[i]!);
       for (let i = 0; i < n; i++) additions.ids[i] = this.#table.find(hashes[i]!);
@@ -195,10 +195,12 @@ export class AggregateOperator implements Operator {
         sum += groups.words[groups.header(id)]! + groups.words[groups.address(id)]!;
       }
       touchedWords[0] = sum | 0;
-    }
+    } else additions.ids[0] = this.#table.find(hashes[0]!);
     const firstTouched = this.#touchedCount;
     for (let i = 0; i < n; i++) {
-      const id = this.#find(rows[i]!, hashes[i]!) || this.#create(rows[i]!, weights[i]!);
+      let id = additions.ids[i]!;
+      if (id === 0 || !this.#same(inner, rows[i]!, groups, groups.address(id)))
+        id = this.#find(rows[i]!, hashes[i]!) || this.#create(rows[i]!, weights[i]!);
       additions.ids[i] = id;
       additions.groups[i] = groups.header(id);
       if (groups.words[groups.header(id) + TOUCHED] === 0) this.#touch(id);
