@@ -212,44 +212,43 @@ export class TableInput {
       const to = Math.min(changes, from + STAGE_ROWS);
       for (let i = from; i < to; i++)
         hashes[i - from] = identity.hash(this.#pending, this.#noted[3 * i + (this.#noted[3 * i] === UPDATE_FROM ? 2 : 1)]!);
-      if (to - from > 1) {
-        let sum = 0;
-        for (let i = from; i < to; i++) sum += identity.table.touch(hashes[i - from]!);
-        for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.find(hashes[i - from]!);
-        // Both ends: half of all rows lie across two cache lines.
-        for (let i = from; i < to; i++) {
-          const place = this.#heads[i - from]! * memory.stride;
-          sum += memory.words[place]! + memory.words[place + memory.stride - 1]!;
-        }
-        this.touched = sum | 0;
+      let sum = 0;
+      if (to - from > 1) for (let i = from; i < to; i++) sum += identity.table.touch(hashes[i - from]!);
+      for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.find(hashes[i - from]!);
+      // Both ends: half of all rows lie across two cache lines.
+      for (let i = from; i < to; i++) {
+        const place = this.#heads[i - from]! * memory.stride;
+        sum += memory.words[place]! + memory.words[place + memory.stride - 1]!;
       }
-      for (let i = from; i < to; i++) this.#resolveOne(i, hashes[i - from]!);
+      this.touched = sum | 0;
+      for (let i = from; i < to; i++) this.#resolveOne(i, hashes[i - from]!, this.#heads[i - from]!);
     }
     this.#changes = 0;
     this.#leftOut.clear();
   }
 
-  #resolveOne(change: number, hash: number): void {
+  /** `first`: the arrangement's first row of this hash, or 0. */
+  #resolveOne(change: number, hash: number, first: number): void {
     const kind = this.#noted[3 * change]!;
     const row = this.#noted[3 * change + 1]!;
     const before = this.#noted[3 * change + 2]!;
     if (kind === TRUNCATE) {
       this.#emptyAll();
     } else if (!this.#keyed) {
-      if (kind === DELETE) this.#count(this.#entryOf(row, hash), -1);
-      else if (kind === INSERT) this.#count(this.#entryOf(row, hash), 1);
+      if (kind === DELETE) this.#count(this.#entryOf(row, hash, first), -1);
+      else if (kind === INSERT) this.#count(this.#entryOf(row, hash, first), 1);
       else {
-        this.#count(this.#entryOf(before, hash), -1);
+        this.#count(this.#entryOf(before, hash, first), -1);
         this.#fill(change, row, this.#pending, before);
-        this.#count(this.#entryOf(row, this.arrangement.identity.hash(this.#pending, row)), 1);
+        this.#count(this.#entryOfNew(row), 1);
       }
     } else if (kind === UPDATE_FROM) {
-      const left = this.#present(this.#entryOf(before, hash));
+      const left = this.#present(this.#entryOf(before, hash, first));
       this.#fillFromCurrent(change, row, left);
       this.#current[left] = ABSENT;
-      this.#enter(this.#entryOf(row, this.arrangement.identity.hash(this.#pending, row)), row);
+      this.#enter(this.#entryOfNew(row), row);
     } else {
-      const entry = this.#entryOf(row, hash);
+      const entry = this.#entryOf(row, hash, first);
       if (kind === INSERT) this.#enter(entry, row);
       else if (kind === DELETE) this.#current[this.#present(entry)] = ABSENT;
       else {
@@ -260,12 +259,12 @@ export class TableInput {
   }
 
   #emptyAll(): void {
-    const { memory, identity } = this.arrangement;
+    const { memory } = this.arrangement;
     for (let id = 1; id < memory.idEnd; id++) {
       if (memory.weight(id) <= 0) continue;
       const row = this.#pending.push(1);
       this.#copy(memory, memory.address(id), this.#pending, row);
-      this.#entryOf(row, identity.hash(this.#pending, row));
+      this.#entryOfNew(row);
     }
     for (let entry = 1; entry <= this.#entries; entry++) {
       const id = this.#arranged[entry]!;
@@ -273,7 +272,13 @@ export class TableInput {
     }
   }
 
-  #entryOf(row: number, hash: number): number {
+  #entryOfNew(row: number): number {
+    const { identity } = this.arrangement;
+    const hash = identity.hash(this.#pending, row);
+    return this.#entryOf(row, hash, identity.table.find(hash));
+  }
+
+  #entryOf(row: number, hash: number, first: number): number {
     const pending = this.#pending;
     const overlay = this.#overlay;
     for (let entry = overlay.find(hash); entry !== 0; entry = overlay.findNext()) {
@@ -285,7 +290,7 @@ export class TableInput {
       this.#arranged = doubled(this.#arranged);
       this.#current = doubled(this.#current);
     }
-    const id = this.arrangement.find(pending, row, hash);
+    const id = this.arrangement.findFrom(first, pending, row, hash);
     this.#identityRow[entry] = row;
     this.#arranged[entry] = id;
     this.#current[entry] = !this.#keyed ? 0 : id === 0 ? ABSENT : ARRANGED;

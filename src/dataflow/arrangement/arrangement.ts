@@ -110,6 +110,12 @@ export class Arrangement {
     return this.#find(space, row, hash);
   }
 
+  /** The same for a caller that has the first row of this hash (or 0) from the identity's table. */
+  findFrom(first: number, space: RowSpace, row: number, hash: number): number {
+    if (first === 0 || this.#sameIdentity(space, row, this.memory, this.memory.address(first))) return first;
+    return this.#find(space, row, hash);
+  }
+
   /**
    * Adds a delta. Afterwards `ids` and `before` tell, for each of its rows, which row it met.
    * Throws DataflowFault; then this arrangement is no longer to be trusted, and its owner drops it.
@@ -274,7 +280,8 @@ export class Arrangement {
     for (let i = from; i < to; i++) {
       if (weights[i]! > 0) continue;
       const row = i * stride;
-      const id = this.#find(delta, row, hashes[n++]!);
+      // Rows that left in this stage are not free yet: what was found ahead is still that row.
+      const id = this.findFrom(this.#heads[n]!, delta, row, hashes[n]!);
       if (id === 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
       if (weights[i] !== -1) throw new DataflowFault('ABSENT_ROW', `a keyed row was retracted ${-weights[i]!} times`);
       if (!this.#sameRow(delta, row, memory, memory.address(id))) throw new DataflowFault('ABSENT_ROW', 'another row is under this key');
@@ -285,9 +292,12 @@ export class Arrangement {
         before[i + 1] = REPLACED;
         this.#replace(id, delta, row, row + stride);
       } else {
+        let found = table.find(hashes[n]!);
+        while (found !== id) found = table.findNext();
         table.remove();
         this.#left[left++] = id;
       }
+      n++;
     }
     this.#settle(0, left);
   }
@@ -317,15 +327,15 @@ export class Arrangement {
     this.#settle(entered, 0);
   }
 
-  /** Where the searches for the first `n` of #hashes begin, and the rows there. */
+  /** Reads ahead: #heads become the first rows of the first `n` of #hashes, or 0. */
   #touch(n: number): void {
     const { memory } = this;
     const { table } = this.identity;
-    if (n < 2 || table.count <= STAGE_ROWS) return;
     const heads = this.#heads;
+    const hashes = this.#hashes;
     let sum = 0;
-    for (let i = 0; i < n; i++) sum += table.touch(this.#hashes[i]!);
-    for (let i = 0; i < n; i++) heads[i] = table.find(this.#hashes[i]!);
+    if (n > 1) for (let i = 0; i < n; i++) sum += table.touch(hashes[i]!);
+    for (let i = 0; i < n; i++) heads[i] = table.find(hashes[i]!);
     // Both ends: half of all rows lie across two cache lines.
     for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
     this.touched = sum | 0;
