@@ -37,6 +37,12 @@ const TABLES: readonly (Relation & { key: number[] })[] = [
   { object: 'm', columns: columns(int4, text), key: [] },
 ];
 
+/** Announced, they make every view share arrangements that have more columns than it reads. */
+const WHOLE_TABLES = TABLES.map(({ object, columns: all }) => ({
+  object: `whole ${object}`,
+  plan: { op: 'scan', object, pick: all.map((_, index) => index), columns: all } as const,
+}));
+
 const small = fc.constantFrom(null, '0', '1', '2', '3');
 const word = fc.constantFrom(null, 'x', 'y', 'a text that is longer than twelve bytes');
 const decimal = fc.constantFrom(null, '1', '1.0', '2.50', '2.5', '3');
@@ -134,9 +140,11 @@ test('every view equals its plan over the rows as they are, after every step, wh
       fc.array(fc.array(change, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 10 }),
       fc.array(fc.nat({ max: 9 }), { minLength: 4, maxLength: 4 }),
       fc.constantFrom(1, 2, 3, 1000),
-      (planChoices, steps, installAt, pieceRowsMax) => {
+      fc.boolean(),
+      (planChoices, steps, installAt, pieceRowsMax, wide) => {
         const flow = new Dataflow(evaluator, { validate: true, pieceRowsMax });
         const source = new Source(flow);
+        if (wide) flow.announce(WHOLE_TABLES);
         const views: View[] = [];
         for (const [i, list] of planChoices.entries()) {
           const plan = randomPlan(new Choices(list), [...TABLES, ...views], 3);
@@ -190,6 +198,7 @@ test('errors are data: those of a view kept up to date are those of the same vie
       (list, steps) => {
         const flow = new Dataflow(evaluator, { validate: true });
         const source = new Source(flow);
+        flow.announce(WHOLE_TABLES);
         const plan = randomPlan(new Choices(list, true), TABLES, 3);
         const hydrate = (object: string): Iterable<ReturnType<typeof batch>> => [batch(source.rows.get(object)!)];
         flow.install('v', plan, hydrate);

@@ -18,11 +18,12 @@ import { InnerJoin } from '../operators/join.ts';
 import type { JoinSide } from '../operators/join-side.ts';
 import { LeftJoin } from '../operators/left-join.ts';
 import type { Operator } from '../operators/operator.ts';
+import { UnreadChanges } from '../operators/unread.ts';
 import { TopKOperator } from '../operators/topk.ts';
 import type { Expression } from '../plan/expression.ts';
 import type { RowSource } from '../tuple-source.ts';
 import { typesOf, type Fused, type FusedJoin, type FusedStateful, type Side } from './fuse.ts';
-import { columnRef, mapColumns } from '../plan/columns.ts';
+import { ascending, columnRef, columnsRead, mapColumns } from '../plan/columns.ts';
 import { Validator } from './validator.ts';
 import { Port, type GraphNode, type Stream, type ViewGraph } from './view-graph.ts';
 
@@ -176,7 +177,9 @@ function buildSide(side: Side, building: Building): BuiltSide {
     building.view.releases.push(() => arrangement.removeIndex(index));
     const where = side.where.map(place);
     const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
-    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, visible: true };
+    const read = columnsRead(side.columns.map(place), new Set(index.columns));
+    const unread = changesUnread(arrangement, read) ? new UnreadChanges(port.layout, ascending(read)) : null;
+    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, unread, visible: true };
     port.side = built;
     return {
       stream: port,
@@ -192,7 +195,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
   const index = arrangement.addIndex(side.keys);
   return {
     stream,
-    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, visible: true },
+    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, unread: null, visible: true },
     column: (at) => {
       const position = must(side.position.get(at), 'column of a join side');
       return columnRef(position, stream.layout.columns[position]!.type);
@@ -201,6 +204,11 @@ function buildSide(side: Side, building: Building): BuiltSide {
     consolidate: consolidator(stream.layout),
     guard: building.validate ? new Validator('join side', stream.layout) : undefined,
   };
+}
+
+/** Whether a row can be replaced by one that differs in what is not read alone. */
+function changesUnread({ keyed, identity, layout }: Arrangement, read: ReadonlySet<number>): boolean {
+  return layout.columns.some((_, column) => !read.has(column) && !(keyed && identity.columns.includes(column)));
 }
 
 function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): JoinNode {

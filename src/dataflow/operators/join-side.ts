@@ -7,6 +7,7 @@ import type { Arrangement } from '../arrangement/arrangement.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { RowIndex } from '../arrangement/row-index.ts';
 import type { PredicateFunction } from '../expression/contract.ts';
+import type { UnreadChanges } from './unread.ts';
 import { rowAddresses } from './row-addresses.ts';
 
 export interface JoinSide {
@@ -17,6 +18,8 @@ export interface JoinSide {
   readonly shared: boolean;
   /** Shared sides: which rows belong to this join at all. Cannot fail. */
   readonly filter: PredicateFunction | null;
+  /** Shared sides of which this join does not read all: changes of the rest. */
+  readonly unread: UnreadChanges | null;
   /** False while a new join is being hydrated and this side's rows have not been brought yet: then a shared arrangement counts as empty. */
   visible: boolean;
 }

@@ -36,7 +36,8 @@ export class InnerJoin implements Operator {
     const [side, other, probe] = port === 0 ? [this.#left, this.#right, this.#intoRight] : [this.#right, this.#left, this.#intoLeft];
     if (other.visible) {
       const { memory } = other.arrangement;
-      probe.run(input, this.#filter.rows(side, input), (n) => {
+      const wanted = this.#filter.rows(side, input);
+      probe.run(input, side.unread === null ? wanted : side.unread.leaveOut(input, wanted), (n) => {
         if (port === 0) this.#pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, n, output, errors);
         else this.#pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, n, output, errors);
       });

@@ -117,7 +117,8 @@ export class LeftJoin implements Operator {
       const stamp = ++this.#stamp;
       let touched = 0;
       const probe = this.#intoLeft;
-      probe.run(input, this.#filter.rows(this.#right, input), (pairs) => {
+      const wanted = this.#filter.rows(this.#right, input);
+      probe.run(input, this.#right.unread === null ? wanted : this.#right.unread.leaveOut(input, wanted), (pairs) => {
         const matching = this.#matching(probe, memory, input, false, pairs, errors);
         for (let k = 0; k < matching; k++) {
           const id = probe.ids[k]!;
