@@ -4,7 +4,7 @@
  *     header[link] = next row of the chain, header[link + 1] = the previous one (0 = none)
  *
  * Doubly linked, so that a row leaves a hot key's chain in O(1). A unique index has no links. NULL is identical to NULL here; whoever joins leaves NULL keys out.
- * Invariant: a key's entry heads a chain of just the rows with that key. Called by `arrangement.ts` and `probe.ts`.
+ * Invariant: a key's entry heads a chain of just the rows with that key (and an id below `limit`). Called by `arrangement.ts` and `probe.ts`.
  */
 import type { HashFunction, SameFunction } from '../expression/contract.ts';
 import { compileHash, compileSame } from '../expression/rows.ts';
@@ -18,6 +18,8 @@ export class RowIndex {
   readonly table = new HashTable();
   /** Users of the index: it goes with the last one. */
   users = 1;
+  /** Rows with ids below are in it: while an index is being made, piece by piece, the others are not yet. */
+  limit = Infinity;
   readonly hash: HashFunction;
   /** Of two rows of the arrangement's layout: one key? */
   readonly same: SameFunction;

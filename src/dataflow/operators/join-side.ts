@@ -17,8 +17,8 @@ export interface JoinSide {
   readonly shared: boolean;
   /** Shared sides: which rows belong to this join at all. Cannot fail. */
   readonly filter: PredicateFunction | null;
-  /** False while a new join is being hydrated and this side's rows have not been brought yet: then a shared arrangement counts as empty. */
-  visible: boolean;
+  /** Of a shared arrangement, rows with ids below have been brought to this join; the others count as not there. Infinity once it is hydrated. */
+  limit: number;
 }
 
 const silent = { add: (): void => {} };

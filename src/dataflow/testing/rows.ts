@@ -58,6 +58,12 @@ export function bagOf(arrangement: Arrangement): Bag {
   return bag;
 }
 
+export function bagOfRows(rows: readonly Row[]): Bag {
+  const bag: Bag = new Map();
+  for (const row of rows) add(bag, row, 1);
+  return bag;
+}
+
 export function sorted(bag: Bag): [string, number][] {
   return [...bag].sort(([a], [b]) => (a < b ? -1 : 1));
 }
