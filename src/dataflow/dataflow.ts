@@ -8,12 +8,10 @@
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */
 import { reasonOf } from '../base/errors.ts';
-import { assert, must, unreachable } from '../base/assert.ts';
-import { rowLayout } from '../values/layout.ts';
+import { assert, must } from '../base/assert.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
 import type { Arrangement } from './arrangement/arrangement.ts';
-import { DeltaBlock } from './arrangement/delta-block.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
@@ -21,12 +19,13 @@ import { buildView, sharedBy, type Sources, type TableSource } from './graph/bui
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusePlan, type Fused, type SharedSide } from './graph/fuse.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
-import { sharedSides } from './graph/shared-sides.ts';
+import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { ViewGraph, type Listener } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
+import { arranged, unarranged } from './table-source.ts';
 import { TableInput, type OldTuple, type TableShape } from './table.ts';
-import { TupleSource, type TupleBatch } from './tuple-source.ts';
+import type { TupleBatch } from './tuple-source.ts';
 
 /** So that a join's intermediate rows stay bounded however large the step or the table is; long enough for staged loops. */
 const PIECE_ROWS_MAX = 8_192;
@@ -210,7 +209,7 @@ export class Dataflow implements RowChanges {
       const input = known ?? new TableInput(table.shape, [...columns, ...(this.#announced.get(name) ?? NONE)]);
       input.users++;
       inputs.push({ table, input });
-      byTable.set(name, sourceOf(input));
+      byTable.set(name, arranged(input));
       if (known !== undefined) continue;
       input.arrangement.reserveIndexes(new Set(sides.filter((side) => side.object === name).map(({ keys }) => keys.join())).size);
       loads.push(new TableLoad(name, input, () => table.inputs.push(input)));
@@ -243,7 +242,8 @@ export class Dataflow implements RowChanges {
 
   uninstall(object: string): void {
     const installed = must(this.#views.get(object), `view ${object}`);
-    for (const { graph } of [...this.#views.values(), ...this.#hydrations.values()]) assert(!graph.below.includes(installed.graph), `view ${object} is still read`);
+    for (const { graph } of [...this.#views.values(), ...this.#hydrations.values()])
+      assert(!graph.below.includes(installed.graph), `view ${object} is still read`);
     this.#views.delete(object);
     this.#release(installed);
     this.#readers = new Map();
@@ -264,8 +264,12 @@ export class Dataflow implements RowChanges {
       const table = this.#tables.get(name);
       const known = table?.inputs.find((input) => input.covers(columns));
       if (table === undefined) below.push(this.#view(name));
-      else if (known !== undefined) byTable.set(name, sourceOf(known));
-      else byTable.set(name, unarranged(table.shape, [...columns], () => hydrate(name)));
+      else if (known !== undefined) byTable.set(name, arranged(known));
+      else
+        byTable.set(
+          name,
+          unarranged(table.shape, [...columns], () => hydrate(name)),
+        );
     }
     try {
       buildView(graph, fused, { table: (name) => byTable.get(name), view: (name) => this.#view(name) }, this.#evaluator, this.#validate);
@@ -342,7 +346,8 @@ export class Dataflow implements RowChanges {
     }
     for (const { inputs } of this.#hydrations.values()) {
       for (const { table, input } of inputs) {
-        if (!table.inputs.includes(input)) list.push({ object: table.object, kind: 'table', bytes: input.bytes(), rows: input.arrangement.count });
+        if (!table.inputs.includes(input))
+          list.push({ object: table.object, kind: 'table', bytes: input.bytes(), rows: input.arrangement.count });
       }
     }
     for (const [object, { graph }] of [...this.#views, ...this.#hydrations]) {
@@ -471,32 +476,6 @@ function hasMore(table: Table): boolean {
 }
 
 const NONE: ReadonlySet<number> = new Set();
-
-function hasJoin(fused: Fused): boolean {
-  switch (fused.kind) {
-    case 'scan':
-    case 'values':
-      return false;
-    case 'map':
-    case 'stateful':
-      return hasJoin(fused.input);
-    case 'union':
-      return fused.inputs.some(hasJoin);
-    case 'join':
-      return true;
-    default:
-      return unreachable(fused);
-  }
-}
-
-function sourceOf({ arrangement, columns, delta, layout }: TableInput): TableSource {
-  return { columns, layout, delta, arrangement, rows: () => arrangement };
-}
-
-function unarranged(shape: TableShape, columns: readonly number[], rows: () => Iterable<TupleBatch>): TableSource {
-  const layout = rowLayout(columns.map((position) => shape.columns[position]!.type));
-  return { columns, layout, delta: new DeltaBlock(layout), rows: () => new TupleSource(layout, columns, rows()) };
-}
 
 function errorsOf(graph: ViewGraph): ViewError[] {
   const graphs = new Set<ViewGraph>();

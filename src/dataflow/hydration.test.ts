@@ -30,7 +30,8 @@ function* bringIn(flow: Dataflow, source: Source, view: View, rowsMax: number): 
   for (const load of hydration.loads) {
     const changes = source.log.get(load.object)!;
     let position = changes.length;
-    for (const row of [...source.rows.get(load.object)!]) {
+    const asOfNow = source.rows.get(load.object)!.slice();
+    for (const row of asOfNow) {
       load.rows([batch([row])]);
       yield hydration;
     }
@@ -60,10 +61,13 @@ test('views come in a piece at a time while their tables change', () => {
     fc.property(
       plans,
       fc.array(change, { maxLength: 30 }),
-      fc.array(fc.record({ changes: fc.array(change, { maxLength: 6 }), turns: fc.constantFrom(0, 1, 2, 5, 30), giveUp: fc.nat({ max: 15 }) }), {
-        minLength: 1,
-        maxLength: 25,
-      }),
+      fc.array(
+        fc.record({ changes: fc.array(change, { maxLength: 6 }), turns: fc.constantFrom(0, 1, 2, 5, 30), giveUp: fc.nat({ max: 15 }) }),
+        {
+          minLength: 1,
+          maxLength: 25,
+        },
+      ),
       fc.constantFrom(1, 1, 2, 3, 1000),
       (planChoices, first, steps, rowsMax) => {
         const flow = new Dataflow(evaluator, { validate: true, pieceRowsMax: rowsMax });

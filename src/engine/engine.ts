@@ -2,7 +2,7 @@
  * The engine: owns the state (DESIGN 5). Steps committed upstream transactions in commit order, publishes ticks, and between ticks installs views, answers
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
-import { assert, must } from '../base/assert.ts';
+import { must } from '../base/assert.ts';
 import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
@@ -18,10 +18,12 @@ import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import type { Batch } from './encode.ts';
+import { Hydrator, type HydrationFigures } from './hydrator.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
-import { finished, interrupter, refuseErrors } from './peeks.ts';
+import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
+import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
 import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
@@ -47,6 +49,12 @@ export interface EngineParts {
   readonly cancelFlags: CancelFlags;
 }
 
+/** By whom a statement is cancelled, and how long it may take. */
+interface Asked {
+  readonly queryId: number;
+  readonly timeoutMs: number;
+}
+
 interface Answer {
   readonly batches: Batch[];
   readonly values: (string | null)[][];
@@ -70,6 +78,7 @@ export class Engine {
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #indexes: ViewIndexes;
+  readonly #hydrator: Hydrator;
   readonly #snapshots: OpenSnapshots;
   #ticks = 0;
   #running = true;
@@ -85,6 +94,7 @@ export class Engine {
     this.#waiting = new Waiting(parts.cancelFlags);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#hydrator = new Hydrator({ ...parts, waiting: this.#waiting, table: (id) => this.#stepped(id) });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
@@ -162,23 +172,35 @@ export class Engine {
     for (const table of tables) this.#defineTable(table);
   }
 
-  async createMaterializedView(view: MaterializedView, timeoutMs: number): Promise<number> {
-    await this.awaitTables(this.#tablesUnder(view.plan), timeoutMs);
-    const startedMs = performance.now();
-    try {
-      await this.#withRows(view.plan, (rows) => this.#dataflow.install(view.id, view.plan, this.#hydrate(rows)));
-    } catch (error) {
+  async createMaterializedView(view: MaterializedView, asked: Asked): Promise<HydrationFigures> {
+    const figures = await this.#bringIn(view.id, view.plan, asked).catch((error: unknown) => {
       throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: view.name, reason: error.message }, error) : error;
-    }
-    const hydrationMs = Math.round(performance.now() - startedMs);
+    });
     try {
       this.commit([view], []);
     } catch (error) {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, hydrationMs, reason: undefined });
-    return hydrationMs;
+    this.#views.set(view.id, { object: view, ...figures, reason: undefined });
+    return figures;
+  }
+
+  /** Between ticks, once its tables are there. */
+  async #bringIn(object: string, plan: Plan, { queryId, timeoutMs }: Asked): Promise<HydrationFigures> {
+    const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
+    const tables = this.#tablesUnder(plan);
+    await this.awaitTables(tables, timeoutMs, queryId);
+    return this.#hydrator.install({
+      object,
+      plan,
+      timeoutMs,
+      queryId,
+      check: () => {
+        interrupt();
+        this.#refuseTableFaults(tables);
+      },
+    });
   }
 
   createIndex(index: Index): void {
@@ -186,7 +208,9 @@ export class Engine {
     this.commit([index], []);
   }
 
-  drop(ids: readonly ObjectId[]): void {
+  async drop(ids: readonly ObjectId[]): Promise<void> {
+    const names = ids.map((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name).filter((name) => name !== undefined);
+    await this.#hydrator.stopReadersOf(ids, millraceError('OBJECT_MISSING', { kind: 'relation', name: names[0] ?? '' }));
     this.#store.commit({ remove: ids });
     failpoint('ddl');
     for (const id of ids) {
@@ -222,6 +246,10 @@ export class Engine {
       () => millraceError('STILL_COPYING', { tables: copying() }),
       queryId,
     );
+    this.#refuseTableFaults(ids);
+  }
+
+  #refuseTableFaults(ids: readonly ObjectId[]): void {
     for (const id of ids) {
       const fault = this.#stepped(id)?.fault;
       if (fault !== undefined) throw MillraceError.fromPlain(fault);
@@ -259,7 +287,8 @@ export class Engine {
     }
     const hydrationMs = Math.round(performance.now() - startedMs);
     this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
-    this.#views.set(view.id, { object: view, hydrationMs, reason });
+    // Nothing is ticked meanwhile.
+    this.#views.set(view.id, { object: view, hydrationMs, longestSliceMs: 0, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -322,10 +351,10 @@ export class Engine {
     const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
     if (few !== undefined) {
       for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
-      return { ...this.#evaluated(this.#dataflow, { ...request, plan: few }, undefined, interrupt), ...at() };
+      return { ...evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
     }
     return this.#withRows(plan, (rows) =>
-      passed() ? undefined : { ...this.#evaluated(this.#dataflow, request, rows, interrupt), ...at() },
+      passed() ? undefined : { ...evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
     );
   }
 
@@ -336,34 +365,13 @@ export class Engine {
       const beside = new Dataflow(this.#evaluator);
       for (const table of this.#tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
       const plan = expanded(request.plan, (id) => this.#views.get(id)?.object.plan);
-      return { ...this.#evaluated(beside, { ...request, plan }, rows, interrupt), at: position, lsn: this.#stepper.lsn };
+      return {
+        ...evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
+        at: position,
+        lsn: this.#stepper.lsn,
+      };
     } finally {
       rows.close();
-    }
-  }
-
-  #evaluated(
-    dataflow: Dataflow,
-    request: PeekRequest,
-    rows: ReadableRows | undefined,
-    interrupt: () => void,
-  ): Pick<Answer, 'batches' | 'values'> {
-    const result = this.#bounded(() =>
-      dataflow.evaluate(request.plan, this.#hydrate(rows, interrupt), { interrupt, bytesMax: limits.queryMemoryBytesMax }),
-    );
-    refuseErrors(result.errors);
-    return finished(result.rows, request.finish, request.format, interrupt);
-  }
-
-  #bounded<T>(evaluate: () => T): T {
-    try {
-      return evaluate();
-    } catch (error) {
-      if (error instanceof DataflowFault && error.code === 'MULTIPLICITY_EXHAUSTED')
-        throw millraceError('MULTIPLICITY_TOO_LARGE', {}, error);
-      if (error instanceof DataflowFault && error.code === 'MEMORY_EXHAUSTED')
-        throw millraceError('QUERY_TOO_LARGE', { bytesMax: limits.queryMemoryBytesMax }, error);
-      throw error;
     }
   }
 
@@ -395,24 +403,22 @@ export class Engine {
   // ── subscriptions and audits ──
 
   async subscribe(request: SubscribeRequest): Promise<number> {
-    await this.awaitTables(this.#tablesUnder(request.plan), limits.statementTimeoutMsDefault);
-    this.#refuseFaults(request.plan);
-    const { plan } = request;
+    const { plan, subscriptionId, timeoutMs } = request;
+    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, subscriptionId);
+    this.#refuseFaults(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
         : undefined;
     if (object !== undefined) return this.#open(request, liveView(this.#dataflow, object), () => {});
     const name = `subscription ${++this.#made}`;
-    return this.#withRows(plan, (rows) => {
-      this.#dataflow.install(name, plan, this.#hydrate(rows));
-      try {
-        return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
-      } catch (error) {
-        this.#dataflow.uninstall(name);
-        throw error;
-      }
-    });
+    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs });
+    try {
+      return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
+    } catch (error) {
+      this.#dataflow.uninstall(name);
+      throw error;
+    }
   }
 
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
@@ -474,21 +480,15 @@ export class Engine {
     };
   }
 
-  /** For the proof that an audit finds a wrong row: one more of some row. */
   plantWrongRow(object: ObjectId): void {
-    assert(process.env['MILLRACE_TEST_FAULTS'] === '1', 'only for tests');
-    const { memory } = this.#dataflow.output(object);
-    for (let id = 1; id < memory.idEnd; id++) {
-      if (memory.weight(id) <= 0) continue;
-      memory.words[memory.header(id)] = memory.weight(id) + 1;
-      return;
-    }
+    plantWrongRow(this.#dataflow.output(object));
   }
 
   /** The source is gone: log and rows are closed, the catalog stays. */
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
+    await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();
   }
 

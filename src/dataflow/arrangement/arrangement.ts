@@ -374,7 +374,8 @@ export class Arrangement {
     this.#copy(delta, newRow, memory, row);
     if (moved === 0) return;
     this.#indexes.forEach((index, i) => {
-      if ((moved & (1 << (i & 31))) !== 0 && id < index.limit && !index.same(delta, oldRow, delta, newRow)) index.insert(memory, id, index.hash(memory, row));
+      if ((moved & (1 << (i & 31))) !== 0 && id < index.limit && !index.same(delta, oldRow, delta, newRow))
+        index.insert(memory, id, index.hash(memory, row));
     });
   }
 

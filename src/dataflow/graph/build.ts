@@ -172,7 +172,10 @@ interface BuiltSide {
 export function sharedBy({ object, keys }: SharedSide, sources: Sources): { arrangement: Arrangement; keys: number[] } {
   const table = sources.table(object);
   if (table === undefined) return { arrangement: sources.view(object).output, keys: [...keys] };
-  return { arrangement: must(table.arrangement, `arrangement of ${object}`), keys: keys.map((position) => table.columns.indexOf(position)) };
+  return {
+    arrangement: must(table.arrangement, `arrangement of ${object}`),
+    keys: keys.map((position) => table.columns.indexOf(position)),
+  };
 }
 
 function buildSide(side: Side, building: Building): BuiltSide {

@@ -11,7 +11,7 @@
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import { Arrangement } from '../arrangement/arrangement.ts';
 import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
-import { DeltaBlock } from '../arrangement/delta-block.ts';
+import { BLOCK_BYTES_MAX, DeltaBlock, tooLarge } from '../arrangement/delta-block.ts';
 import type { Column } from '../../values/type.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
@@ -30,6 +30,9 @@ export interface GraphNode {
   run(live: boolean): void;
   stateBytes(): number;
 }
+
+/** What so many rows of a scan may grow to on their way, `BLOCK_BYTES_MAX` at most. */
+const WEIGHED_ROWS = 8_192;
 
 /** Whoever wants every change of a view: a subscriber, an audit. */
 export class Listener {
@@ -128,9 +131,16 @@ export class ViewGraph {
     for (const port of this.ports.toReversed()) {
       const nodes = this.nodes.filter((node) => node.ports.has(port));
       pieces.begin();
+      let rows = 0;
+      let bytes = 0;
       do {
         port.read(pieces.rowsMax);
+        rows += port.block.length;
         for (const node of nodes) node.run(false);
+        // Short pieces must not hide that a join multiplies its sides: it ends with that reason, not with the machine's memory.
+        for (const { output } of nodes) bytes += 4 * output.length * output.stride;
+        if (bytes > BLOCK_BYTES_MAX) throw tooLarge();
+        if (rows >= WEIGHED_ROWS) rows = bytes = 0;
         if (this.root.ports.has(port)) this.#emit();
         for (const node of nodes) node.output.clear();
         port.pushed();

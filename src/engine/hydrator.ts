@@ -1,0 +1,151 @@
+/**
+ * New views come in between ticks, in slices (DESIGN 5): what it reads is arranged as of a place in the log and brought up to date from there, then its graph is fed.
+ * Keeps I-6 (a tick waits for a slice, however large the tables are) and I-8 (what fails, is cancelled or runs out of time ends that view alone, and leaves nothing behind).
+ * One view at a time; the others wait in the order in which they came: one a session at most. Called by the engine for CREATE MATERIALIZED VIEW and SUBSCRIBE.
+ */
+import { must } from '../base/assert.ts';
+import { millraceError, type MillraceError } from '../base/errors.ts';
+import type { Dataflow } from '../dataflow/dataflow.ts';
+import type { Hydration, TableLoad } from '../dataflow/hydration.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
+import { sameCut } from '../store/log/transactions.ts';
+import type { ObjectId } from './catalog.ts';
+import { Replay } from './replay.ts';
+import { Slices } from './slices.ts';
+import type { SteppedTable, Stepper } from './stepper.ts';
+import type { TableRows } from './table-rows.ts';
+import type { Waiting } from './waiting.ts';
+
+export interface HydrationRequest {
+  readonly object: ObjectId;
+  readonly plan: Plan;
+  readonly timeoutMs: number;
+  readonly queryId: number;
+  /** Asked after every pause: throws when its client gave up, its time is over, or a table under it has failed. */
+  check(): void;
+}
+
+export interface HydrationFigures {
+  readonly hydrationMs: number;
+  readonly longestSliceMs: number;
+}
+
+export interface HydratorParts {
+  readonly dataflow: Dataflow;
+  readonly rows: TableRows;
+  readonly stepper: Stepper;
+  readonly waiting: Waiting;
+  /** By the object. */
+  table(id: ObjectId): SteppedTable | undefined;
+}
+
+interface Running {
+  readonly hydration: Hydration;
+  /** Why it is to end at its next turn. */
+  stopped: MillraceError | undefined;
+  readonly ended: Promise<void>;
+}
+
+export class Hydrator {
+  readonly #parts: HydratorParts;
+  /** Whose turn it is, and who waits. */
+  readonly #queue: HydrationRequest[] = [];
+  #running: Running | undefined;
+  #closed: MillraceError | undefined;
+
+  constructor(parts: HydratorParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the view is in the dataflow; otherwise nothing has changed there. */
+  async install(request: HydrationRequest): Promise<HydrationFigures> {
+    const { timeoutMs, queryId } = request;
+    this.#queue.push(request);
+    try {
+      const isFirst = (): boolean => this.#queue[0] === request;
+      await this.#parts.waiting.until(isFirst, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
+      return await this.#run(request);
+    } finally {
+      this.#queue.splice(this.#queue.indexOf(request), 1);
+      this.#parts.waiting.wake();
+    }
+  }
+
+  /** These objects go away: what is being made of them ends first. */
+  async stopReadersOf(ids: readonly ObjectId[], error: MillraceError): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || !ids.some((id) => running.hydration.reads.has(id))) return;
+    running.stopped ??= error;
+    await running.ended;
+  }
+
+  /** Nothing runs any more, and nothing begins. */
+  async close(error: MillraceError): Promise<void> {
+    this.#closed = error;
+    await this.#running?.ended;
+  }
+
+  async #run(request: HydrationRequest): Promise<HydrationFigures> {
+    const startedMs = performance.now();
+    const slices = new Slices();
+    const ended = Promise.withResolvers<void>();
+    this.#check(request);
+    const hydration = this.#parts.dataflow.begin(request.object, request.plan, slices.pieces);
+    const running: Running = { hydration, stopped: undefined, ended: ended.promise };
+    this.#running = running;
+    const check = (): void => {
+      if (running.stopped !== undefined) throw running.stopped;
+      this.#check(request);
+      hydration.check();
+    };
+    try {
+      for (const load of hydration.loads) await this.#load(load, slices, check);
+      while (slices.pieces.timed(() => hydration.advance())) {
+        if (!slices.isOver) continue;
+        await slices.next();
+        check();
+      }
+      hydration.finish();
+      slices.end();
+      return { hydrationMs: Math.round(performance.now() - startedMs), longestSliceMs: Math.round(slices.longestMs) };
+    } catch (error) {
+      hydration.abandon();
+      throw error;
+    } finally {
+      this.#running = undefined;
+      ended.resolve();
+    }
+  }
+
+  #check(request: HydrationRequest): void {
+    if (this.#closed !== undefined) throw this.#closed;
+    request.check();
+  }
+
+  /** A table's rows as of a place in the log, then its changes since: until a slice ends where the engine stands. */
+  async #load(load: TableLoad, slices: Slices, check: () => void): Promise<void> {
+    const { rows: tableRows, stepper } = this.#parts;
+    const table = must(this.#parts.table(load.object), `table ${load.object}`);
+    const rows = await slices.aside(tableRows.open(stepper.position));
+    try {
+      check();
+      for (const batch of rows.read(table.upstream.oid, () => {})) {
+        load.rows([batch]);
+        if (!slices.isOver) continue;
+        await slices.next();
+        check();
+      }
+      const replay = new Replay(rows, load, table);
+      // Each slice twice as long as the one before: it arrives, however fast the changes come.
+      for (let times = 2; ; times *= 2) {
+        replay.advance(stepper.position, () => slices.isOver);
+        if (sameCut(replay.position, stepper.position)) break;
+        await slices.next(times);
+        check();
+      }
+      load.join();
+    } finally {
+      rows.close();
+    }
+  }
+}
