@@ -18,7 +18,7 @@ import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import type { Batch } from './encode.ts';
-import { Hydrator, type HydrationFigures } from './hydrator.ts';
+import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
@@ -47,12 +47,6 @@ export interface EngineParts {
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
-}
-
-/** By whom a statement is cancelled, and how long it may take. */
-interface Asked {
-  readonly queryId: number;
-  readonly timeoutMs: number;
 }
 
 interface Answer {
@@ -94,7 +88,12 @@ export class Engine {
     this.#waiting = new Waiting(parts.cancelFlags);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
-    this.#hydrator = new Hydrator({ ...parts, waiting: this.#waiting, table: (id) => this.#stepped(id) });
+    this.#hydrator = new Hydrator({
+      ...parts,
+      waiting: this.#waiting,
+      table: (id) => this.#stepped(id),
+      refuse: (plan) => this.#refuseUnreadable(plan),
+    });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
@@ -187,20 +186,9 @@ export class Engine {
   }
 
   /** Between ticks, once its tables are there. */
-  async #bringIn(object: string, plan: Plan, { queryId, timeoutMs }: Asked): Promise<HydrationFigures> {
-    const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
-    const tables = this.#tablesUnder(plan);
-    await this.awaitTables(tables, timeoutMs, queryId);
-    return this.#hydrator.install({
-      object,
-      plan,
-      timeoutMs,
-      queryId,
-      check: () => {
-        interrupt();
-        this.#refuseTableFaults(tables);
-      },
-    });
+  async #bringIn(object: string, plan: Plan, asked: Asked): Promise<HydrationFigures> {
+    await this.awaitTables(this.#tablesUnder(plan), asked.timeoutMs, asked.queryId);
+    return this.#hydrator.install({ object, plan, ...asked });
   }
 
   createIndex(index: Index): void {
@@ -209,29 +197,32 @@ export class Engine {
   }
 
   async drop(ids: readonly ObjectId[]): Promise<void> {
-    const names = ids.map((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name).filter((name) => name !== undefined);
-    await this.#hydrator.stopReadersOf(ids, millraceError('OBJECT_MISSING', { kind: 'relation', name: names[0] ?? '' }));
-    this.#store.commit({ remove: ids });
-    failpoint('ddl');
-    for (const id of ids) {
-      this.#indexes.drop(id);
-      const view = this.#views.get(id);
-      if (view !== undefined) {
-        this.#subscriptions.closeAllOf(
-          id,
-          millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view.object.name }).toPlain(),
-        );
-        if (view.reason === undefined) this.#dataflow.uninstall(id);
-        this.#views.delete(id);
-      }
-      const table = this.#tables.get(id);
-      if (table !== undefined) {
-        this.#tables.delete(id);
-        this.#stepper.removeTable(table.upstream.oid);
-        this.#dataflow.removeTable(id);
-      }
-    }
+    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name ?? []);
+    const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
+    await this.#hydrator.withoutReadersOf(ids, gone, () => {
+      this.#store.commit({ remove: ids });
+      failpoint('ddl');
+      for (const id of ids) this.#remove(id);
+    });
     this.#waiting.wake();
+  }
+
+  #remove(id: ObjectId): void {
+    this.#indexes.drop(id);
+    const view = this.#views.get(id);
+    const table = this.#tables.get(id);
+    const name = view?.object.name ?? table?.name;
+    const kind = view === undefined ? 'table' : 'materialized view';
+    if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
+    if (view !== undefined) {
+      if (view.reason === undefined) this.#dataflow.uninstall(id);
+      this.#views.delete(id);
+    }
+    if (table !== undefined) {
+      this.#tables.delete(id);
+      this.#stepper.removeTable(table.upstream.oid);
+      this.#dataflow.removeTable(id);
+    }
   }
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
@@ -247,6 +238,13 @@ export class Engine {
       queryId,
     );
     this.#refuseTableFaults(ids);
+  }
+
+  /** Asked while a view on it comes in: what it reads may go, or fail. */
+  #refuseUnreadable(plan: Plan): void {
+    const gone = objectsRead(plan).find((id) => !this.#views.has(id) && !this.#tables.has(id));
+    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
+    this.#refuseTableFaults(this.#tablesUnder(plan));
   }
 
   #refuseTableFaults(ids: readonly ObjectId[]): void {

@@ -9,20 +9,24 @@ import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Hydration, TableLoad } from '../dataflow/hydration.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import { sameCut } from '../store/log/transactions.ts';
+import type { CancelFlags } from './cancel-flags.ts';
 import type { ObjectId } from './catalog.ts';
+import { interrupter } from './peeks.ts';
 import { Replay } from './replay.ts';
 import { Slices } from './slices.ts';
 import type { SteppedTable, Stepper } from './stepper.ts';
 import type { TableRows } from './table-rows.ts';
 import type { Waiting } from './waiting.ts';
 
-export interface HydrationRequest {
+/** By whom a statement is cancelled, and how long it may take. */
+export interface Asked {
+  readonly queryId: number;
+  readonly timeoutMs: number;
+}
+
+export interface HydrationRequest extends Asked {
   readonly object: ObjectId;
   readonly plan: Plan;
-  readonly timeoutMs: number;
-  readonly queryId: number;
-  /** Asked after every pause: throws when its client gave up, its time is over, or a table under it has failed. */
-  check(): void;
 }
 
 export interface HydrationFigures {
@@ -35,8 +39,10 @@ export interface HydratorParts {
   readonly rows: TableRows;
   readonly stepper: Stepper;
   readonly waiting: Waiting;
-  /** By the object. */
+  readonly cancelFlags: CancelFlags;
   table(id: ObjectId): SteppedTable | undefined;
+  /** Throws where something that the plan reads is gone or has failed. */
+  refuse(plan: Plan): void;
 }
 
 interface Running {
@@ -60,23 +66,28 @@ export class Hydrator {
   /** Resolves when the view is in the dataflow; otherwise nothing has changed there. */
   async install(request: HydrationRequest): Promise<HydrationFigures> {
     const { timeoutMs, queryId } = request;
+    const interrupt = interrupter(timeoutMs, () => this.#parts.cancelFlags.isCancelled(queryId));
     this.#queue.push(request);
     try {
       const isFirst = (): boolean => this.#queue[0] === request;
       await this.#parts.waiting.until(isFirst, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
-      return await this.#run(request);
+      return await this.#run(request, interrupt);
     } finally {
       this.#queue.splice(this.#queue.indexOf(request), 1);
       this.#parts.waiting.wake();
     }
   }
 
-  /** These objects go away: what is being made of them ends first. */
-  async stopReadersOf(ids: readonly ObjectId[], error: MillraceError): Promise<void> {
-    const running = this.#running;
-    if (running === undefined || !ids.some((id) => running.hydration.reads.has(id))) return;
-    running.stopped ??= error;
-    await running.ended;
+  /** These objects go away, by `remove`: what is being made of them ends first. */
+  async withoutReadersOf(ids: readonly ObjectId[], error: MillraceError, remove: () => void): Promise<void> {
+    for (;;) {
+      const running = this.#running;
+      if (running === undefined || !ids.some((id) => running.hydration.reads.has(id))) break;
+      running.stopped ??= error;
+      await running.ended;
+    }
+    // At once, before the next one begins: it asks first whether what it reads is still there.
+    remove();
   }
 
   /** Nothing runs any more, and nothing begins. */
@@ -85,17 +96,23 @@ export class Hydrator {
     await this.#running?.ended;
   }
 
-  async #run(request: HydrationRequest): Promise<HydrationFigures> {
+  async #run({ object, plan }: HydrationRequest, interrupt: () => void): Promise<HydrationFigures> {
     const startedMs = performance.now();
     const slices = new Slices();
     const ended = Promise.withResolvers<void>();
-    this.#check(request);
-    const hydration = this.#parts.dataflow.begin(request.object, request.plan, slices.pieces);
+    const refuse = (): void => {
+      if (this.#closed !== undefined) throw this.#closed;
+      interrupt();
+      this.#parts.refuse(plan);
+    };
+    refuse();
+    const hydration = this.#parts.dataflow.begin(object, plan, slices.pieces);
     const running: Running = { hydration, stopped: undefined, ended: ended.promise };
     this.#running = running;
+    /** After every pause: its client gave up, its time is over, what it reads is gone or has failed. */
     const check = (): void => {
       if (running.stopped !== undefined) throw running.stopped;
-      this.#check(request);
+      refuse();
       hydration.check();
     };
     try {
@@ -115,11 +132,6 @@ export class Hydrator {
       this.#running = undefined;
       ended.resolve();
     }
-  }
-
-  #check(request: HydrationRequest): void {
-    if (this.#closed !== undefined) throw this.#closed;
-    request.check();
   }
 
   /** A table's rows as of a place in the log, then its changes since: until a slice ends where the engine stands. */

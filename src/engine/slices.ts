@@ -4,8 +4,12 @@
  */
 import type { Pieces } from '../dataflow/graph/pieces.ts';
 
-/** How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. */
-const SLICE_MS = 4;
+/**
+ * How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. It is the first of these on an engine that keeps up; where one
+ * turn of the others takes long (it is behind, or its ticks are heavy) half of that, so that the work gets on, up to the second.
+ */
+const SLICE_MS_MIN = 4;
+const SLICE_MS_MAX = 100;
 /** What a piece should take. */
 const PIECE_MS = 1;
 const FIRST_PIECE_ROWS = 128;
@@ -16,7 +20,7 @@ export class Slices {
   longestMs = 0;
   readonly pieces = new TimedPieces();
   #startedMs = performance.now();
-  #endMs = this.#startedMs + SLICE_MS;
+  #endMs = this.#startedMs + SLICE_MS_MIN;
 
   get isOver(): boolean {
     return performance.now() >= this.#endMs;
@@ -30,11 +34,13 @@ export class Slices {
   /** Waits for something that happens elsewhere; a slice begins when it has. */
   async aside<T>(event: Promise<T>, times = 1): Promise<T> {
     this.end();
+    const pausedMs = performance.now();
     try {
       return await event;
     } finally {
       this.#startedMs = performance.now();
-      this.#endMs = this.#startedMs + times * SLICE_MS;
+      const sliceMs = Math.min(SLICE_MS_MAX, Math.max(SLICE_MS_MIN, (this.#startedMs - pausedMs) / 2));
+      this.#endMs = this.#startedMs + times * sliceMs;
     }
   }
 
