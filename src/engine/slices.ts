@@ -2,13 +2,12 @@
  * Long work between ticks, in slices: after each, ticks and answers get their turn. Called by `hydrator.ts`, which looks at `isOver` between pieces of work that are
  * short themselves (`pieces` sizes them so).
  */
+import { limits } from '../base/limits.ts';
 import type { Pieces } from '../dataflow/graph/pieces.ts';
 
-/**
- * How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. It is the first of these on an engine that keeps up; where one
- * turn of the others takes long (it is behind, or its ticks are heavy) half of that, so that the work gets on, up to the second.
- */
-const SLICE_MS_MIN = 4;
+/** How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. */
+const SLICE_MS = 4;
+/** Where the others' turn takes longer than a tick should (the engine is behind, or its ticks are heavy), half of that, up to this: so that the work gets on. */
 const SLICE_MS_MAX = 100;
 /** What a piece should take. */
 const PIECE_MS = 1;
@@ -20,7 +19,7 @@ export class Slices {
   longestMs = 0;
   readonly pieces = new TimedPieces();
   #startedMs = performance.now();
-  #endMs = this.#startedMs + SLICE_MS_MIN;
+  #endMs = this.#startedMs + SLICE_MS;
 
   get isOver(): boolean {
     return performance.now() >= this.#endMs;
@@ -28,24 +27,30 @@ export class Slices {
 
   /** Everybody else first. The next slice is so many times as long as usual, where the work has to outrun what comes meanwhile. */
   async next(times = 1): Promise<void> {
-    await this.aside(new Promise<void>((resolve) => setImmediate(resolve)), times);
+    this.end();
+    const pausedMs = performance.now();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const awayMs = performance.now() - pausedMs;
+    this.#begin(times * (awayMs > limits.tickMsMax ? Math.min(SLICE_MS_MAX, awayMs / 2) : SLICE_MS));
   }
 
   /** Waits for something that happens elsewhere; a slice begins when it has. */
-  async aside<T>(event: Promise<T>, times = 1): Promise<T> {
+  async aside<T>(event: Promise<T>): Promise<T> {
     this.end();
-    const pausedMs = performance.now();
     try {
       return await event;
     } finally {
-      this.#startedMs = performance.now();
-      const sliceMs = Math.min(SLICE_MS_MAX, Math.max(SLICE_MS_MIN, (this.#startedMs - pausedMs) / 2));
-      this.#endMs = this.#startedMs + times * sliceMs;
+      this.#begin(SLICE_MS);
     }
   }
 
   end(): void {
     this.longestMs = Math.max(this.longestMs, performance.now() - this.#startedMs);
+  }
+
+  #begin(sliceMs: number): void {
+    this.#startedMs = performance.now();
+    this.#endMs = this.#startedMs + sliceMs;
   }
 }
 
