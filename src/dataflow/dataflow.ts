@@ -324,7 +324,7 @@ export class Dataflow implements RowChanges {
     const hash = index.hash(space, row);
     for (let head = index.table.find(hash); head !== 0; head = index.table.findNext()) {
       if (!index.same(space, row, memory, memory.address(head))) continue;
-      for (let id = head; id !== 0; id = memory.words[memory.header(id) + index.link]!) visit(memory.address(id), memory.weight(id));
+      for (let id = head; id !== 0; id = index.next(memory, id)) visit(memory.address(id), memory.weight(id));
       return;
     }
   }
@@ -427,7 +427,7 @@ export class Dataflow implements RowChanges {
   *#turns(graph: ViewGraph, fused: Fused, sides: readonly SharedSide[], sources: Sources, pieces: Pieces): Generator<void, void> {
     for (const side of sides) {
       const { arrangement, keys } = sharedBy(side, sources);
-      const index = arrangement.beginIndex(keys);
+      const index = arrangement.beginIndex(keys, pieces.movedRowsMax);
       graph.releases.push(() => arrangement.removeIndex(index));
       pieces.begin();
       while (index.limit !== Infinity && !arrangement.extendIndex(index, pieces.rowsMax)) yield;

@@ -13,6 +13,8 @@ const SLICE_MS_MAX = 100;
 const PIECE_MS = 1;
 const FIRST_PIECE_ROWS = 128;
 const PIECE_ROWS_MAX = 65_536;
+/** A row moves in 30 to 100 ns. */
+const MOVED_ROWS_MAX = 32_768;
 
 export class Slices {
   /** How long the longest one took: what a tick may have waited. */
@@ -57,6 +59,7 @@ export class Slices {
 /** Pieces that take about PIECE_MS each, by what the last one took: a row may meet thousands. */
 class TimedPieces implements Pieces {
   rowsMax = FIRST_PIECE_ROWS;
+  readonly movedRowsMax = MOVED_ROWS_MAX;
 
   begin(): void {
     this.rowsMax = FIRST_PIECE_ROWS;

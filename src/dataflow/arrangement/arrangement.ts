@@ -72,25 +72,29 @@ export class Arrangement {
     return this.memory.count;
   }
 
-  /** The index over these columns (in this order), made now where there is none: O(rows). Each call counts as a user. */
+  /** The index over these columns (in this order), made (or finished) now where there is none: O(rows). Each call counts as a user. */
   addIndex(columns: readonly number[]): RowIndex {
-    const index = this.beginIndex(columns);
+    const index = this.beginIndex(columns, Infinity);
     if (index.limit !== Infinity) this.extendIndex(index, Infinity);
     return index;
   }
 
-  /** The same, but a new index is empty: `extendIndex` brings the rows in, piece by piece. Deltas may be applied in between. */
-  beginIndex(columns: readonly number[]): RowIndex {
-    // One that another is still making is not shared: who asks for an index may need it whole, and now.
-    const existing = this.#indexes.find((index) => index.limit === Infinity && sameList(index.columns, columns));
+  /**
+   * The same, but a new index is empty: `extendIndex` brings the rows in, piece by piece. Deltas may be applied in between.
+   * `movedRowsMax`: rows that may be moved at once, to make room for its links in their headers.
+   */
+  beginIndex(columns: readonly number[], movedRowsMax: number): RowIndex {
+    const existing = this.#indexes.find((index) => sameList(index.columns, columns));
     if (existing !== undefined) {
       existing.users++;
       return existing;
     }
     let link = 1;
     while (this.#indexes.some((index) => index.link === link)) link += 2;
-    this.memory.widenHeader(link + 2);
-    const index = new RowIndex(this.memory, columns, link);
+    const { memory } = this;
+    const beside = link + 2 > memory.headerWords && memory.idEnd > movedRowsMax;
+    if (!beside) memory.widenHeader(link + 2);
+    const index = new RowIndex(memory, columns, beside ? 0 : link, beside);
     index.limit = 1;
     this.#indexes.push(index);
     return index;
@@ -107,8 +111,11 @@ export class Arrangement {
     let n = 0;
     for (let id = from; id < to; id++) {
       if (memory.weight(id) <= 0) continue;
-      memory.words[memory.header(id) + link] = 0;
-      memory.words[memory.header(id) + link + 1] = 0;
+      // Of an index that was here before. (Links beside are new.)
+      if (link !== 0) {
+        memory.words[memory.header(id) + link] = 0;
+        memory.words[memory.header(id) + link + 1] = 0;
+      }
       ids[n++] = id;
       if (n === STAGE_ROWS) {
         this.#link(index, ids, n);

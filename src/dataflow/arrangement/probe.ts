@@ -107,6 +107,8 @@ export class Probe {
     const { memory } = this.arrangement;
     const { words, stride, headerWords } = memory;
     const { table, link } = this.index;
+    const links = this.index.linksIn(memory);
+    const linkStride = this.index.linkStride(memory);
     const numbers = this.#numbers;
     const hashes = this.#hashes;
     const chains = this.#chains;
@@ -145,7 +147,7 @@ export class Probe {
           visit(pairs);
           pairs = 0;
         }
-        const next = words[at + link]!;
+        const next = links[id * linkStride + link]!;
         if (next !== 0) {
           chains[still] = next;
           numbers[still++] = number;
