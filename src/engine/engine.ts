@@ -172,9 +172,7 @@ export class Engine {
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked): Promise<HydrationFigures> {
-    const figures = await this.#bringIn(view.id, view.plan, asked).catch((error: unknown) => {
-      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: view.name, reason: error.message }, error) : error;
-    });
+    const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
     } catch (error) {
@@ -186,13 +184,15 @@ export class Engine {
   }
 
   /** Between ticks, once its tables are there. */
-  async #bringIn(object: string, plan: Plan, asked: Asked): Promise<HydrationFigures> {
+  async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
     await this.awaitTables(this.#tablesUnder(plan), asked.timeoutMs, asked.queryId);
-    return this.#hydrator.install({ object, plan, ...asked });
+    return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
+      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
+    });
   }
 
-  createIndex(index: Index): void {
-    this.#indexes.add(index);
+  async createIndex(index: Index, asked: Asked): Promise<void> {
+    await this.#indexes.make(index, this.#hydrator, asked);
     this.commit([index], []);
   }
 

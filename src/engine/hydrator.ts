@@ -1,10 +1,12 @@
 /**
  * New views come in between ticks, in slices (DESIGN 5): what it reads is arranged as of a place in the log and brought up to date from there, then its graph is fed.
  * Keeps I-6 (a tick waits for a slice, however large the tables are) and I-8 (what fails, is cancelled or runs out of time ends that view alone, and leaves nothing behind).
- * One view at a time; the others wait in the order in which they came: one a session at most. Called by the engine for CREATE MATERIALIZED VIEW and SUBSCRIBE.
+ * One view at a time; the others wait in the order in which they came: one a session at most. Called by the engine for CREATE MATERIALIZED VIEW, CREATE INDEX and SUBSCRIBE.
  */
 import { must } from '../base/assert.ts';
 import { millraceError, type MillraceError } from '../base/errors.ts';
+import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
+import type { RowIndex } from '../dataflow/arrangement/row-index.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Hydration, TableLoad } from '../dataflow/hydration.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
@@ -55,7 +57,7 @@ interface Running {
 export class Hydrator {
   readonly #parts: HydratorParts;
   /** Whose turn it is, and who waits. */
-  readonly #queue: HydrationRequest[] = [];
+  readonly #queue: Asked[] = [];
   #running: Running | undefined;
   #closed: MillraceError | undefined;
 
@@ -64,16 +66,43 @@ export class Hydrator {
   }
 
   /** Resolves when the view is in the dataflow; otherwise nothing has changed there. */
-  async install(request: HydrationRequest): Promise<HydrationFigures> {
-    const { timeoutMs, queryId } = request;
+  async install({ object, plan, ...asked }: HydrationRequest): Promise<HydrationFigures> {
+    return this.#inTurn(asked, async (interrupt) => this.#run(object, plan, interrupt));
+  }
+
+  /** An index of a view's rows, whole; who asked for it is one of its users. */
+  async index(rows: Arrangement, columns: readonly number[], asked: Asked): Promise<RowIndex> {
+    return this.#inTurn(asked, async (interrupt) => {
+      const slices = new Slices();
+      const index = rows.beginIndex(columns, slices.pieces.movedRowsMax);
+      try {
+        while (index.limit !== Infinity && !slices.pieces.timed(() => rows.extendIndex(index, slices.pieces.rowsMax))) {
+          if (!slices.isOver) continue;
+          await slices.next();
+          interrupt();
+        }
+        return index;
+      } catch (error) {
+        rows.removeIndex(index);
+        throw error;
+      }
+    });
+  }
+
+  /** `work` is given what it asks after every pause: throws when its client gave up, its time is over, or the engine closes. */
+  async #inTurn<T>(asked: Asked, work: (interrupt: () => void) => Promise<T>): Promise<T> {
+    const { timeoutMs, queryId } = asked;
     const interrupt = interrupter(timeoutMs, () => this.#parts.cancelFlags.isCancelled(queryId));
-    this.#queue.push(request);
+    this.#queue.push(asked);
     try {
-      const isFirst = (): boolean => this.#queue[0] === request;
+      const isFirst = (): boolean => this.#queue[0] === asked;
       await this.#parts.waiting.until(isFirst, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
-      return await this.#run(request, interrupt);
+      return await work(() => {
+        if (this.#closed !== undefined) throw this.#closed;
+        interrupt();
+      });
     } finally {
-      this.#queue.splice(this.#queue.indexOf(request), 1);
+      this.#queue.splice(this.#queue.indexOf(asked), 1);
       this.#parts.waiting.wake();
     }
   }
@@ -96,23 +125,20 @@ export class Hydrator {
     await this.#running?.ended;
   }
 
-  async #run({ object, plan }: HydrationRequest, interrupt: () => void): Promise<HydrationFigures> {
+  async #run(object: ObjectId, plan: Plan, interrupt: () => void): Promise<HydrationFigures> {
     const startedMs = performance.now();
     const slices = new Slices();
     const ended = Promise.withResolvers<void>();
-    const refuse = (): void => {
-      if (this.#closed !== undefined) throw this.#closed;
-      interrupt();
-      this.#parts.refuse(plan);
-    };
-    refuse();
+    interrupt();
+    this.#parts.refuse(plan);
     const hydration = this.#parts.dataflow.begin(object, plan, slices.pieces);
     const running: Running = { hydration, stopped: undefined, ended: ended.promise };
     this.#running = running;
-    /** After every pause: its client gave up, its time is over, what it reads is gone or has failed. */
+    /** After every pause: also whether what it reads is gone or has failed. */
     const check = (): void => {
       if (running.stopped !== undefined) throw running.stopped;
-      refuse();
+      interrupt();
+      this.#parts.refuse(plan);
       hydration.check();
     };
     try {

@@ -78,7 +78,7 @@ export interface EngineMethods {
     hydrationMs: number;
     longestSliceMs: number;
   };
-  createIndex(params: { index: Index }): void;
+  createIndex(params: { index: Index; queryId: number; timeoutMs: number }): void;
   /** In drop order: dependents first. */
   drop(params: { ids: ObjectId[] }): void;
   /** Ingest cannot go on with these tables; their neighbours can (I-8). */

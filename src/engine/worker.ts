@@ -84,7 +84,7 @@ serve<EngineMethods>(port, {
   },
   addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
   createMaterializedView: ({ view, ...asked }) => attached().createMaterializedView(view, asked),
-  createIndex: ({ index }) => attached().createIndex(index),
+  createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
   async drop({ ids }) {
     if (engine === undefined) store.commit({ remove: ids });
     else await engine.drop(ids);

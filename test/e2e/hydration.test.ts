@@ -109,6 +109,7 @@ describe('while the upstream is written to', () => {
         await client.query(`CREATE MATERIALIZED VIEW ${name} AS ${query}`);
         expect(writer.made(), `transactions while ${name} came in`).toBeGreaterThan(before);
       }
+      await client.query('CREATE INDEX ON pairs (id)');
       // Into places that others have left, and beside what is already indexed.
       await client.query('DROP MATERIALIZED VIEW above');
       await client.query('DROP MATERIALIZED VIEW words');
@@ -119,6 +120,13 @@ describe('while the upstream is written to', () => {
       await writer.stop();
     }
     expect(await audited()).toMatchObject(all);
+    // By the index.
+    await client.query(`SET real_time_recency = 'true'`);
+    for (const id of [1, 50, 77, ITEMS - 1]) {
+      const sql = (from: string): string => `SELECT count(*), min(word), max(price) FROM ${from} AS p WHERE id = ${id}`;
+      expect(await textRows(client, sql('pairs'))).toEqual(await shop.oracle(sql(`(${VIEWS.pairs})`)));
+    }
+    await client.query('RESET real_time_recency');
     const { rows } = await client.query(`SELECT name FROM millrace.views WHERE hydration_slice_ms > hydration_ms`);
     expect(rows).toEqual([]);
   });
