@@ -140,15 +140,16 @@ describe('one that takes long', () => {
   test('lets others through, and ends at its statement_timeout or when it is cancelled, leaving nothing behind', async () => {
     const before = await arrangedBytes();
     const heavy = await shop.connect();
-    await heavy.query(`SET statement_timeout = '1s'`);
+    await heavy.query(`SET statement_timeout = '3s'`);
     const late = refusal(heavy.query(`CREATE MATERIALIZED VIEW heavy AS ${HEAVY}`));
+    let isOver = false;
+    void late.then(() => (isOver = true));
     await pause(300);
     const [id] = (await textRows(client, 'SELECT max(id) + 1 FROM items'))[0]!;
     await shop.upstream(`INSERT INTO items VALUES (${id}, 399, 1000)`);
     await client.query(`SET real_time_recency = 'true'`);
-    const startedMs = performance.now();
     expect((await textRows(client, 'SELECT count(*) FROM prices WHERE total >= 1000'))[0]).not.toEqual(['0']);
-    expect(performance.now() - startedMs).toBeLessThan(600);
+    expect(isOver).toBe(false);
     await client.query('RESET real_time_recency');
     expect((await late).code).toBe('57014');
 
