@@ -12,7 +12,7 @@ import type { Plan } from './plan/plan.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES, type Change } from './testing/random-changes.ts';
 import { Choices, join, randomPlan, type Relation } from './testing/random-plan.ts';
-import { bagOf, bagOfRows, batch, columns, int4, sorted, text, type Row } from './testing/rows.ts';
+import { bagOf, bagOfRows, batch, columns, int4, sorted, state, text, type Row } from './testing/rows.ts';
 
 const evaluator = {
   evaluate: (): never => {
@@ -160,6 +160,33 @@ test('a left join of a table with itself comes in while its rows change keys', (
           expect(sorted(bagOf(flow.output('v')))).toEqual(sorted(bagOfRows(naive(plan, (object) => source.rows.get(object)!))));
           apply(changes);
         }
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+test('errors are data there, too: those of a view that came in piece by piece are those of the same view made at once', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat({ max: 1000 }), { minLength: 40, maxLength: 120 }),
+      fc.array(change, { maxLength: 20 }),
+      fc.array(fc.tuple(fc.array(change, { maxLength: 5 }), fc.constantFrom(0, 1, 2, 5)), { minLength: 1, maxLength: 20 }),
+      (list, first, steps) => {
+        const flow = new Dataflow(evaluator, { validate: true });
+        const source = new Source(flow);
+        for (const one of first) source.apply(one);
+        flow.step();
+        const plan = randomPlan(new Choices(list, true), TABLES, 3);
+        const turns = bringIn(flow, source, { object: 'v', plan, columns: plan.columns }, 1);
+        for (const [changes, count] of steps) {
+          for (let i = 0; i < count; i++) turns.next();
+          for (const one of changes) source.apply(one);
+          flow.step();
+        }
+        while (turns.next().done !== true);
+        flow.install('fresh', plan, (object) => [batch(source.rows.get(object)!)]);
+        expect(state(flow, 'v')).toEqual(state(flow, 'fresh'));
       },
     ),
     { numRuns: RUNS },

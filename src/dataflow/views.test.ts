@@ -10,7 +10,7 @@ import { objectsRead } from './plan/scans.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES } from './testing/random-changes.ts';
 import { Choices, randomPlan, type Relation } from './testing/random-plan.ts';
-import { add, bagOf, bagOfBlock, bagOfRows, batch, sorted, type Bag, type Row } from './testing/rows.ts';
+import { add, bagOf, bagOfBlock, bagOfRows, batch, sorted, state, type Bag, type Row } from './testing/rows.ts';
 
 const evaluator = {
   evaluate: (): never => {
@@ -105,8 +105,3 @@ test('errors are data: those of a view kept up to date are those of the same vie
     { numRuns: Number(process.env['RUNS'] ?? 100) },
   );
 });
-
-function state(flow: Dataflow, view: string): unknown {
-  const errors = flow.errors(view).map(({ sqlstate, message, count }): [string, number] => [sqlstate + message, count]);
-  return { rows: sorted(bagOf(flow.output(view))), errors: sorted(new Map(errors)) };
-}
