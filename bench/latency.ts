@@ -132,6 +132,8 @@ async function main(): Promise<void> {
       say(line(String(rate), rates.at(-1)!));
     }
     const hydration = { wanted: true, times: 0 };
+    const hydrationMs: number[] = [];
+    const longestSliceMs: number[] = [];
     const hydrating = (async (): Promise<void> => {
       const other = await system.connect();
       while (hydration.wanted) {
@@ -139,18 +141,29 @@ async function main(): Promise<void> {
           'CREATE MATERIALIZED VIEW second AS SELECT a.region, count(*) AS n, sum(h.amount) AS amount FROM history h JOIN accounts a ON a.id = h.account_id GROUP BY a.region',
         );
         hydration.times++;
+        const { rows } = await other.query<{ hydration_ms: number; hydration_slice_ms: number }>(
+          `SELECT hydration_ms, hydration_slice_ms FROM millrace.views WHERE name = 'second'`,
+        );
+        hydrationMs.push(rows[0]!.hydration_ms);
+        longestSliceMs.push(rows[0]!.hydration_slice_ms);
         if (hydration.wanted) await other.query('DROP MATERIALIZED VIEW second');
       }
     })();
     const during = await latency.at(1_000, forMs);
     hydration.wanted = false;
     await hydrating;
+    const median = (list: readonly number[]): number => rounded(percentile(Float64Array.from(list).sort(), 0.5));
+    const hydrations = {
+      historyRows: HISTORY_ROWS,
+      hydrations: hydration.times,
+      hydrationMs: median(hydrationMs),
+      longestSliceMs: median(longestSliceMs),
+    };
+    say(`one of them takes ${hydrations.hydrationMs} ms, its longest slice ${hydrations.longestSliceMs} ms (medians)`);
     say(line(`1000 while a view of ${HISTORY_ROWS} rows hydrates (${hydration.times} times)`, during));
     await system.audit();
     say('audit: every view equals Postgres');
-    say(
-      JSON.stringify({ rates, whileHydrating: { ...during, historyRows: HISTORY_ROWS, hydrations: hydration.times }, machine: machine() }),
-    );
+    say(JSON.stringify({ rates, whileHydrating: { ...during, ...hydrations }, machine: machine() }));
   } finally {
     await system.stop();
   }

@@ -8,23 +8,25 @@
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */
 import { reasonOf } from '../base/errors.ts';
-import { assert, must, unreachable } from '../base/assert.ts';
-import { rowLayout } from '../values/layout.ts';
+import { assert, must } from '../base/assert.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
 import type { Arrangement } from './arrangement/arrangement.ts';
-import { DeltaBlock } from './arrangement/delta-block.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
-import { buildView, type TableSource } from './graph/build.ts';
+import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { columnsRead, fusePlan, type Fused } from './graph/fuse.ts';
+import { columnsRead, fusePlan, type Fused, type SharedSide } from './graph/fuse.ts';
+import { hasJoin, sharedSides } from './graph/joins-of.ts';
+import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
 import { ViewGraph, type Listener } from './graph/view-graph.ts';
+import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
+import { arranged, unarranged } from './table-source.ts';
 import { TableInput, type OldTuple, type TableShape } from './table.ts';
-import { TupleSource, type TupleBatch } from './tuple-source.ts';
+import type { TupleBatch } from './tuple-source.ts';
 
 /** So that a join's intermediate rows stay bounded however large the step or the table is; long enough for staged loops. */
 const PIECE_ROWS_MAX = 8_192;
@@ -60,17 +62,29 @@ const QUERY_PIECE_ROWS_MAX = 512;
 const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
 
 interface Table {
+  readonly object: string;
   readonly shape: TableShape;
   readonly inputs: TableInput[];
   fault: string | null;
 }
 
-interface Installed {
-  readonly graph: ViewGraph;
-  readonly inputs: readonly { table: Table; input: TableInput }[];
+interface InputUse {
+  readonly table: Table;
+  readonly input: TableInput;
 }
 
-export class Dataflow {
+interface Installed {
+  readonly graph: ViewGraph;
+  readonly inputs: readonly InputUse[];
+}
+
+interface Hydrating extends Installed {
+  readonly hydration: Hydration;
+  /** Its graph is built: pushes reach it. */
+  isLive: boolean;
+}
+
+export class Dataflow implements RowChanges {
   readonly #evaluator: Evaluator;
   readonly #validate: boolean;
   readonly #pieceRowsMax: number;
@@ -78,6 +92,7 @@ export class Dataflow {
   readonly #tables = new Map<string, Table>();
   /** In the order of installation: a view stands behind those it reads. */
   readonly #views = new Map<string, Installed>();
+  readonly #hydrations = new Map<string, Hydrating>();
   readonly #dirty = new Set<string>();
   #readers = new Map<string, ViewGraph[]>();
   /** By table: columns that views yet to be installed read. */
@@ -92,12 +107,15 @@ export class Dataflow {
 
   defineTable(object: string, shape: TableShape): void {
     assert(!this.#tables.has(object), `table ${object} is defined twice`);
-    this.#tables.set(object, { shape, inputs: [], fault: null });
+    this.#tables.set(object, { object, shape, inputs: [], fault: null });
   }
 
   /** Views that read it must be uninstalled first. */
   removeTable(object: string): void {
-    assert(this.#readersOf(object).length === 0, `table ${object} is still read`);
+    assert(
+      this.#readersOf(object).length === 0 && ![...this.#hydrations.values()].some(({ hydration }) => hydration.reads.has(object)),
+      `table ${object} is still read`,
+    );
     this.#tables.delete(object);
     this.#dirty.delete(object);
   }
@@ -150,16 +168,83 @@ export class Dataflow {
     }
   }
 
-  /** Between steps. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
+  /** Between steps, in one go. Throws what went wrong (a deadline of the evaluator, memory), and then nothing has changed. */
   install(object: string, plan: Plan, hydrate: Hydrate): void {
-    assert(!this.#views.has(object) && !this.#tables.has(object), `${object} is installed twice`);
-    this.#views.set(object, this.#make(object, plan, hydrate, undefined));
-    this.#readers = new Map();
+    const hydration = this.begin(object, plan);
+    try {
+      for (const load of hydration.loads) {
+        load.rows(hydrate(load.object));
+        load.join();
+      }
+      while (hydration.advance());
+      hydration.finish();
+    } catch (cause) {
+      hydration.abandon();
+      throw cause;
+    }
+  }
+
+  /**
+   * Between steps: the first of the turns in which a view comes in, its driver's (`hydration.ts`). Between turns tables are changed and stepped.
+   * `pieces`: how much a turn takes on.
+   */
+  begin(object: string, plan: Plan, pieces?: Pieces): Hydration {
+    assert(!this.#views.has(object) && !this.#tables.has(object) && !this.#hydrations.has(object), `${object} is installed twice`);
+    this.#assertBetweenSteps();
+    const fused = this.#fuse(plan, false);
+    const sides = sharedSides(fused);
+    const below: ViewGraph[] = [];
+    const graph = new ViewGraph(object, plan.columns, below, uniqueKey(fused));
+    const inputs: InputUse[] = [];
+    const byTable = new Map<string, TableSource>();
+    const loads: TableLoad[] = [];
+    const reads = columnsRead(fused);
+    for (const name of reads.keys()) this.#refuseFault(name);
+    for (const [name, columns] of reads) {
+      const table = this.#tables.get(name);
+      if (table === undefined) {
+        below.push(this.#view(name));
+        continue;
+      }
+      const known = table.inputs.find((one) => one.covers(columns));
+      const input = known ?? new TableInput(table.shape, [...columns, ...(this.#announced.get(name) ?? NONE)]);
+      input.users++;
+      inputs.push({ table, input });
+      byTable.set(name, arranged(input));
+      if (known !== undefined) continue;
+      input.arrangement.reserveIndexes(new Set(sides.filter((side) => side.object === name).map(({ keys }) => keys.join())).size);
+      loads.push(new TableLoad(name, input, () => table.inputs.push(input)));
+    }
+    const installed: Installed = { graph, inputs };
+    const sources: Sources = { table: (name) => byTable.get(name), view: (name) => this.#view(name) };
+    const hydration = new Hydration({
+      loads,
+      reads: new Set(reads.keys()),
+      check: () => {
+        this.#assertBetweenSteps();
+        for (const name of reads.keys()) this.#refuseFault(name);
+        if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
+      },
+      turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax)),
+      finish: () => {
+        this.#hydrations.delete(object);
+        this.#views.set(object, installed);
+        this.#readers = new Map();
+      },
+      abandon: () => {
+        this.#hydrations.delete(object);
+        this.#readers = new Map();
+        this.#release(installed);
+      },
+    });
+    this.#hydrations.set(object, { ...installed, hydration, isLive: false });
+    return hydration;
   }
 
   uninstall(object: string): void {
     const installed = must(this.#views.get(object), `view ${object}`);
-    for (const { graph } of this.#views.values()) assert(!graph.below.includes(installed.graph), `view ${object} is still read`);
+    for (const { graph } of [...this.#views.values(), ...this.#hydrations.values()])
+      assert(!graph.below.includes(installed.graph), `view ${object} is still read`);
     this.#views.delete(object);
     this.#release(installed);
     this.#readers = new Map();
@@ -170,9 +255,35 @@ export class Dataflow {
    * asked now and then, and throws to give up; more state than `bounds.bytesMax` is MEMORY_EXHAUSTED.
    */
   evaluate(plan: Plan, hydrate: Hydrate, bounds: QueryBounds = UNBOUNDED): { rows: Arrangement; errors: ViewError[] } {
-    const installed = this.#make('query', plan, hydrate, bounds);
-    this.#release(installed);
-    return { rows: installed.graph.output, errors: errorsOf(installed.graph) };
+    this.#assertBetweenSteps();
+    const fused = this.#fuse(plan, true);
+    const below: ViewGraph[] = [];
+    const graph = new ViewGraph('query', plan.columns, below, uniqueKey(fused));
+    const byTable = new Map<string, TableSource>();
+    for (const [name, columns] of columnsRead(fused)) {
+      this.#refuseFault(name);
+      const table = this.#tables.get(name);
+      const known = table?.inputs.find((input) => input.covers(columns));
+      if (table === undefined) below.push(this.#view(name));
+      else if (known !== undefined) byTable.set(name, arranged(known));
+      else
+        byTable.set(
+          name,
+          unarranged(table.shape, [...columns], () => hydrate(name)),
+        );
+    }
+    try {
+      buildView(graph, fused, { table: (name) => byTable.get(name), view: (name) => this.#view(name) }, this.#evaluator, this.#validate);
+      const pieceRowsMax = hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax;
+      for (const _ of graph.hydration(piecesOf(Math.min(pieceRowsMax, QUERY_PIECE_ROWS_MAX)))) {
+        bounds.interrupt();
+        if (graph.stateBytes() > bounds.bytesMax)
+          throw new DataflowFault('MEMORY_EXHAUSTED', `the query needs more than ${bounds.bytesMax} bytes`);
+      }
+    } finally {
+      graph.dispose();
+    }
+    return { rows: graph.output, errors: errorsOf(graph) };
   }
 
   has(object: string): boolean {
@@ -214,7 +325,7 @@ export class Dataflow {
     const hash = index.hash(space, row);
     for (let head = index.table.find(hash); head !== 0; head = index.table.findNext()) {
       if (!index.same(space, row, memory, memory.address(head))) continue;
-      for (let id = head; id !== 0; id = memory.words[memory.header(id) + index.link]!) visit(memory.address(id), memory.weight(id));
+      for (let id = head; id !== 0; id = index.next(memory, id)) visit(memory.address(id), memory.weight(id));
       return;
     }
   }
@@ -234,7 +345,13 @@ export class Dataflow {
     for (const [object, { inputs }] of this.#tables) {
       for (const input of inputs) list.push({ object, kind: 'table', bytes: input.bytes(), rows: input.arrangement.count });
     }
-    for (const [object, { graph }] of this.#views) {
+    for (const { inputs } of this.#hydrations.values()) {
+      for (const { table, input } of inputs) {
+        if (!table.inputs.includes(input))
+          list.push({ object: table.object, kind: 'table', bytes: input.bytes(), rows: input.arrangement.count });
+      }
+    }
+    for (const [object, { graph }] of [...this.#views, ...this.#hydrations]) {
       list.push({ object, kind: 'view', bytes: graph.stateBytes(), rows: graph.output.count });
     }
     return list;
@@ -299,58 +416,27 @@ export class Dataflow {
   #readersOf(table: string): ViewGraph[] {
     let readers = this.#readers.get(table);
     if (readers === undefined) {
-      readers = [...this.#views.values()].map(({ graph }) => graph).filter(({ tables }) => tables.has(table));
+      // Behind all others, because none of them reads them: views that are being hydrated.
+      const hydrating = [...this.#hydrations.values()].filter(({ isLive }) => isLive);
+      readers = [...this.#views.values(), ...hydrating].map(({ graph }) => graph).filter(({ tables }) => tables.has(table));
       this.#readers.set(table, readers);
     }
     return readers;
   }
 
-  /** `bounds`: only to be hydrated, then dropped; then no table is arranged for it. */
-  #make(object: string, plan: Plan, hydrate: Hydrate, bounds: QueryBounds | undefined): Installed {
-    const once = bounds !== undefined;
-    assert(this.#dirty.size === 0, 'a view is installed between steps');
-    const fused = this.#fuse(plan, once);
-    const below: ViewGraph[] = [];
-    const inputs: { table: Table; input: TableInput }[] = [];
-    const byTable = new Map<string, TableSource>();
-    const graph = new ViewGraph(object, plan.columns, below, uniqueKey(fused));
-    try {
-      for (const [name, columns] of columnsRead(fused)) {
-        const table = this.#tables.get(name);
-        const fault = this.fault(name);
-        if (fault !== null) throw new DataflowFault('NOT_FOUND', `${name} is faulty: ${fault}`);
-        if (table === undefined) {
-          below.push(this.#view(name));
-          continue;
-        }
-        const known = table.inputs.find((input) => input.covers(columns));
-        if (known === undefined && once) {
-          byTable.set(
-            name,
-            unarranged(table.shape, [...columns], () => hydrate(name)),
-          );
-          continue;
-        }
-        const input = known ?? newInput(table, new Set([...columns, ...(this.#announced.get(name) ?? NONE)]), hydrate(name));
-        input.users++;
-        inputs.push({ table, input });
-        const { arrangement, delta, layout } = input;
-        byTable.set(name, { columns: input.columns, layout, delta, arrangement, rows: () => arrangement });
-      }
-      const sources = { table: (name: string) => byTable.get(name), view: (name: string) => this.#view(name) };
-      buildView(graph, fused, sources, this.#evaluator, this.#validate);
-      const pieceRowsMax = hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax;
-      graph.hydrate(once ? Math.min(pieceRowsMax, QUERY_PIECE_ROWS_MAX) : pieceRowsMax, () => {
-        if (bounds === undefined) return;
-        bounds.interrupt();
-        if (graph.stateBytes() > bounds.bytesMax)
-          throw new DataflowFault('MEMORY_EXHAUSTED', `the query needs more than ${bounds.bytesMax} bytes`);
-      });
-    } catch (cause) {
-      this.#release({ graph, inputs });
-      throw cause;
+  /** The indexes that are not there yet, then the graph's hydration: its ports see nothing before, and live pushes reach it from then on. */
+  *#turns(graph: ViewGraph, fused: Fused, sides: readonly SharedSide[], sources: Sources, pieces: Pieces): Generator<void, void> {
+    for (const side of sides) {
+      const { arrangement, keys } = sharedBy(side, sources);
+      const index = arrangement.beginIndex(keys, pieces.movedRowsMax);
+      graph.releases.push(() => arrangement.removeIndex(index));
+      pieces.begin();
+      while (index.limit !== Infinity && !arrangement.extendIndex(index, pieces.rowsMax)) yield;
     }
-    return { graph, inputs };
+    buildView(graph, fused, sources, this.#evaluator, this.#validate);
+    must(this.#hydrations.get(graph.object), 'hydration').isLive = true;
+    this.#readers = new Map();
+    yield* graph.hydration(pieces);
   }
 
   /** `announced`: the tables under views that are not installed yet. */
@@ -371,8 +457,17 @@ export class Dataflow {
   #release({ graph, inputs }: Installed): void {
     graph.dispose();
     for (const { table, input } of inputs) {
-      if (--input.users === 0) table.inputs.splice(table.inputs.indexOf(input), 1);
+      if (--input.users === 0 && table.inputs.includes(input)) table.inputs.splice(table.inputs.indexOf(input), 1);
     }
+  }
+
+  #refuseFault(object: string): void {
+    const fault = this.fault(object);
+    if (fault !== null) throw new DataflowFault('NOT_FOUND', `${object} is faulty: ${fault}`);
+  }
+
+  #assertBetweenSteps(): void {
+    assert(this.#dirty.size === 0, 'a view is installed between steps');
   }
 }
 
@@ -382,35 +477,6 @@ function hasMore(table: Table): boolean {
 }
 
 const NONE: ReadonlySet<number> = new Set();
-
-function hasJoin(fused: Fused): boolean {
-  switch (fused.kind) {
-    case 'scan':
-    case 'values':
-      return false;
-    case 'map':
-    case 'stateful':
-      return hasJoin(fused.input);
-    case 'union':
-      return fused.inputs.some(hasJoin);
-    case 'join':
-      return true;
-    default:
-      return unreachable(fused);
-  }
-}
-
-function newInput(table: Table, columns: ReadonlySet<number>, rows: Iterable<TupleBatch>): TableInput {
-  const input = new TableInput(table.shape, [...columns]);
-  input.load(rows);
-  table.inputs.push(input);
-  return input;
-}
-
-function unarranged(shape: TableShape, columns: readonly number[], rows: () => Iterable<TupleBatch>): TableSource {
-  const layout = rowLayout(columns.map((position) => shape.columns[position]!.type));
-  return { columns, layout, delta: new DeltaBlock(layout), rows: () => new TupleSource(layout, columns, rows()) };
-}
 
 function errorsOf(graph: ViewGraph): ViewError[] {
   const graphs = new Set<ViewGraph>();

@@ -77,7 +77,9 @@ export async function createView(
     if (exactness !== 'exact' && by.settings.get('require_exact') === 'on')
       throw millraceError('NOT_EXACT', { view: name, exactness, reasons: exactnessReasons });
     const view: MaterializedView = { ...draft, upstreamSql, exactness, exactnessReasons };
-    await engine.rpc.call('createMaterializedView', { view, timeoutMs: by.settings.statementTimeoutMs });
+    const queryId = coordinator.nextNumber();
+    const timeoutMs = by.settings.statementTimeoutMs;
+    await engine.cancellable(queryId, by.call.signal, () => engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs }));
     catalog.add(view);
   } catch (error) {
     await mirror.remove([draft.id]);

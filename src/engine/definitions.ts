@@ -146,7 +146,9 @@ async function createIndex(
   const index: Index = { kind: 'index', id: catalog.nextId(), schema: on.schema, name, createSql: by.text, onId: on.id, columns };
   await mirror.add(mirrored(catalog, index)[0]!, by.call);
   try {
-    await engine.rpc.call('createIndex', { index });
+    const queryId = coordinator.nextNumber();
+    const timeoutMs = by.settings.statementTimeoutMs;
+    await engine.cancellable(queryId, by.call.signal, () => engine.rpc.call('createIndex', { index, queryId, timeoutMs }));
   } catch (error) {
     await mirror.remove([index.id]);
     throw error;

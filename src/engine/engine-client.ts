@@ -34,6 +34,18 @@ export class EngineClient {
     this.#worker.on('exit', (code) => failed(`the engine worker ended with code ${code}`));
   }
 
+  /** `work` asks the engine for something under this number: it ends when the client cancels. */
+  async cancellable<T>(queryId: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const stop = (): void => this.cancelFlags.cancel(queryId);
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      return await work();
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
   async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<AsyncIterable<RowBatch>> {
     const stream = new SubscriptionStream(
       (bytes) => void this.rpc.call('taken', { subscriptionId: request.subscriptionId, bytes }).catch(() => undefined),
@@ -44,7 +56,7 @@ export class EngineClient {
       void this.rpc.call('unsubscribe', { subscriptionId: request.subscriptionId }).catch(() => undefined);
     };
     try {
-      await this.rpc.call('subscribe', request);
+      await this.cancellable(request.subscriptionId, signal, () => this.rpc.call('subscribe', request));
     } catch (error) {
       this.#subscriptions.delete(request.subscriptionId);
       throw error;

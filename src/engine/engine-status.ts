@@ -8,12 +8,13 @@ import type { SteppedTable } from './stepper.ts';
 export interface InstalledView {
   readonly object: MaterializedView;
   readonly hydrationMs: number;
+  readonly longestSliceMs: number;
   /** Why it could not be installed when the engine started; it is not in the dataflow then. */
   readonly reason: string | undefined;
 }
 
 export function viewStatus(
-  { object, hydrationMs, reason }: InstalledView,
+  { object, hydrationMs, longestSliceMs, reason }: InstalledView,
   dataflow: Dataflow,
   arrangedBytes: ReadonlyMap<string, number>,
 ): ViewStatus {
@@ -31,6 +32,7 @@ export function viewStatus(
     error,
     stateBytes: arrangedBytes.get(object.id) ?? 0,
     hydrationMs,
+    longestSliceMs,
   };
 }
 

@@ -2,7 +2,7 @@
  * The engine: owns the state (DESIGN 5). Steps committed upstream transactions in commit order, publishes ticks, and between ticks installs views, answers
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
-import { assert, must } from '../base/assert.ts';
+import { must } from '../base/assert.ts';
 import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
@@ -18,10 +18,12 @@ import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import type { Batch } from './encode.ts';
+import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
-import { finished, interrupter, refuseErrors } from './peeks.ts';
+import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
+import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
 import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
@@ -70,6 +72,7 @@ export class Engine {
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #indexes: ViewIndexes;
+  readonly #hydrator: Hydrator;
   readonly #snapshots: OpenSnapshots;
   #ticks = 0;
   #running = true;
@@ -85,6 +88,12 @@ export class Engine {
     this.#waiting = new Waiting(parts.cancelFlags);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#hydrator = new Hydrator({
+      ...parts,
+      waiting: this.#waiting,
+      table: (id) => this.#stepped(id),
+      refuse: (plan) => this.#refuseUnreadable(plan),
+    });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
@@ -162,52 +171,58 @@ export class Engine {
     for (const table of tables) this.#defineTable(table);
   }
 
-  async createMaterializedView(view: MaterializedView, timeoutMs: number): Promise<number> {
-    await this.awaitTables(this.#tablesUnder(view.plan), timeoutMs);
-    const startedMs = performance.now();
-    try {
-      await this.#withRows(view.plan, (rows) => this.#dataflow.install(view.id, view.plan, this.#hydrate(rows)));
-    } catch (error) {
-      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: view.name, reason: error.message }, error) : error;
-    }
-    const hydrationMs = Math.round(performance.now() - startedMs);
+  async createMaterializedView(view: MaterializedView, asked: Asked): Promise<HydrationFigures> {
+    const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
     } catch (error) {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, hydrationMs, reason: undefined });
-    return hydrationMs;
+    this.#views.set(view.id, { object: view, ...figures, reason: undefined });
+    return figures;
   }
 
-  createIndex(index: Index): void {
-    this.#indexes.add(index);
+  /** Between ticks, once its tables are there. */
+  async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
+    await this.awaitTables(this.#tablesUnder(plan), asked.timeoutMs, asked.queryId);
+    return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
+      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
+    });
+  }
+
+  async createIndex(index: Index, asked: Asked): Promise<void> {
+    await this.#indexes.make(index, this.#hydrator, asked);
     this.commit([index], []);
   }
 
-  drop(ids: readonly ObjectId[]): void {
-    this.#store.commit({ remove: ids });
-    failpoint('ddl');
-    for (const id of ids) {
-      this.#indexes.drop(id);
-      const view = this.#views.get(id);
-      if (view !== undefined) {
-        this.#subscriptions.closeAllOf(
-          id,
-          millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view.object.name }).toPlain(),
-        );
-        if (view.reason === undefined) this.#dataflow.uninstall(id);
-        this.#views.delete(id);
-      }
-      const table = this.#tables.get(id);
-      if (table !== undefined) {
-        this.#tables.delete(id);
-        this.#stepper.removeTable(table.upstream.oid);
-        this.#dataflow.removeTable(id);
-      }
-    }
+  async drop(ids: readonly ObjectId[]): Promise<void> {
+    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name ?? []);
+    const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
+    await this.#hydrator.withoutReadersOf(ids, gone, () => {
+      this.#store.commit({ remove: ids });
+      failpoint('ddl');
+      for (const id of ids) this.#remove(id);
+    });
     this.#waiting.wake();
+  }
+
+  #remove(id: ObjectId): void {
+    this.#indexes.drop(id);
+    const view = this.#views.get(id);
+    const table = this.#tables.get(id);
+    const name = view?.object.name ?? table?.name;
+    const kind = view === undefined ? 'table' : 'materialized view';
+    if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
+    if (view !== undefined) {
+      if (view.reason === undefined) this.#dataflow.uninstall(id);
+      this.#views.delete(id);
+    }
+    if (table !== undefined) {
+      this.#tables.delete(id);
+      this.#stepper.removeTable(table.upstream.oid);
+      this.#dataflow.removeTable(id);
+    }
   }
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
@@ -222,6 +237,17 @@ export class Engine {
       () => millraceError('STILL_COPYING', { tables: copying() }),
       queryId,
     );
+    this.#refuseTableFaults(ids);
+  }
+
+  /** Asked while a view on it comes in: what it reads may go, or fail. */
+  #refuseUnreadable(plan: Plan): void {
+    const gone = objectsRead(plan).find((id) => !this.#views.has(id) && !this.#tables.has(id));
+    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
+    this.#refuseTableFaults(this.#tablesUnder(plan));
+  }
+
+  #refuseTableFaults(ids: readonly ObjectId[]): void {
     for (const id of ids) {
       const fault = this.#stepped(id)?.fault;
       if (fault !== undefined) throw MillraceError.fromPlain(fault);
@@ -259,7 +285,8 @@ export class Engine {
     }
     const hydrationMs = Math.round(performance.now() - startedMs);
     this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
-    this.#views.set(view.id, { object: view, hydrationMs, reason });
+    // Nothing is ticked meanwhile.
+    this.#views.set(view.id, { object: view, hydrationMs, longestSliceMs: 0, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -322,10 +349,10 @@ export class Engine {
     const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
     if (few !== undefined) {
       for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
-      return { ...this.#evaluated(this.#dataflow, { ...request, plan: few }, undefined, interrupt), ...at() };
+      return { ...evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
     }
     return this.#withRows(plan, (rows) =>
-      passed() ? undefined : { ...this.#evaluated(this.#dataflow, request, rows, interrupt), ...at() },
+      passed() ? undefined : { ...evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
     );
   }
 
@@ -336,34 +363,13 @@ export class Engine {
       const beside = new Dataflow(this.#evaluator);
       for (const table of this.#tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
       const plan = expanded(request.plan, (id) => this.#views.get(id)?.object.plan);
-      return { ...this.#evaluated(beside, { ...request, plan }, rows, interrupt), at: position, lsn: this.#stepper.lsn };
+      return {
+        ...evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
+        at: position,
+        lsn: this.#stepper.lsn,
+      };
     } finally {
       rows.close();
-    }
-  }
-
-  #evaluated(
-    dataflow: Dataflow,
-    request: PeekRequest,
-    rows: ReadableRows | undefined,
-    interrupt: () => void,
-  ): Pick<Answer, 'batches' | 'values'> {
-    const result = this.#bounded(() =>
-      dataflow.evaluate(request.plan, this.#hydrate(rows, interrupt), { interrupt, bytesMax: limits.queryMemoryBytesMax }),
-    );
-    refuseErrors(result.errors);
-    return finished(result.rows, request.finish, request.format, interrupt);
-  }
-
-  #bounded<T>(evaluate: () => T): T {
-    try {
-      return evaluate();
-    } catch (error) {
-      if (error instanceof DataflowFault && error.code === 'MULTIPLICITY_EXHAUSTED')
-        throw millraceError('MULTIPLICITY_TOO_LARGE', {}, error);
-      if (error instanceof DataflowFault && error.code === 'MEMORY_EXHAUSTED')
-        throw millraceError('QUERY_TOO_LARGE', { bytesMax: limits.queryMemoryBytesMax }, error);
-      throw error;
     }
   }
 
@@ -395,24 +401,22 @@ export class Engine {
   // ── subscriptions and audits ──
 
   async subscribe(request: SubscribeRequest): Promise<number> {
-    await this.awaitTables(this.#tablesUnder(request.plan), limits.statementTimeoutMsDefault);
-    this.#refuseFaults(request.plan);
-    const { plan } = request;
+    const { plan, subscriptionId, timeoutMs } = request;
+    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, subscriptionId);
+    this.#refuseFaults(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
         : undefined;
     if (object !== undefined) return this.#open(request, liveView(this.#dataflow, object), () => {});
     const name = `subscription ${++this.#made}`;
-    return this.#withRows(plan, (rows) => {
-      this.#dataflow.install(name, plan, this.#hydrate(rows));
-      try {
-        return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
-      } catch (error) {
-        this.#dataflow.uninstall(name);
-        throw error;
-      }
-    });
+    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs });
+    try {
+      return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
+    } catch (error) {
+      this.#dataflow.uninstall(name);
+      throw error;
+    }
   }
 
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
@@ -474,21 +478,15 @@ export class Engine {
     };
   }
 
-  /** For the proof that an audit finds a wrong row: one more of some row. */
   plantWrongRow(object: ObjectId): void {
-    assert(process.env['MILLRACE_TEST_FAULTS'] === '1', 'only for tests');
-    const { memory } = this.#dataflow.output(object);
-    for (let id = 1; id < memory.idEnd; id++) {
-      if (memory.weight(id) <= 0) continue;
-      memory.words[memory.header(id)] = memory.weight(id) + 1;
-      return;
-    }
+    plantWrongRow(this.#dataflow.output(object));
   }
 
   /** The source is gone: log and rows are closed, the catalog stays. */
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
+    await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();
   }
 

@@ -3,12 +3,15 @@
  * Called by the engine worker.
  */
 import { millraceError, MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import type { Dataflow, Hydrate } from '../dataflow/dataflow.ts';
+import { DataflowFault } from '../dataflow/fault.ts';
 import type { ViewError } from '../dataflow/graph/error-set.ts';
 import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import { compileCompare } from '../dataflow/expression/rows.ts';
 import type { Batch } from './encode.ts';
 import { RowEncoder } from './encode.ts';
-import type { Finish, RowFormat } from './protocol.ts';
+import type { Finish, PeekRequest, RowFormat } from './protocol.ts';
 
 /** Rows that an arrangement holds, shown as the query wants them. Sort keys are columns by now (`sql/plan` maps what ORDER BY computes into junk columns). */
 export function finished(
@@ -50,6 +53,26 @@ export function finished(
   }
   encoder.flush();
   return { batches: encoder.batches, values: encoder.values };
+}
+
+/** A query asked once, over a dataflow as it stands. `hydrate`: the rows of tables that nothing arranges there. */
+export function evaluated(
+  dataflow: Dataflow,
+  { plan, finish, format }: PeekRequest,
+  hydrate: Hydrate,
+  interrupt: () => void,
+): { batches: Batch[]; values: (string | null)[][] } {
+  const bytesMax = limits.queryMemoryBytesMax;
+  let result: ReturnType<Dataflow['evaluate']>;
+  try {
+    result = dataflow.evaluate(plan, hydrate, { interrupt, bytesMax });
+  } catch (error) {
+    if (error instanceof DataflowFault && error.code === 'MULTIPLICITY_EXHAUSTED') throw millraceError('MULTIPLICITY_TOO_LARGE', {}, error);
+    if (error instanceof DataflowFault && error.code === 'MEMORY_EXHAUSTED') throw millraceError('QUERY_TOO_LARGE', { bytesMax }, error);
+    throw error;
+  }
+  refuseErrors(result.errors);
+  return finished(result.rows, finish, format, interrupt);
 }
 
 /** A view with evaluation errors cannot be read: it has no value there, as in Postgres. */

@@ -52,7 +52,10 @@ export interface PeekResult {
 }
 
 export interface SubscribeRequest {
+  /** Also the number under which it is cancelled while it starts. */
   readonly subscriptionId: number;
+  /** To start in. */
+  readonly timeoutMs: number;
   readonly plan: Plan;
   readonly snapshot: boolean;
   readonly progress: boolean;
@@ -71,8 +74,11 @@ export interface EngineMethods {
   /** Objects without dataflow: secrets, connections, sources, views. */
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
-  createMaterializedView(params: { view: MaterializedView; timeoutMs: number }): { hydrationMs: number };
-  createIndex(params: { index: Index }): void;
+  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number }): {
+    hydrationMs: number;
+    longestSliceMs: number;
+  };
+  createIndex(params: { index: Index; queryId: number; timeoutMs: number }): void;
   /** In drop order: dependents first. */
   drop(params: { ids: ObjectId[] }): void;
   /** Ingest cannot go on with these tables; their neighbours can (I-8). */
@@ -117,6 +123,8 @@ export interface ViewStatus {
   readonly error: PlainError | null;
   readonly stateBytes: number;
   readonly hydrationMs: number;
+  /** What a tick waited meanwhile, at most; 0 for a view that was there when the engine started. */
+  readonly longestSliceMs: number;
 }
 
 export interface TableStatus {

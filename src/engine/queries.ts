@@ -22,11 +22,9 @@ export async function peek(
   snapshot: () => Promise<number | undefined>,
   signal: AbortSignal,
 ): Promise<RowBatch[]> {
-  const { rpc, cancelFlags } = coordinator.engine;
+  const { engine } = coordinator;
   const queryId = coordinator.nextNumber();
-  const stop = (): void => cancelFlags.cancel(queryId);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
+  return engine.cancellable(queryId, signal, async () => {
     const isRecent = settings.get('real_time_recency') === 'on';
     const atLeastLsn = isRecent ? await recentLsn(coordinator, settings.durationMs('real_time_recency_timeout'), signal) : undefined;
     const snapshotId = await snapshot();
@@ -36,7 +34,7 @@ export async function peek(
       nullsFirst,
       ...(collation === undefined ? {} : { collation }),
     }));
-    const result = await rpc.call('peek', {
+    const result = await engine.rpc.call('peek', {
       queryId,
       plan: planned.plan,
       finish: { ...planned.finish, order },
@@ -46,9 +44,7 @@ export async function peek(
       ...(snapshotId === undefined ? {} : { snapshotId }),
     });
     return result.batches;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+  });
 }
 
 export async function catalogQuery(

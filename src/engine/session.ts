@@ -448,6 +448,7 @@ export class EngineSession implements Session, OpenSession {
     const batches = await this.#coordinator.engine.subscribe(
       {
         subscriptionId: this.#coordinator.nextNumber(),
+        timeoutMs: this.settings.statementTimeoutMs,
         plan: planned.plan,
         snapshot: statement.snapshot,
         progress: statement.progress,

@@ -169,7 +169,23 @@ function tableRows(coordinator: Coordinator, status: EngineStatus | null): Row[]
 function viewRows(coordinator: Coordinator, status: EngineStatus | null): Row[] {
   const views = coordinator.catalog
     .all('view')
-    .map((view): Row => [view.id, view.schema, view.name, 'view', null, null, 'running', null, null, null, null, null, null, view.sql]);
+    .map((view): Row => [
+      view.id,
+      view.schema,
+      view.name,
+      'view',
+      null,
+      null,
+      'running',
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+      null,
+      view.sql,
+    ]);
   const materialized = coordinator.catalog.all('materializedView').map((view): Row => {
     const live = status?.views.find(({ id }) => id === view.id);
     return [
@@ -185,6 +201,7 @@ function viewRows(coordinator: Coordinator, status: EngineStatus | null): Row[] 
       live === undefined ? null : String(live.errors),
       null,
       live === undefined ? null : String(live.hydrationMs),
+      live === undefined ? null : String(live.longestSliceMs),
       live === undefined ? null : String(live.stateBytes),
       view.sql,
     ];

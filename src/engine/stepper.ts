@@ -9,20 +9,8 @@ import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { LogReader } from '../store/log/reader.ts';
 import { cutAt, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
-import { readInt32, readUint32 } from '../wire/bytes.ts';
-import {
-  DELETE,
-  FIRST_TUPLE_OFFSET,
-  INSERT,
-  NEW_TUPLE,
-  OLD_TUPLE,
-  parseRelation,
-  RELATION,
-  relationOid,
-  skipTuple,
-  TRUNCATE,
-  UPDATE,
-} from '../wire/pgoutput.ts';
+import { parseRelation, RELATION } from '../wire/pgoutput.ts';
+import { applyChange, type ChangeTarget } from './apply-change.ts';
 import type { ObjectId } from './catalog.ts';
 
 /** Within one transaction, changes are stepped in chunks of this many: memory does not grow with the transaction (I-6). Nothing is shown in between. */
@@ -43,7 +31,12 @@ export interface StepLimits {
   readonly msMax: number;
 }
 
-export class Stepper implements LogVisitor {
+/** I-1: a transaction applies to a table iff its commit record starts at or past the table's snapshot. */
+export function takesFrom({ snapshotLsn, fault }: SteppedTable, commitLsn: Lsn): boolean {
+  return snapshotLsn !== undefined && commitLsn >= snapshotLsn && fault === undefined;
+}
+
+export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
   readonly tables = new Map<number, SteppedTable>();
   /** Where in the log the dataflow stands: between two transactions, maybe inside a record. */
   position: Cut = cutAt(0);
@@ -56,13 +49,13 @@ export class Stepper implements LogVisitor {
   /** A table's copy became complete, or the table faulty: whoever waits looks again. */
   onTableChanged: (table: SteppedTable) => void = () => {};
 
-  readonly #dataflow: Dataflow;
+  readonly to: Dataflow;
   readonly #reader: LogReader;
   #commitLsn: Lsn = 0n;
   #sinceStep = 0;
 
   constructor(dataflow: Dataflow, reader: LogReader) {
-    this.#dataflow = dataflow;
+    this.to = dataflow;
     this.#reader = reader;
   }
 
@@ -93,42 +86,8 @@ export class Stepper implements LogVisitor {
   }
 
   message(kind: number, bytes: Buffer, at: number): void {
-    switch (kind) {
-      case INSERT: {
-        const table = this.#tableAt(relationOid(bytes, at));
-        if (table === undefined) return;
-        this.#dataflow.insert(table.id, bytes, at + FIRST_TUPLE_OFFSET + 1);
-        return this.#changed(table);
-      }
-      case UPDATE: {
-        const table = this.#tableAt(relationOid(bytes, at));
-        if (table === undefined) return;
-        const first = at + FIRST_TUPLE_OFFSET;
-        const marker = bytes[first]!;
-        if (marker === NEW_TUPLE) this.#dataflow.update(table.id, bytes, 'none', 0, first + 1);
-        else this.#dataflow.update(table.id, bytes, marker === OLD_TUPLE ? 'row' : 'key', first + 1, skipTuple(bytes, first + 1) + 1);
-        return this.#changed(table);
-      }
-      case DELETE: {
-        const table = this.#tableAt(relationOid(bytes, at));
-        if (table === undefined) return;
-        const first = at + FIRST_TUPLE_OFFSET;
-        this.#dataflow.delete(table.id, bytes, bytes[first] === OLD_TUPLE ? 'row' : 'key', first + 1);
-        return this.#changed(table);
-      }
-      case TRUNCATE:
-        for (let i = 0, count = readInt32(bytes, at + 1); i < count; i++) {
-          const table = this.#tableAt(readUint32(bytes, at + 6 + 4 * i));
-          if (table === undefined) continue;
-          this.#dataflow.truncate(table.id);
-          this.#changed(table);
-        }
-        return;
-      case RELATION:
-        return this.#relation(bytes, at);
-      default:
-        return;
-    }
+    if (kind === RELATION) this.#relation(bytes, at);
+    else applyChange(kind, bytes, at, this);
   }
 
   commit(endLsn: Lsn): void {
@@ -152,7 +111,7 @@ export class Stepper implements LogVisitor {
   removed(oid: number): void {
     const table = this.tables.get(oid);
     if (table === undefined) return;
-    const isRead = this.#dataflow.arrangements().some(({ kind, object }) => kind === 'table' && object === table.id);
+    const isRead = this.to.arrangements().some(({ kind, object }) => kind === 'table' && object === table.id);
     if (isRead) table.fault ??= millraceError('TABLE_FAULTY', { table: table.upstream.name, reason: 'its copy began anew' }).toPlain();
     table.snapshotLsn = undefined;
     table.rowsCopied = 0;
@@ -164,20 +123,19 @@ export class Stepper implements LogVisitor {
   }
 
   /** Tables that take changes of the transaction under way. */
-  #tableAt(oid: number): SteppedTable | undefined {
+  takes(oid: number): SteppedTable | undefined {
     const table = this.tables.get(oid);
-    if (table?.snapshotLsn === undefined || this.#commitLsn < table.snapshotLsn || table.fault !== undefined) return undefined;
-    return table;
+    return table !== undefined && takesFrom(table, this.#commitLsn) ? table : undefined;
   }
 
-  #changed(table: SteppedTable): void {
+  changed(table: SteppedTable): void {
     table.changes++;
     this.changes++;
     if (++this.#sinceStep >= CHUNK_CHANGES_MAX) this.#step();
   }
 
   #step(): void {
-    this.#dataflow.step();
+    this.to.step();
     this.#sinceStep = 0;
   }
 

@@ -8,6 +8,7 @@ import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
 import type { Listener } from '../dataflow/graph/view-graph.ts';
+import { objectsRead } from '../dataflow/plan/scans.ts';
 import { RowEncoder, type Batch } from './encode.ts';
 import type { LiveView } from './live-view.ts';
 import type { RowFormat, SubscribeRequest } from './protocol.ts';
@@ -23,6 +24,8 @@ export interface SubscriptionOutput {
 interface Subscription {
   readonly id: number;
   readonly view: LiveView;
+  /** What its query names. */
+  readonly reads: readonly string[];
   readonly listener: Listener;
   readonly encoder: RowEncoder;
   readonly progress: boolean;
@@ -53,6 +56,7 @@ export class Subscriptions {
     const subscription: Subscription = {
       id: request.subscriptionId,
       view,
+      reads: objectsRead(request.plan),
       listener: view.listen(),
       encoder: new RowEncoder(view.output.layout, all, format, limits.subscriberBacklogBytesMax),
       progress: request.progress,
@@ -124,9 +128,9 @@ export class Subscriptions {
     if (subscription !== undefined) this.#end(subscription, undefined);
   }
 
-  /** The view goes away. */
+  /** The view or table goes away. */
   closeAllOf(object: string, error: PlainError): void {
-    for (const subscription of this.#open.values()) if (subscription.view.object === object) this.#end(subscription, error);
+    for (const subscription of this.#open.values()) if (subscription.reads.includes(object)) this.#end(subscription, error);
   }
 
   #addDelta(subscription: Subscription, delta: DeltaBlock, timestamp: number): void {

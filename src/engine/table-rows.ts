@@ -7,7 +7,7 @@ import { must } from '../base/assert.ts';
 import type { TupleBatch } from '../dataflow/tuple-source.ts';
 import type { LogBounds } from '../store/log/bounds.ts';
 import type { LogReader } from '../store/log/reader.ts';
-import { cutAt, walk, type Cut } from '../store/log/transactions.ts';
+import { cutAt, isBefore, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
 import type { RowSnapshot, RowStore } from '../store/rows/row-store.ts';
 import { cutFromJson } from '../store/rows/table-state.ts';
 import { TableReading, type Holdable } from '../store/table-reader.ts';
@@ -71,7 +71,7 @@ export class TableRows {
     this.#bounds.pin('engine', Math.min(this.#position.offset, ...this.#snapshots.map((cut) => cut.offset)));
   }
 
-  /** The rows as of `position`. Close it soon: it holds pages of the row store. */
+  /** The rows as of `position`; where the fold has passed it (nobody pins it), as of there. Close it soon: it holds pages of the row store, and the log from there on. */
   async open(position: Cut): Promise<ReadableRows> {
     await this.#fold.foldTo(position.offset);
     await this.#fold.hold();
@@ -110,8 +110,14 @@ export class ReadableRows {
   constructor(snapshot: RowSnapshot, log: LogReader, position: Cut, closed: () => void) {
     this.#snapshot = snapshot;
     this.#log = log;
-    this.#position = position;
+    const folded = cutFromJson(snapshot.facts.foldedTo);
+    this.#position = isBefore(position, folded) ? folded : position;
     this.#closed = closed;
+  }
+
+  /** As of which place they are. */
+  get position(): Cut {
+    return this.#position;
   }
 
   get foldedOffset(): number {
@@ -133,6 +139,11 @@ export class ReadableRows {
         weights: new Int32Array(weights.buffer, weights.byteOffset, count),
       };
     }
+  }
+
+  /** Visits the log behind the rows, from `from` on (at first their position); `stop` as for `walk`. Returns how far it came. */
+  follow(from: Cut, to: Cut, visitor: LogVisitor, stop: () => boolean): Cut {
+    return walk(this.#log, from, to, visitor, { stop });
   }
 
   copiedTables(): Map<number, CopiedTable> {

@@ -1,6 +1,7 @@
 /** The indexes that users made on views' rows, by the view that they are on. Kept in the arrangement itself; here is who asked for which. */
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Index, ObjectId } from './catalog.ts';
+import type { Asked, Hydrator } from './hydrator.ts';
 import type { ViewIndex } from './point-lookup.ts';
 
 export class ViewIndexes {
@@ -15,7 +16,16 @@ export class ViewIndexes {
     return this.#byView.get(view) ?? [];
   }
 
-  /** Nothing for a view that is not running. */
+  /** While ticks go on. */
+  async make(index: Index, hydrator: Hydrator, asked: Asked): Promise<void> {
+    if (!this.#dataflow.has(index.onId)) return;
+    const rows = this.#dataflow.output(index.onId);
+    const whole = await hydrator.index(rows, index.columns, asked);
+    this.add(index);
+    rows.removeIndex(whole);
+  }
+
+  /** At once. Nothing for a view that is not running. */
   add({ id, onId, columns }: Index): void {
     if (!this.#dataflow.has(onId)) return;
     const made = { id, columns, index: this.#dataflow.addIndex(onId, columns) };

@@ -83,11 +83,11 @@ serve<EngineMethods>(port, {
     store.commit({ put, remove });
   },
   addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
-  createMaterializedView: async ({ view, timeoutMs }) => ({ hydrationMs: await attached().createMaterializedView(view, timeoutMs) }),
-  createIndex: ({ index }) => attached().createIndex(index),
-  drop({ ids }) {
+  createMaterializedView: ({ view, ...asked }) => attached().createMaterializedView(view, asked),
+  createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
+  async drop({ ids }) {
     if (engine === undefined) store.commit({ remove: ids });
-    else engine.drop(ids);
+    else await engine.drop(ids);
   },
   stopTables: ({ faults }) => engine?.stopTables(faults),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),

@@ -160,7 +160,7 @@ describe('SUBSCRIBE', () => {
       (length) => length === 5,
     );
     expect(rows[4]).toMatchObject({ mz_diff: '1', state: 'paid' });
-    await cancel(subscriber);
+    await shop.cancel(subscriber);
     expect((await ended).code).toBe('57014');
     // The session goes on.
     expect((await subscriber.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -181,20 +181,6 @@ describe('SUBSCRIBE', () => {
     await subscriber.end();
   });
 });
-
-/** As psql's Ctrl-C: a CancelRequest on a connection of its own. */
-async function cancel(target: pg.Client): Promise<void> {
-  const { processID, secretKey } = target as unknown as { processID: number; secretKey: number };
-  const { createConnection } = await import('node:net');
-  const socket = createConnection(shop.millrace.port, '127.0.0.1');
-  const request = Buffer.alloc(16);
-  request.writeInt32BE(16, 0);
-  request.writeInt32BE(80877102, 4);
-  request.writeInt32BE(processID, 8);
-  request.writeInt32BE(secretKey, 12);
-  socket.end(request);
-  await new Promise((resolve) => socket.once('close', resolve));
-}
 
 describe('reads while writes go on', () => {
   test('a read-only transaction reads everything as of one tick', async () => {
@@ -306,7 +292,7 @@ describe('statements that are too much', () => {
     const heavy = await shop.connect();
     const ended = refusal(heavy.query(ENDLESS));
     await pause(300);
-    await cancel(heavy);
+    await shop.cancel(heavy);
     expect(await ended).toMatchObject({ code: '57014' });
     expect(await textRows(heavy, `SELECT count(*) FROM pg_class WHERE relname = 'orders'`)).toEqual([['1']]);
     await heavy.end();

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +87,19 @@ export class Shop {
 
   async connect(): Promise<pg.Client> {
     return this.millrace.connect();
+  }
+
+  /** As psql's Ctrl-C: a CancelRequest on a connection of its own. */
+  async cancel(target: pg.Client): Promise<void> {
+    const { processID, secretKey } = target as unknown as { processID: number; secretKey: number };
+    const socket = createConnection(this.millrace.port, '127.0.0.1');
+    const request = Buffer.alloc(16);
+    request.writeInt32BE(16, 0);
+    request.writeInt32BE(80877102, 4);
+    request.writeInt32BE(processID, 8);
+    request.writeInt32BE(secretKey, 12);
+    socket.end(request);
+    await once(socket, 'close');
   }
 
   /** Secret, connection, source and whatever else is asked for. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { rowLayout } from '../../values/layout.ts';
+import { compileFormat } from '../expression/rows.ts';
 import { DataflowFault } from '../fault.ts';
 import { add, bagOf, bagOfBlock, blockOf, int4, numeric, sorted, text, type Bag, type Row } from '../testing/rows.ts';
 import { Arrangement } from './arrangement.ts';
@@ -271,6 +272,70 @@ test('a keyed arrangement is the map of what came last, in deltas of any size an
   );
 });
 
+test('an index made a piece at a time, while rows come, go and are replaced, holds just the rows below its limit', () => {
+  const put = fc.tuple(fc.nat({ max: 9 }), fc.constantFrom('a', 'b', long, null));
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ puts: fc.array(put, { maxLength: 8 }), places: fc.constantFrom(1, 1, 2, 3) }), { minLength: 1, maxLength: 20 }),
+      fc.nat({ max: 5 }),
+      fc.integer({ min: 5, max: 25 }),
+      fc.boolean(),
+      (steps, beginAt, wholeAt, beside) => {
+        const rows = Arrangement.keyed(pair, [0]);
+        const held = new Map<number, string>();
+        let index: ReturnType<Arrangement['addIndex']> | undefined;
+        for (const [number, { puts, places }] of steps.entries()) {
+          const delta: [Row, number][] = [];
+          const known: number[] = [];
+          for (const [key, value] of new Map(puts)) {
+            const old = held.get(key);
+            const id = old === undefined ? 0 : rows.find(blockOf(pair, [[[String(key), old], 1]]), 0);
+            if (old === value) continue;
+            if (old !== undefined) delta.push([[String(key), old], -1]);
+            if (value !== null) delta.push([[String(key), value], 1]);
+            while (known.length < delta.length) known.push(id);
+            if (value === null) held.delete(key);
+            else held.set(key, value);
+          }
+          rows.applyKnown(blockOf(pair, delta), Int32Array.from(known));
+          if (number === beginAt) index = rows.beginIndex([1], beside ? 0 : Infinity);
+          if (index === undefined) continue;
+          expectChains(rows, index);
+          if (number === wholeAt) rows.removeIndex(rows.addIndex([1]));
+          expect(index.limit === Infinity || number < wholeAt).toBe(true);
+          if (index.limit !== Infinity) rows.extendIndex(index, places);
+          expectChains(rows, index);
+        }
+      },
+    ),
+    { numRuns: Number(process.env['RUNS'] ?? 200) },
+  );
+});
+
+/** Each entry of the table heads the chain of the rows with its key, and of no others. */
+function expectChains(rows: Arrangement, index: ReturnType<Arrangement['addIndex']>): void {
+  const { memory } = rows;
+  const format = compileFormat(rows.layout);
+  const key = (id: number): string | null => format(memory, memory.address(id))[index.columns[0]!]!;
+  const expected = new Map<string | null, number[]>();
+  for (const id of allIds(rows)) if (id < index.limit) expected.set(key(id), [...(expected.get(key(id)) ?? []), id]);
+  const chains = new Map<string | null, number[]>();
+  for (const [value, [first]] of expected) {
+    const hash = index.hash(memory, memory.address(first!));
+    for (let head = index.table.find(hash); head !== 0; head = index.table.findNext()) {
+      const ids: number[] = [];
+      for (let id = head; id !== 0 && ids.length <= rows.count; id = index.next(memory, id)) ids.push(id);
+      if (key(head) === value)
+        chains.set(
+          value,
+          ids.sort((a, b) => a - b),
+        );
+    }
+  }
+  expect(chains).toEqual(expected);
+  expect(index.table.count).toBe(expected.size);
+}
+
 function allIds(rows: Arrangement): number[] {
   const ids: number[] = [];
   rows.forEach((id) => ids.push(id));
@@ -285,7 +350,7 @@ function chained(rows: Arrangement, index: ReturnType<Arrangement['addIndex']>):
     for (;;) {
       const previous = memory.words[memory.header(head) + index.link + 1]!;
       if (previous === 0) break;
-      expect(memory.words[memory.header(previous) + index.link]).toBe(head);
+      expect(index.next(memory, previous)).toBe(head);
       head = previous;
     }
     const hash = index.hash(memory, memory.address(id));

@@ -24,6 +24,8 @@ import { RowMemory } from './row-memory.ts';
 const STAGE_ROWS = 128;
 /** In `before`, between the two passes of a keyed `apply`: this row has taken the place of the one in front of it. */
 const REPLACED = -1;
+/** One read looks at so many ids at most: after a mass deletion nearly all places may be free. */
+const PLACES_READ_MAX = 1 << 16;
 
 export class Arrangement {
   readonly layout: RowLayout;
@@ -44,6 +46,7 @@ export class Arrangement {
   readonly #entered = new Int32Array(STAGE_ROWS);
   readonly #left = new Int32Array(STAGE_ROWS);
   readonly #heads = new Int32Array(STAGE_ROWS);
+  readonly #below = new Int32Array(STAGE_ROWS);
   /** Somewhere for touching loops to write, so that they are not optimised away. */
   touched = 0;
 
@@ -72,8 +75,18 @@ export class Arrangement {
     return this.memory.count;
   }
 
-  /** The index over these columns (in this order), made now where there is none: O(rows). Each call counts as a user. */
+  /** The index over these columns (in this order), made (or finished) now where there is none: O(rows). Each call counts as a user. */
   addIndex(columns: readonly number[]): RowIndex {
+    const index = this.beginIndex(columns, Infinity);
+    if (index.limit !== Infinity) this.extendIndex(index, Infinity);
+    return index;
+  }
+
+  /**
+   * The same, but a new index is empty: `extendIndex` brings the rows in, piece by piece. Deltas may be applied in between.
+   * `movedRowsMax`: rows that may be moved at once, to make room for its links in their headers.
+   */
+  beginIndex(columns: readonly number[], movedRowsMax: number): RowIndex {
     const existing = this.#indexes.find((index) => sameList(index.columns, columns));
     if (existing !== undefined) {
       existing.users++;
@@ -81,15 +94,31 @@ export class Arrangement {
     }
     let link = 1;
     while (this.#indexes.some((index) => index.link === link)) link += 2;
-    this.memory.widenHeader(link + 2);
-    const index = new RowIndex(this.memory, columns, link);
+    const { memory } = this;
+    const beside = link + 2 > memory.headerWords && memory.idEnd > movedRowsMax;
+    if (!beside) memory.widenHeader(link + 2);
+    const index = new RowIndex(memory, columns, beside ? 0 : link, beside);
+    index.limit = 1;
+    this.#indexes.push(index);
+    return index;
+  }
+
+  /** Brings the rows of the next `placesMax` ids into an index that was begun; true when it is whole. */
+  extendIndex(index: RowIndex, placesMax: number): boolean {
     const memory = this.memory;
     const ids = this.#entered;
+    const { link } = index;
+    const from = index.limit;
+    const to = Math.min(memory.idEnd, from + placesMax);
+    index.limit = to;
     let n = 0;
-    for (let id = 1; id < memory.idEnd; id++) {
+    for (let id = from; id < to; id++) {
       if (memory.weight(id) <= 0) continue;
-      memory.words[memory.header(id) + link] = 0;
-      memory.words[memory.header(id) + link + 1] = 0;
+      // Of an index that was here before. (Links beside are new.)
+      if (link !== 0) {
+        memory.words[memory.header(id) + link] = 0;
+        memory.words[memory.header(id) + link + 1] = 0;
+      }
       ids[n++] = id;
       if (n === STAGE_ROWS) {
         this.#link(index, ids, n);
@@ -97,8 +126,13 @@ export class Arrangement {
       }
     }
     this.#link(index, ids, n);
-    this.#indexes.push(index);
-    return index;
+    if (to === memory.idEnd) index.limit = Infinity;
+    return index.limit === Infinity;
+  }
+
+  /** Room in every row for so many indexes, before there are rows: later it takes a copy of all. */
+  reserveIndexes(count: number): void {
+    this.memory.widenHeader(1 + 2 * count);
   }
 
   removeIndex(index: RowIndex): void {
@@ -191,17 +225,18 @@ export class Arrangement {
   }
 
   /**
-   * Copies rows from id `from` on into the empty `block`, at most `rowsMax`, each with its weight; returns where to go on, 0 at the end.
-   * `ids` and `before` are then as if the block had just been applied. (A RowSource.)
+   * Copies rows from id `from` on into the empty `block`, at most `rowsMax`, each with its weight; returns the id to go on from, 0 at the end. Fewer where many
+   * places are free. `ids` and `before` are then as if the block had just been applied. (A RowSource.)
    */
   read(from: number, rowsMax: number, block: DeltaBlock): number {
     const memory = this.memory;
     this.#holdIds(rowsMax);
     let id = Math.max(1, from);
+    const end = id + PLACES_READ_MAX;
     for (let rows = 0; id < memory.idEnd; id++) {
+      if (rows === rowsMax || id === end) return id;
       const weight = memory.weight(id);
       if (weight <= 0) continue;
-      if (rows === rowsMax) return id;
       this.ids[rows] = id;
       this.before[rows++] = 0;
       const to = block.push(weight);
@@ -408,7 +443,7 @@ export class Arrangement {
     const row = memory.address(id);
     let moved = 0;
     this.#indexes.forEach((index, i) => {
-      if (index.same(delta, oldRow, delta, newRow)) return;
+      if (id >= index.limit || index.same(delta, oldRow, delta, newRow)) return;
       index.remove(memory, id, index.hash(memory, row));
       moved |= 1 << (i & 31);
     });
@@ -416,18 +451,30 @@ export class Arrangement {
     this.#copy(delta, newRow, memory, row);
     if (moved === 0) return;
     this.#indexes.forEach((index, i) => {
-      if ((moved & (1 << (i & 31))) !== 0 && !index.same(delta, oldRow, delta, newRow)) index.insert(memory, id, index.hash(memory, row));
+      if ((moved & (1 << (i & 31))) !== 0 && id < index.limit && !index.same(delta, oldRow, delta, newRow))
+        index.insert(memory, id, index.hash(memory, row));
     });
   }
 
-  #link(index: RowIndex, ids: Int32Array, n: number): void {
+  #link(index: RowIndex, entered: Int32Array, count: number): void {
+    const ids = index.limit === Infinity ? entered : this.#below;
+    const n = index.limit === Infinity ? count : this.#takeBelow(index.limit, entered, count);
     this.#hashStage(index, ids, n);
     for (let i = 0; i < n; i++) index.insert(this.memory, ids[i]!, this.#hashes[i]!);
   }
 
-  #unlink(index: RowIndex, ids: Int32Array, n: number): void {
+  #unlink(index: RowIndex, left: Int32Array, count: number): void {
+    const ids = index.limit === Infinity ? left : this.#below;
+    const n = index.limit === Infinity ? count : this.#takeBelow(index.limit, left, count);
     this.#hashStage(index, ids, n);
     for (let i = 0; i < n; i++) index.remove(this.memory, ids[i]!, this.#hashes[i]!);
+  }
+
+  /** Puts those of the ids that are below `limit` into `#below`; returns how many. */
+  #takeBelow(limit: number, ids: Int32Array, count: number): number {
+    let n = 0;
+    for (let i = 0; i < count; i++) if (ids[i]! < limit) this.#below[n++] = ids[i]!;
+    return n;
   }
 
   #hashStage(index: RowIndex, ids: Int32Array, n: number): void {

@@ -14,7 +14,7 @@ const WEIGHTS_INITIAL = 32;
 /** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
 const KEPT_BYTES_MAX = 8 << 20;
 /** Steps and hydration come in pieces; a piece whose matches need more than this (a cross join of large tables) would take the process with it (I-6). */
-const BYTES_MAX = 512 << 20;
+export const BLOCK_BYTES_MAX = 512 << 20;
 
 export class DeltaBlock implements RowSink {
   readonly layout: RowLayout;
@@ -63,7 +63,7 @@ export class DeltaBlock implements RowSink {
     const offset = this.#heapUsed;
     const end = offset + ((bytes + 7) & ~7);
     if (end > this.heap.length) {
-      if (end > BYTES_MAX) throw tooLarge();
+      if (end > BLOCK_BYTES_MAX) throw tooLarge();
       const grown = new Uint8Array(Math.max(end, this.heap.length * 2));
       grown.set(this.heap.subarray(0, offset));
       this.heap = grown;
@@ -93,7 +93,7 @@ export class DeltaBlock implements RowSink {
   }
 
   #growWords(needed: number): void {
-    if (needed * 4 > BYTES_MAX) throw tooLarge();
+    if (needed * 4 > BLOCK_BYTES_MAX) throw tooLarge();
     const grown = new Int32Array(Math.max(needed, this.words.length * 2));
     grown.set(this.words.subarray(0, this.length * this.stride));
     this.words = grown;
@@ -101,6 +101,6 @@ export class DeltaBlock implements RowSink {
   }
 }
 
-function tooLarge(): DataflowFault {
-  return new DataflowFault('MEMORY_EXHAUSTED', `one piece of work would need more than ${BYTES_MAX >> 20} MiB of rows`);
+export function tooLarge(): DataflowFault {
+  return new DataflowFault('MEMORY_EXHAUSTED', `one piece of work would need more than ${BLOCK_BYTES_MAX >> 20} MiB of rows`);
 }

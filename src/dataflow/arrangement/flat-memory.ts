@@ -1,7 +1,7 @@
 /**
  * Flat bytes that grow: small ones are copied, from 1 MiB on a `WebAssembly.Memory` grows in place (no copy, lazily committed, at most 4 GiB).
  * So an empty view costs kilobytes, a large one no pause. Whoever holds a view on `buffer` makes it anew when `ensure` returned true.
- * Called by `row-memory.ts` only.
+ * Called by `row-memory.ts` and `row-index.ts` only.
  */
 import { DataflowFault } from '../fault.ts';
 

@@ -54,9 +54,17 @@ export class Probe {
     );
   }
 
-  /** `pass`: only rows with pass[i] ≠ 0. */
-  run(delta: DeltaBlock, pass: Uint8Array | null, visit: VisitPairs): void {
+  /** `pass`: only rows with pass[i] ≠ 0. `limit`: only rows of the arrangement with ids below count as there (a side whose rows are still being brought). */
+  run(delta: DeltaBlock, pass: Uint8Array | null, visit: VisitPairs, limit = Infinity): void {
     if (this.arrangement.count === 0) return;
+    if (limit !== Infinity) {
+      // Beside the inner loop, which knows of no limit: what lies beyond is taken out of the finished lists.
+      this.run(delta, pass, (n) => {
+        const seen = this.#below(limit, n);
+        if (seen > 0) visit(seen);
+      });
+      return;
+    }
     const n = delta.length;
     let pairs = 0;
     let held = 0;
@@ -73,6 +81,22 @@ export class Probe {
     if (pairs > 0) visit(pairs);
   }
 
+  #below(limit: number, n: number): number {
+    let kept = 0;
+    for (let k = 0; k < n; k++) if (this.ids[k]! < limit) this.move(k, kept++);
+    return kept;
+  }
+
+  /** Moves a pair within the lists: whoever sorts some out moves the others to the front. */
+  move(from: number, to: number): void {
+    if (from === to) return;
+    this.delta[to] = this.delta[from]!;
+    this.deltaRows[to] = this.deltaRows[from]!;
+    this.ids[to] = this.ids[from]!;
+    this.rows[to] = this.rows[from]!;
+    this.weights[to] = this.weights[from]!;
+  }
+
   #hasNull(words: Int32Array, row: number): boolean {
     const nulls = this.#nulls;
     for (let k = 0; k < nulls.length; k += 2) if ((words[row + nulls[k]!]! & nulls[k + 1]!) !== 0) return true;
@@ -83,6 +107,8 @@ export class Probe {
     const { memory } = this.arrangement;
     const { words, stride, headerWords } = memory;
     const { table, link } = this.index;
+    const links = this.index.linksIn(memory);
+    const linkStride = this.index.linkStride(memory);
     const numbers = this.#numbers;
     const hashes = this.#hashes;
     const chains = this.#chains;
@@ -127,7 +153,7 @@ export class Probe {
           visit(pairs);
           pairs = 0;
         }
-        const next = words[at + link]!;
+        const next = links[id * linkStride + link]!;
         if (next !== 0) {
           chains[still] = next;
           numbers[still++] = number;

@@ -22,10 +22,11 @@ import { UnreadChanges } from '../operators/unread.ts';
 import { TopKOperator } from '../operators/topk.ts';
 import type { Expression } from '../plan/expression.ts';
 import type { RowSource } from '../tuple-source.ts';
-import { typesOf, type Fused, type FusedJoin, type FusedStateful, type Side } from './fuse.ts';
 import { ascending, columnRef, columnsRead, mapColumns } from '../plan/columns.ts';
+import { typesOf, type Fused, type FusedJoin, type FusedStateful, type SharedSide, type Side } from './fuse.ts';
 import { Validator } from './validator.ts';
-import { Port, type GraphNode, type Stream, type ViewGraph } from './view-graph.ts';
+import { Port, type Stream } from './port.ts';
+import type { GraphNode, ViewGraph } from './view-graph.ts';
 
 export interface Sources {
   /** The table's input that keeps all columns the view reads; undefined for a view. */
@@ -141,10 +142,10 @@ function portOf(object: string, { view, sources }: Building): Port {
   const table = sources.table(object);
   let port: Port;
   if (table !== undefined) {
-    port = new Port(object, table.rows(), table.delta, new Set([object]));
+    port = new Port(object, { arrangement: table.arrangement, rows: table.rows(), delta: table.delta }, new Set([object]));
   } else {
-    const below = sources.view(object);
-    port = new Port(object, below.output, below.root.block, below.tables);
+    const { output, root, tables } = sources.view(object);
+    port = new Port(object, { arrangement: output, rows: output, delta: root.block }, tables);
   }
   view.ports.push(port);
   return port;
@@ -158,6 +159,8 @@ function placed(table: TableSource | undefined): (expression: Expression) => Exp
 
 interface BuiltSide {
   readonly stream: Stream;
+  /** Of a shared side: the same stream. */
+  readonly port: Port | null;
   readonly side: JoinSide;
   /** The side's i-th column as written, over the side's arranged rows. */
   readonly column: (index: number) => Expression;
@@ -166,23 +169,34 @@ interface BuiltSide {
   readonly guard: Validator | undefined;
 }
 
+/** What a shared side shares, and the key's columns there. */
+export function sharedBy({ object, keys }: SharedSide, sources: Sources): { arrangement: Arrangement; keys: number[] } {
+  const table = sources.table(object);
+  if (table === undefined) return { arrangement: sources.view(object).output, keys: [...keys] };
+  return {
+    arrangement: must(table.arrangement, `arrangement of ${object}`),
+    keys: keys.map((position) => table.columns.indexOf(position)),
+  };
+}
+
 function buildSide(side: Side, building: Building): BuiltSide {
   const { evaluator, sources } = building;
   if (side.kind === 'shared') {
     const table = sources.table(side.object);
     const port = portOf(side.object, building);
-    const arrangement = table === undefined ? sources.view(side.object).output : must(table.arrangement, `arrangement of ${side.object}`);
+    const { arrangement, keys } = sharedBy(side, sources);
     const place = placed(table);
-    const index = arrangement.addIndex(side.keys.map((position) => table?.columns.indexOf(position) ?? position));
+    const index = arrangement.addIndex(keys);
     building.view.releases.push(() => arrangement.removeIndex(index));
     const where = side.where.map(place);
     const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
     const read = columnsRead(side.columns.map(place), new Set(index.columns));
     const unread = changesUnread(arrangement, read) ? new UnreadChanges(port.layout, ascending(read)) : null;
-    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, unread, visible: true };
+    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, unread, limit: Infinity };
     port.side = built;
     return {
       stream: port,
+      port,
       side: built,
       column: (at) => place(side.columns[at]!),
       where,
@@ -195,7 +209,8 @@ function buildSide(side: Side, building: Building): BuiltSide {
   const index = arrangement.addIndex(side.keys);
   return {
     stream,
-    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, unread: null, visible: true },
+    port: null,
+    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, unread: null, limit: Infinity },
     column: (at) => {
       const position = must(side.position.get(at), 'column of a join side');
       return columnRef(position, stream.layout.columns[position]!.type);
@@ -294,6 +309,8 @@ class StepNode implements GraphNode {
 /**
  * Steps a join's ports in the order in which the sides' arrangements change: a shared side has been applied when `run` begins, an own side is applied by
  * its step. So the shared side goes first; and a join of one arrangement with itself steps its left port in `before`.
+ * While it is hydrated, and its left port sees a part of the rows (its right one all of them: it comes first), the right port goes first instead: what the delta means
+ * to a part is known only when it has been applied.
  */
 class JoinNode implements GraphNode {
   readonly output: DeltaBlock;
@@ -317,13 +334,19 @@ class JoinNode implements GraphNode {
   }
 
   before(): void {
-    if (this.#withItself) this.#step(0, this.#left);
+    if (!this.#withItself) return;
+    const { limit } = this.#left.side;
+    if (limit === Infinity) this.#step(0, this.#left);
+    else if (limit > 0) this.#step(1, this.#right);
   }
 
   run(live: boolean): void {
     if (this.#withItself && live) {
-      this.#settle();
-      this.#step(1, this.#right);
+      const { limit } = this.#left.side;
+      if (limit === Infinity) {
+        this.#settle();
+        this.#step(1, this.#right);
+      } else if (limit > 0 && this.#step(0, this.#left)) this.#settle();
     } else if (this.#right.side.shared && !this.#left.side.shared) {
       this.#step(1, this.#right);
       this.#step(0, this.#left);
@@ -349,6 +372,7 @@ class JoinNode implements GraphNode {
 
   /** A shared left side's rows have their ids now. */
   #settle(): void {
-    if (this.#left.side.shared && this.#operator instanceof LeftJoin) this.#operator.settle(this.#left.stream.block);
+    const { port } = this.#left;
+    if (port !== null && this.#operator instanceof LeftJoin) this.#operator.settle(port.block, port.met);
   }
 }

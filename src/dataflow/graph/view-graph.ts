@@ -3,59 +3,21 @@
  *
  * A *push* brings the delta of one base table (or of a view below) and runs, once each, the nodes that depend on it: a straight line, decided at install.
  * `before` runs ahead of the table's own arrangement, `run` after it; the difference matters only to a join of a table with itself.
- * *Hydration* pushes every scan's whole content, one scan occurrence after the other, last scan first: a scan not yet pushed counts as empty, so each pair of rows
- * meets exactly once, in whatever order and in whatever chunks. Scans on the right of joins come first, so left joins count their matches once.
+ * *Hydration* pushes every scan's whole content, one scan occurrence after the other, last scan first: a row not yet pushed counts as not there, so each pair of rows
+ * meets exactly once, in whatever order and in whatever chunks. Scans on the right of joins come first, so left joins count their matches once. Between two chunks
+ * the rows below may change: a push then brings what concerns the rows that were pushed before (`port.ts`), and the graph is what it would be over those alone.
  * A fault here (an operator's bug, memory, a deadline) is this view's alone: `dataflow.ts` marks it and never runs it again. Promises: I-1, I-7, I-8.
  */
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import { Arrangement } from '../arrangement/arrangement.ts';
 import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
-import { DeltaBlock } from '../arrangement/delta-block.ts';
+import { BLOCK_BYTES_MAX, DeltaBlock, tooLarge } from '../arrangement/delta-block.ts';
 import type { Column } from '../../values/type.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
-import type { JoinSide } from '../operators/join-side.ts';
-import type { RowSource } from '../tuple-source.ts';
 import { ErrorSet } from './error-set.ts';
-
-/** Where a node's input rows are found when it runs. */
-export interface Stream {
-  readonly block: DeltaBlock;
-  readonly layout: RowLayout;
-  /** Scan occurrences, and base tables, that it depends on. */
-  readonly ports: ReadonlySet<Port>;
-  readonly tables: ReadonlySet<string>;
-  /** Its operator puts out each row at most once, weight ≠ 0. */
-  readonly consolidated?: boolean;
-}
-
-/** One occurrence of a scan. */
-export class Port implements Stream {
-  readonly object: string;
-  readonly layout: RowLayout;
-  readonly ports: ReadonlySet<Port>;
-  readonly tables: ReadonlySet<string>;
-  /** All rows, for hydration. */
-  readonly source: RowSource;
-  block: DeltaBlock;
-  /** The shared join side that reads it, if one does. */
-  side: JoinSide | null = null;
-  readonly #live: DeltaBlock;
-
-  constructor(object: string, source: RowSource, live: DeltaBlock, tables: ReadonlySet<string>) {
-    this.object = object;
-    this.source = source;
-    this.layout = live.layout;
-    this.#live = live;
-    this.block = live;
-    this.tables = tables;
-    this.ports = new Set([this]);
-  }
-
-  feed(block: DeltaBlock | null): void {
-    this.block = block ?? this.#live;
-  }
-}
+import type { Pieces } from './pieces.ts';
+import type { Port, Stream } from './port.ts';
 
 export interface GraphNode {
   readonly output: DeltaBlock;
@@ -68,6 +30,9 @@ export interface GraphNode {
   run(live: boolean): void;
   stateBytes(): number;
 }
+
+/** What so many rows of a scan may grow to on their way, `BLOCK_BYTES_MAX` at most. */
+const WEIGHED_ROWS = 8_192;
 
 /** Whoever wants every change of a view: a subscriber, an audit. */
 export class Listener {
@@ -119,6 +84,8 @@ export class ViewGraph {
   readonly #consolidate: Consolidate;
   readonly #copy: CopyFunction;
   readonly #programs = new Map<string, GraphNode[]>();
+  /** Whose rows have not all been pushed: none, once it is hydrated. */
+  #unfinished: Port[] = [];
 
   /** `key`: columns that tell its rows apart, where some do (`unique-key.ts`). */
   constructor(object: string, columns: readonly Column[], below: readonly ViewGraph[], key: readonly number[] | undefined) {
@@ -141,8 +108,10 @@ export class ViewGraph {
   }
 
   run(table: string): void {
+    for (const port of this.#unfinished) port.narrow();
     for (const node of this.#program(table)) node.run(true);
     this.#emit();
+    for (const port of this.#unfinished) port.clear();
   }
 
   /** Empties the blocks of a push; after all views have run, because views above read this one's. */
@@ -150,20 +119,36 @@ export class ViewGraph {
     for (const node of this.#program(table)) node.output.clear();
   }
 
-  /** Once, after it is built; reads `rowsMax` rows at a time. `interrupt` is asked after each piece, and throws to give up. */
-  hydrate(rowsMax: number, interrupt: () => void = () => {}): void {
-    for (const port of this.ports) {
-      port.feed(emptyBlock(port.layout));
-      if (port.side !== null) port.side.visible = false;
-    }
+  /** Once, after it is built: each turn pushes one piece. The first turn comes at once; between the others the tables may be stepped. */
+  *hydration(pieces: Pieces): Generator<void, void> {
+    this.#unfinished = [...this.ports];
+    for (const port of this.ports) port.begin();
     for (const node of this.nodes) {
       node.start?.();
       node.run(false);
     }
     this.#emit();
     for (const node of this.nodes) node.output.clear();
-    for (const port of this.ports.toReversed()) this.#hydrateFrom(port, rowsMax, interrupt);
-    for (const port of this.ports) port.feed(null);
+    for (const port of this.ports.toReversed()) {
+      const nodes = this.nodes.filter((node) => node.ports.has(port));
+      pieces.begin();
+      let rows = 0;
+      let bytes = 0;
+      do {
+        port.read(pieces.rowsMax);
+        rows += port.block.length;
+        for (const node of nodes) node.run(false);
+        // Short pieces must not hide that a join multiplies its sides: it ends with that reason, not with the machine's memory.
+        for (const { output } of nodes) bytes += 4 * output.length * output.stride;
+        if (bytes > BLOCK_BYTES_MAX) throw tooLarge();
+        if (rows >= WEIGHED_ROWS) rows = bytes = 0;
+        if (this.root.ports.has(port)) this.#emit();
+        for (const node of nodes) node.output.clear();
+        port.pushed();
+        yield;
+      } while (!port.isWhole);
+      this.#unfinished.pop();
+    }
   }
 
   listen(): Listener {
@@ -182,23 +167,6 @@ export class ViewGraph {
     for (const release of this.releases) release();
   }
 
-  #hydrateFrom(port: Port, rowsMax: number, interrupt: () => void): void {
-    const chunk = new DeltaBlock(port.layout);
-    const nodes = this.nodes.filter((node) => node.ports.has(port));
-    port.feed(chunk);
-    if (port.side !== null) port.side.visible = true;
-    let next = 0;
-    do {
-      next = port.source.read(next, rowsMax, chunk);
-      for (const node of nodes) node.run(false);
-      if (this.root.ports.has(port)) this.#emit();
-      for (const node of nodes) node.output.clear();
-      chunk.clear();
-      interrupt();
-    } while (next !== 0);
-    port.feed(emptyBlock(port.layout));
-  }
-
   #emit(): void {
     const delta = this.root.block;
     if (delta.length === 0) return;
@@ -215,8 +183,4 @@ export class ViewGraph {
     }
     return program;
   }
-}
-
-function emptyBlock(layout: RowLayout): DeltaBlock {
-  return new DeltaBlock(layout);
 }

@@ -20,8 +20,8 @@ export interface JoinSide {
   readonly filter: PredicateFunction | null;
   /** Shared sides of which this join does not read all: changes of the rest. */
   readonly unread: UnreadChanges | null;
-  /** False while a new join is being hydrated and this side's rows have not been brought yet: then a shared arrangement counts as empty. */
-  visible: boolean;
+  /** Of a shared arrangement, rows with ids below have been brought to this join; the others count as not there. Infinity once it is hydrated. */
+  limit: number;
 }
 
 const silent = { add: (): void => {} };

@@ -34,13 +34,18 @@ export class InnerJoin implements Operator {
 
   step(port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
     const [side, other, probe] = port === 0 ? [this.#left, this.#right, this.#intoRight] : [this.#right, this.#left, this.#intoLeft];
-    if (other.visible) {
+    if (other.limit > 0) {
       const { memory } = other.arrangement;
       const wanted = this.#filter.rows(side, input);
-      probe.run(input, side.unread === null ? wanted : side.unread.leaveOut(input, wanted), (n) => {
-        if (port === 0) this.#pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, n, output, errors);
-        else this.#pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, n, output, errors);
-      });
+      probe.run(
+        input,
+        side.unread === null ? wanted : side.unread.leaveOut(input, wanted),
+        (n) => {
+          if (port === 0) this.#pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, n, output, errors);
+          else this.#pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, n, output, errors);
+        },
+        other.limit,
+      );
     }
     if (!side.shared) side.arrangement.apply(input);
   }

@@ -10,6 +10,7 @@
  */
 import { multiplicity } from '../fault.ts';
 import type { ErrorSink } from '../../values/space.ts';
+import type { Arrangement } from '../arrangement/arrangement.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import { Probe } from '../arrangement/probe.ts';
 import type { BlockFunction, PredicateFunction } from '../expression/contract.ts';
@@ -60,9 +61,9 @@ export class LeftJoin implements Operator {
     else this.#stepRight(input, output, errors);
   }
 
-  /** The left delta stepped last has been applied to the left arrangement (own sides: done by `step`). Notes m under the rows' ids. */
-  settle(delta: DeltaBlock): void {
-    const { ids, before, memory } = this.#left.arrangement;
+  /** The left delta stepped last has been applied to the left arrangement (own sides: done by `step`), where its rows met these. Notes m under their ids. */
+  settle(delta: DeltaBlock, { ids, before }: Pick<Arrangement, 'ids' | 'before'>): void {
+    const { memory } = this.#left.arrangement;
     this.#matches = grown(this.#matches, memory.idEnd);
     this.#stamps = grown(this.#stamps, memory.idEnd);
     for (let i = 0; i < delta.length; i++) {
@@ -80,17 +81,18 @@ export class LeftJoin implements Operator {
     const counts = this.#counts;
     counts.fill(0, 0, n);
     const pass = this.#filter.rows(this.#left, input);
-    if (this.#right.visible) {
+    if (this.#right.limit > 0) {
       const probe = this.#intoRight;
       const { memory } = this.#right.arrangement;
-      probe.run(input, pass, (pairs) => {
+      const visit = (pairs: number): void => {
         const matching = this.#matching(probe, input, memory, true, pairs, errors);
         for (let k = 0; k < matching; k++) {
           const i = probe.delta[k]!;
           counts[i] = multiplicity(counts[i]! + memory.weight(probe.ids[k]!));
         }
         this.#functions.pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, matching, output, errors);
-      });
+      };
+      probe.run(input, pass, visit, this.#right.limit);
     }
     let alone = 0;
     for (let i = 0; i < n; i++) {
@@ -104,21 +106,20 @@ export class LeftJoin implements Operator {
     if (alone > 0) this.#functions.padded(input, this.#rows, input, this.#rows, this.#weights, alone, output, errors);
     if (!this.#left.shared) {
       this.#left.arrangement.apply(input);
-      this.settle(input);
+      this.settle(input, this.#left.arrangement);
     }
   }
 
   #stepRight(input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
     const left = this.#left.arrangement;
     const { memory } = left;
-    if (this.#left.visible && left.count > 0) {
+    if (this.#left.limit > 0 && left.count > 0) {
       this.#matches = grown(this.#matches, memory.idEnd);
       this.#stamps = grown(this.#stamps, memory.idEnd);
       const stamp = ++this.#stamp;
       let touched = 0;
       const probe = this.#intoLeft;
-      const wanted = this.#filter.rows(this.#right, input);
-      probe.run(input, this.#right.unread === null ? wanted : this.#right.unread.leaveOut(input, wanted), (pairs) => {
+      const visit = (pairs: number): void => {
         const matching = this.#matching(probe, memory, input, false, pairs, errors);
         for (let k = 0; k < matching; k++) {
           const id = probe.ids[k]!;
@@ -133,7 +134,10 @@ export class LeftJoin implements Operator {
           this.#matches[id] = multiplicity(was + input.weights[probe.delta[k]!]!);
         }
         this.#functions.pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, matching, output, errors);
-      });
+      };
+      const wanted = this.#filter.rows(this.#right, input);
+      const { unread } = this.#right;
+      probe.run(input, unread === null ? wanted : unread.leaveOut(input, wanted), visit, this.#left.limit);
       this.#emitCrossings(touched, output, errors);
     }
     if (!this.#right.shared) this.#right.arrangement.apply(input);
@@ -172,15 +176,7 @@ export class LeftJoin implements Operator {
     matches(a, rowsA, b, rowsB, probe.weights, pairs, this.#pass, errors);
     let kept = 0;
     for (let k = 0; k < pairs; k++) {
-      if (this.#pass[k] === 0) continue;
-      if (kept !== k) {
-        probe.delta[kept] = probe.delta[k]!;
-        probe.deltaRows[kept] = probe.deltaRows[k]!;
-        probe.ids[kept] = probe.ids[k]!;
-        probe.rows[kept] = probe.rows[k]!;
-        probe.weights[kept] = probe.weights[k]!;
-      }
-      kept++;
+      if (this.#pass[k] !== 0) probe.move(k, kept++);
     }
     return kept;
   }

@@ -143,7 +143,7 @@ function union(choices: Choices, ...inputs: readonly Plan[]): Plan {
   return { op: 'union', inputs: mapped, columns: shape };
 }
 
-function join(choices: Choices, left: Plan, right: Plan): Plan {
+export function join(choices: Choices, left: Plan, right: Plan): Plan {
   const leftKeys: Expression[] = [];
   const rightKeys: Expression[] = [];
   for (let i = choices.of([1, 1, 2, 1, 0, 2]); i > 0; i--) {

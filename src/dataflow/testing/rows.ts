@@ -2,6 +2,7 @@
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Arrangement } from '../arrangement/arrangement.ts';
 import { compileFormat, compileParse } from '../expression/rows.ts';
+import type { Dataflow } from '../dataflow.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import { storageOf, type Column, type PgType } from '../../values/type.ts';
 
@@ -56,6 +57,18 @@ export function bagOf(arrangement: Arrangement): Bag {
   const bag: Bag = new Map();
   arrangement.forEach((_, row, weight) => add(bag, format(arrangement.memory, row), weight));
   return bag;
+}
+
+export function bagOfRows(rows: readonly Row[]): Bag {
+  const bag: Bag = new Map();
+  for (const row of rows) add(bag, row, 1);
+  return bag;
+}
+
+/** What a view shows: its rows, and its errors. */
+export function state(flow: Dataflow, view: string): unknown {
+  const errors = flow.errors(view).map(({ sqlstate, message, count }): [string, number] => [sqlstate + message, count]);
+  return { rows: sorted(bagOf(flow.output(view))), errors: sorted(new Map(errors)) };
 }
 
 export function sorted(bag: Bag): [string, number][] {

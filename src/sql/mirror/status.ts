@@ -78,6 +78,7 @@ export const STATUS_RELATIONS = [
       error_rows: 'int8',
       hydrated_at: 'timestamptz',
       hydration_ms: 'float8',
+      hydration_slice_ms: 'float8',
       state_bytes: 'int8',
       definition: 'text',
     },

@@ -34,7 +34,7 @@ function recorder(seen: string[]): LogVisitor {
   };
 }
 
-function walked(disk: SimulatedDisk, from: number | Cut, to: number): { seen: string[]; cut: Cut } {
+function walked(disk: SimulatedDisk, from: number | Cut, to: number | Cut): { seen: string[]; cut: Cut } {
   const seen: string[] = [];
   const reader = new LogReader(disk, DIRECTORY);
   const cut = walk(reader, from, to, recorder(seen));
@@ -53,6 +53,17 @@ describe('the log', () => {
       seen: ['begin 10', 'a', 'b', 'commit 11', 'progress 11', 'begin 20', 'c', 'commit 21'],
       cut: cutAt(end),
     });
+  });
+
+  test('a walk to a place inside a record sees what ends there, though it began in the record before', () => {
+    const disk = new SimulatedDisk();
+    const writer = LogWriter.open(disk, DIRECTORY);
+    writer.appendWal([begin(10n), payload('a')]);
+    const end = writer.appendWal([payload('b'), commit(10n), begin(20n), payload('c')]);
+    const { seen, cut } = walked(disk, 0, end);
+    expect(seen).toEqual(['begin 10', 'a', 'b', 'commit 11']);
+    expect(cut.skip).toBeGreaterThan(0);
+    expect(walked(disk, 0, cut)).toEqual({ seen, cut });
   });
 
   test('a transaction may span records and segments', () => {

@@ -43,6 +43,10 @@ export function cutAt(offset: number): Cut {
   return { offset, skip: 0 };
 }
 
+export function isBefore(a: Cut, b: Cut): boolean {
+  return a.offset < b.offset || (a.offset === b.offset && a.skip < b.skip);
+}
+
 export function sameCut(a: Cut, b: Cut): boolean {
   return a.offset === b.offset && a.skip === b.skip;
 }
@@ -67,7 +71,8 @@ export function walk(reader: LogReader, from: number | Cut, to: number | Cut, vi
   const begin = typeof from === 'number' ? cutAt(from) : from;
   const until = typeof to === 'number' ? cutAt(to) : to;
   const bytesMax = options.bytesMax ?? Infinity;
-  const knownTo = Math.max(options.knownTo ?? 0, until.offset);
+  // With the record that `to` lies in: it may hold the Commit of a transaction that began in an earlier one.
+  const knownTo = Math.max(options.knownTo ?? 0, until.skip > 0 ? until.offset + 1 : until.offset);
   const cursor = new WalCursor();
   let { transaction } = begin;
   let skip = begin.skip;
