@@ -2,6 +2,8 @@
  * Where collected changes lie: keys and tuples in large chunks, numbers in flat arrays, sorted by key and age through an index. No object an entry.
  * Filled by `changes.ts`, read by the merge. Memory grows with what is added; the fold bounds that by the length of log it takes in (I-6).
  */
+import { OID_BYTES } from './tuple.ts';
+
 const CHUNK_BYTES = 4 << 20;
 const FIRST_CAPACITY = 1024;
 
@@ -109,6 +111,19 @@ export class Arena {
       this.#lows[a]! - this.#lows[b]! ||
       (this.keyLengths[a]! <= 16 && this.keyLengths[b]! <= 16 ? this.keyLengths[a]! - this.keyLengths[b]! : this.#compareWhole(a, b))
     );
+  }
+
+  /** Above 0 where the entry's key, without the OID, comes behind `key[from, to)`. */
+  compareKey(entry: number, key: Uint8Array, from: number, to: number): number {
+    const chunk = this.chunk(entry);
+    const at = this.#offsets[entry]! + OID_BYTES;
+    const length = this.keyLengths[entry]! - OID_BYTES;
+    const shorter = Math.min(length, to - from);
+    for (let i = 0; i < shorter; i++) {
+      const difference = chunk[at + i]! - key[from + i]!;
+      if (difference !== 0) return difference;
+    }
+    return length - (to - from);
   }
 
   #compareWhole(a: number, b: number): number {
