@@ -2,23 +2,24 @@
  * The first copy of tables at one exported snapshot: rows in the very bytes that the stream would have had for them (TupleData). Keeps I-1: one transaction reads
  * all tables, by the columns that the publication sends, and a table that is not as expected is refused before a row is read. Memory: one chunk (I-6).
  */
+import { assert } from '../../base/assert.ts';
 import type { MillraceError } from '../../base/errors.ts';
 import { millraceError } from '../../base/errors.ts';
 import { ident, literal, qualified } from '../../base/ident.ts';
-import { to as copyTo } from 'pg-copy-streams';
 import { ByteWriter } from '../../wire/bytes.ts';
-import { copyTextToTuples } from '../../wire/copy-text.ts';
+import { copyLineToTuple } from '../../wire/copy-text.ts';
 import { readPublishedTables, refusalOf, type PublishedTable } from '../catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../connection/connect.ts';
 import type { ConnectionParameters } from '../connection/parameters.ts';
 import type { UpstreamTable } from '../table.ts';
+import { CopyOut } from './copy-out.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const LINE_FEED = 0x0a;
 
 export interface CopyTarget {
-  /** Whole rows; valid during the call. May return a promise to hold the copy back. */
-  rows(tuples: Uint8Array, count: number): void | Promise<void>;
+  /** Whole rows; valid during the call. What it throws ends the copy, and the connection. */
+  rows(tuples: Uint8Array, count: number): void;
 }
 
 export class Snapshot {
@@ -65,35 +66,33 @@ export class Snapshot {
   /** Returns the number of rows. */
   async copy(table: UpstreamTable, target: CopyTarget): Promise<number> {
     const out = new ByteWriter(CHUNK_BYTES * 2);
+    const columnCount = table.columns.length;
     const columns = table.columns.map((column) => ident(column.name)).join(', ');
     let total = 0;
     let pending = 0;
-    // Pieces of a line whose end has not come yet: joined once, however many they are.
-    let rest: Buffer[] = [];
+    const flush = (): void => {
+      if (pending > 0) target.rows(out.view(), pending);
+      out.reset();
+      pending = 0;
+    };
     try {
       // A partitioned table's rows are in its parts; an ordinary parent's children are published, and copied, as tables of their own.
       const [row] = await this.#connection.query('SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1', [table.oid]);
       const only = row?.['relkind'] === 'p' ? '' : 'ONLY ';
-      const stream = this.#connection.client.query(
-        copyTo(`COPY (SELECT ${columns} FROM ${only}${qualified(table.schema, table.name)}) TO STDOUT`, { highWaterMark: CHUNK_BYTES }),
+      const copy = new CopyOut(
+        `COPY (SELECT ${columns} FROM ${only}${qualified(table.schema, table.name)}) TO STDOUT`,
+        (bytes, start, end) => {
+          assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
+          copyLineToTuple(bytes, start, end, columnCount, out);
+          total++;
+          pending++;
+          if (out.length >= CHUNK_BYTES) flush();
+        },
       );
-      for await (const piece of stream as AsyncIterable<Buffer>) {
-        if (!piece.includes(LINE_FEED)) {
-          rest.push(piece);
-          continue;
-        }
-        const bytes = rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
-        const { end, rows } = copyTextToTuples(bytes, 0, bytes.length, table.columns.length, out);
-        rest = end === bytes.length ? [] : [bytes.subarray(end)];
-        total += rows;
-        pending += rows;
-        if (out.length >= CHUNK_BYTES) {
-          await target.rows(out.view(), pending);
-          out.reset();
-          pending = 0;
-        }
-      }
-      if (pending > 0) await target.rows(out.view(), pending);
+      this.#connection.client.query(copy);
+      const counted = await copy.finished;
+      assert(counted === total, `the server copied ${counted} rows, ${total} came`);
+      flush();
       return total;
     } catch (error) {
       throw this.#failure(error, table);
