@@ -29,6 +29,7 @@ export class CopyOut implements Submittable {
   readonly #text: string;
   readonly #sink: RowSink;
   readonly #settle = Promise.withResolvers<number>();
+  #rows = 0;
   #socket: Socket | undefined;
   #pgListener: DataListener | undefined;
   readonly #listener = (piece: Buffer): void => this.#received(piece);
@@ -61,11 +62,11 @@ export class CopyOut implements Submittable {
   handleCommandComplete(message: { readonly text: string }): void {
     const count = /^COPY (\d+)$/.exec(message.text);
     assert(count !== null, `COPY ended with ${message.text}`);
-    this.#settle.resolve(Number(count[1]));
+    this.#rows = Number(count[1]);
   }
 
   handleReadyForQuery(): void {
-    // Errors and ends have settled it already.
+    this.#settle.resolve(this.#rows);
   }
 
   #received(piece: Buffer): void {

@@ -22,8 +22,27 @@ export interface CopyTarget {
   rows(tuples: Uint8Array, count: number): void;
 }
 
+/** What one statement copies: the table, or its rows in blocks [from, to) of its file. */
+export interface CopyPart {
+  /** An ordinary parent's children are copied as tables of their own; a partitioned table's rows are in its parts. */
+  readonly only: boolean;
+  /** Absent: from the first, to the last and whatever was appended behind it. */
+  readonly from?: number;
+  readonly to?: number;
+}
+
+export interface CopyPlan {
+  /** See `PublishedTable`. */
+  readonly membership: string;
+  readonly parts: readonly CopyPart[];
+}
+
+/** Below Postgres 14 a range of blocks is no cheaper to read than the whole table. */
+const TID_RANGE_VERSION = 140_000;
+
 export class Snapshot {
   readonly #connection: UpstreamConnection;
+  readonly #out = new ByteWriter(CHUNK_BYTES * 2);
 
   private constructor(connection: UpstreamConnection) {
     this.#connection = connection;
@@ -47,25 +66,63 @@ export class Snapshot {
     }
   }
 
-  /** The table as it is in this snapshot must be the one that was planned for: its columns, its key, its name. */
-  async verify(publication: string, table: UpstreamTable): Promise<PublishedTable> {
-    let found: PublishedTable | undefined;
+  /**
+   * How to copy the table: in parts of so many blocks where that is cheap. The table as it is in this snapshot must be the one that was planned for: its columns,
+   * its key, its name. Parts may be read in any order, by any connection on the snapshot, as long as this one stays open: it holds the lock that keeps rows where
+   * they are.
+   */
+  async plan(publication: string, table: UpstreamTable, partBlocks: number): Promise<CopyPlan> {
+    const { membership } = await this.#verify(publication, table);
     try {
-      [found] = await readPublishedTables(this.#connection, publication, [table.oid]);
+      const [facts] = await this.#connection.query(
+        `SELECT c.relkind, CASE WHEN c.relkind = 'r' AND a.amname = 'heap' THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS blocks
+           FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1`,
+        [table.oid],
+      );
+      const only = facts?.['relkind'] !== 'p';
+      const blocks = this.#connection.versionNum < TID_RANGE_VERSION ? 0 : Number(facts?.['blocks'] ?? 0);
+      if (blocks <= partBlocks) return { membership, parts: [{ only }] };
+      await this.#connection.query(`LOCK TABLE ONLY ${qualified(table.schema, table.name)} IN ACCESS SHARE MODE`);
+      const parts: CopyPart[] = [{ only, to: partBlocks }];
+      for (let from = partBlocks; from < blocks; from += partBlocks)
+        parts.push(from + partBlocks < blocks ? { only, from, to: from + partBlocks } : { only, from });
+      return { membership, parts };
     } catch (error) {
-      throw this.#connection.failure(error, { doing: 'reading the catalog in the snapshot', publication });
+      throw this.#failure(error, table);
     }
-    const named = { schema: table.schema, table: table.name, publication };
-    if (found === undefined) throw millraceError('TABLE_NOT_PUBLISHED', named);
-    const refusal = refusalOf(found, publication, this.#connection.parameters.user);
-    if (refusal !== undefined) throw refusal;
-    if (shape(found.table) !== shape(table)) throw millraceError('UPSTREAM_TABLE_CHANGED', named);
-    return found;
+  }
+
+  /** Connections that the server would still grant us, were nobody else to come. */
+  async spareConnections(): Promise<number> {
+    try {
+      const [row] = await this.#connection.query(
+        `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           - (SELECT count(*) FROM pg_catalog.pg_stat_activity) AS spare`,
+      );
+      return Number(row?.['spare'] ?? 0);
+    } catch (error) {
+      throw this.#connection.failure(error, { doing: 'reading the settings in the snapshot' });
+    }
+  }
+
+  /** Runs `read`; when it fails for a reason of its own, the transaction and its locks go on as before. */
+  async guarded<T>(read: () => Promise<T>): Promise<T> {
+    await this.#statement('SAVEPOINT millrace');
+    try {
+      return await read();
+    } catch (error) {
+      if (this.#connection.lost === undefined) await this.#statement('ROLLBACK TO SAVEPOINT millrace').catch(() => undefined);
+      throw error;
+    } finally {
+      if (this.#connection.lost === undefined) await this.#statement('RELEASE SAVEPOINT millrace').catch(() => undefined);
+    }
   }
 
   /** Returns the number of rows. */
-  async copy(table: UpstreamTable, target: CopyTarget): Promise<number> {
-    const out = new ByteWriter(CHUNK_BYTES * 2);
+  async copy(table: UpstreamTable, part: CopyPart, target: CopyTarget): Promise<number> {
+    const out = this.#out;
+    out.reset();
     const columnCount = table.columns.length;
     const columns = table.columns.map((column) => ident(column.name)).join(', ');
     let total = 0;
@@ -76,19 +133,14 @@ export class Snapshot {
       pending = 0;
     };
     try {
-      // A partitioned table's rows are in its parts; an ordinary parent's children are published, and copied, as tables of their own.
-      const [row] = await this.#connection.query('SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1', [table.oid]);
-      const only = row?.['relkind'] === 'p' ? '' : 'ONLY ';
-      const copy = new CopyOut(
-        `COPY (SELECT ${columns} FROM ${only}${qualified(table.schema, table.name)}) TO STDOUT`,
-        (bytes, start, end) => {
-          assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
-          copyLineToTuple(bytes, start, end, columnCount, out);
-          total++;
-          pending++;
-          if (out.length >= CHUNK_BYTES) flush();
-        },
-      );
+      const from = `${part.only ? 'ONLY ' : ''}${qualified(table.schema, table.name)}`;
+      const copy = new CopyOut(`COPY (SELECT ${columns} FROM ${from}${blockRange(part)}) TO STDOUT`, (bytes, start, end) => {
+        assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
+        copyLineToTuple(bytes, start, end, columnCount, out);
+        total++;
+        pending++;
+        if (out.length >= CHUNK_BYTES) flush();
+      });
       this.#connection.client.query(copy);
       const counted = await copy.finished;
       assert(counted === total, `the server copied ${counted} rows, ${total} came`);
@@ -108,9 +160,39 @@ export class Snapshot {
     this.#connection.destroy();
   }
 
+  async #statement(text: string): Promise<void> {
+    try {
+      await this.#connection.query(text);
+    } catch (error) {
+      throw this.#connection.failure(error, { doing: 'reading the snapshot' });
+    }
+  }
+
+  async #verify(publication: string, table: UpstreamTable): Promise<PublishedTable> {
+    let found: PublishedTable | undefined;
+    try {
+      [found] = await readPublishedTables(this.#connection, publication, [table.oid]);
+    } catch (error) {
+      throw this.#connection.failure(error, { doing: 'reading the catalog in the snapshot', publication });
+    }
+    const named = { schema: table.schema, table: table.name, publication };
+    if (found === undefined) throw millraceError('TABLE_NOT_PUBLISHED', named);
+    const refusal = refusalOf(found, publication, this.#connection.parameters.user);
+    if (refusal !== undefined) throw refusal;
+    if (shape(found.table) !== shape(table)) throw millraceError('UPSTREAM_TABLE_CHANGED', named);
+    return found;
+  }
+
   #failure(error: unknown, table: UpstreamTable): MillraceError {
     return this.#connection.failure(error, { doing: `copying ${qualified(table.schema, table.name)}`, table });
   }
+}
+
+function blockRange({ from, to }: CopyPart): string {
+  const bounds: string[] = [];
+  if (from !== undefined) bounds.push(`ctid >= '(${from},0)'::tid`);
+  if (to !== undefined) bounds.push(`ctid < '(${to},0)'::tid`);
+  return bounds.length === 0 ? '' : ` WHERE ${bounds.join(' AND ')}`;
 }
 
 /** What must not differ between plan and snapshot. Comments may. */
