@@ -79,14 +79,15 @@ export class BlockMerge {
     const entry = arena.order[from]!;
     const op = arena.ops[entry]!;
     const to = arena.runEnd(from);
-    const key = arena.chunk(entry);
-    const tupleAt = arena.tupleAt(entry);
-    const keyAt = tupleAt - arena.keyLengths[entry]! + OID_BYTES;
+    const key = arena.keyChunk(entry);
+    const keyAt = arena.keyAt(entry) + OID_BYTES;
+    const keyEnd = keyAt - OID_BYTES + arena.keyLengths[entry]!;
     let contradiction: string | undefined;
     if (to === from + 1 && (op === change.insert || op === change.update)) {
       if (op === change.insert && isThere) contradiction = CONTRADICTION.insertOfPresent;
       if (op === change.update && !isThere) contradiction = CONTRADICTION.changeOfAbsent;
-      this.#writer.add(key, keyAt, tupleAt, arena.shapes[entry]!, key, tupleAt, tupleAt + arena.tupleLengths[entry]!);
+      const tupleAt = arena.tupleAt(entry);
+      this.#writer.add(key, keyAt, keyEnd, arena.shapes[entry]!, arena.tupleChunk(entry), tupleAt, tupleAt + arena.tupleLengths[entry]!);
     } else {
       const reader = this.#reader;
       const merged = mergeRun(changes, from, to, () =>
@@ -97,7 +98,7 @@ export class BlockMerge {
       ({ contradiction } = merged);
       if (merged.wasThere === true && !isThere) contradiction ??= CONTRADICTION.changeOfAbsent;
       if (merged.wasThere === false && isThere) contradiction ??= CONTRADICTION.insertOfPresent;
-      if (merged.value !== undefined) this.#writer.addValue(key, keyAt, tupleAt, merged.value);
+      if (merged.value !== undefined) this.#writer.addValue(key, keyAt, keyEnd, merged.value);
     }
     if (contradiction !== undefined) contradictions.set(arena.oidOf(entry), contradiction);
     return to;
