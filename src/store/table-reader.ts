@@ -28,6 +28,8 @@ export interface RowBatch {
   readonly offsets: Uint32Array;
   /** How often row `i` is there: more than 1 only in tables without a key. */
   readonly weights: Uint32Array;
+  /** With the first batch: about how many rows there are in all. */
+  readonly rowsAhead?: number;
 }
 
 /** What `readTable` needs of the fold: `FoldClient`. */
@@ -75,6 +77,8 @@ export class TableReading {
   readonly #offsets = new Uint32Array(BATCH_ROWS_MAX);
   readonly #weights = new Uint32Array(BATCH_ROWS_MAX);
   #count = 0;
+  #blocksRead = 0;
+  #isBegun = false;
 
   /** Takes the snapshot over. Throws TABLE_NOT_READABLE or TABLE_ROWS_INCONSISTENT, LOG_GONE when the log was not pinned. */
   constructor(snapshot: RowSnapshot, log: LogReader, oid: number, upTo: number | Cut) {
@@ -116,6 +120,7 @@ export class TableReading {
       const scan = this.#snapshot.scan(this.#oid);
       try {
         while (scan.next()) {
+          this.#blocksRead++;
           const changedKey = this.#changedKey(place);
           if (changedKey === undefined || endsBefore(scan.block, scan.blockLength, changedKey)) this.#whole(scan.block, scan.blockLength);
           else place = yield* this.#overlaid(Buffer.from(scan.block.subarray(0, scan.blockLength)), place);
@@ -215,12 +220,27 @@ export class TableReading {
     writeReshaped(this.#out, Buffer.from(bytes.buffer, bytes.byteOffset, end), at, map);
   }
 
+  /** Asked for the first batch: its blocks hold about as many rows as others. */
+  #rowsAhead(): number | undefined {
+    const blocks = this.#blocksRead;
+    if (this.#isBegun || blocks === 0) return undefined;
+    this.#isBegun = true;
+    return Math.round((this.#count / blocks) * this.#snapshot.blockCount(this.#oid));
+  }
+
   #isFull(): boolean {
     return this.#count >= BATCH_ROWS_MAX - BLOCK_ROWS_MAX || this.#out.length >= BATCH_BYTES_MAX;
   }
 
   #batch(): RowBatch {
-    const batch = { bytes: this.#out.view(), count: this.#count, offsets: this.#offsets, weights: this.#weights };
+    const rowsAhead = this.#rowsAhead();
+    const batch: RowBatch = {
+      bytes: this.#out.view(),
+      count: this.#count,
+      offsets: this.#offsets,
+      weights: this.#weights,
+      ...(rowsAhead === undefined ? {} : { rowsAhead }),
+    };
     this.#count = 0;
     this.#out.reset();
     return batch;

@@ -141,13 +141,14 @@ export class Arrangement {
   }
 
   /** Rows that are there before any change, decoded in their place. A counted arrangement's may repeat. Once loading began, before any index is added. */
-  load({ bytes, offsets, weights }: TupleBatch, decode: TupleDecoder, unchanged: Uint8Array): void {
+  load({ bytes, offsets, weights, rowsAhead }: TupleBatch, decode: TupleDecoder, unchanged: Uint8Array): void {
     const { memory } = this;
     const { hash, table } = this.identity;
     const hashes = this.#hashes;
     const ids = this.#entered;
     assert(this.#indexes.length === 0, 'rows are loaded before an index is made');
     memory.reserve(offsets.length);
+    if (rowsAhead !== undefined) table.reserve(rowsAhead);
     for (let from = 0; from < offsets.length; from += STAGE_ROWS) {
       const n = Math.min(STAGE_ROWS, offsets.length - from);
       let sum = 0;
