@@ -16,8 +16,8 @@ const CAPITAL_N = 0x4e;
 /** What stands behind a backslash → the byte it means; others mean themselves. */
 const UNESCAPED = new Uint8Array(256).map((_, byte) => ({ 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11 })[byte] ?? byte);
 
-/** So many bytes of a value are copied one by one; then the rest of it is found and copied at once. */
-const LOOP_BYTES = 32;
+/** So many bytes of a value (a uuid has 36) are copied one by one; then the rest of it is found and copied at once. */
+const LOOP_BYTES = 64;
 
 /** Appends the row whose line is bytes[start, lineEnd). */
 export function copyLineToTuple(bytes: Uint8Array, start: number, lineEnd: number, columnCount: number, out: ByteWriter): void {

@@ -46,10 +46,12 @@ export class BlockMerge {
     let next = place.next;
     let at = from;
     let keys = 0;
+    let touchedTo = from;
     for (;;) {
       reader.open(block, block.length);
       let isOpen = reader.next();
       for (; at < order.length && keys < keysMax; keys++) {
+        if (at >= touchedTo) touchedTo = arena.touch(at);
         const entry = order[at]!;
         if (arena.oidOf(entry) !== oid || (next !== undefined && arena.compareKey(entry, next, OID_BYTES, next.length) >= 0)) break;
         const start = reader.entryStart;
