@@ -29,6 +29,7 @@ interface Copied {
 }
 
 interface CopiedOptions {
+  readonly logBytesMax?: number;
   readonly database?: string;
   /** A table that Postgres itself cannot read. */
   readonly unreadable?: string;
@@ -40,7 +41,7 @@ interface CopiedOptions {
 async function copied(
   pg: TestPostgres,
   partBlocks: number,
-  { database = 'parts', unreadable, meanwhile }: CopiedOptions = {},
+  { database = 'parts', unreadable, meanwhile, logBytesMax = Infinity }: CopiedOptions = {},
 ): Promise<Copied & { expected: Map<string, string[]> }> {
   const url = pg.url(undefined, database);
   const parameters = parseConnectionString(url);
@@ -48,6 +49,7 @@ async function copied(
   const disk = new SimulatedDisk();
   const writer = LogWriter.open(disk, '/log', {});
   for (const table of tables) writer.appendTable(table);
+  disk.capacityBytes = logBytesMax;
   const making = await connectForSlot(parameters, 'bootstrap', undefined);
   const slot = await createSlot(making, 'millrace_parts', 'temporary');
   const expected = new Map<string, string[]>();
@@ -67,10 +69,7 @@ async function copied(
   const done = new AbortController();
   const watching = (async () => {
     while (!done.signal.aborted) {
-      const [row] = await pg.query<{ n: number }>(
-        `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'millrace snapshot'`,
-      );
-      connections = Math.max(connections, row!.n);
+      connections = Math.max(connections, await snapshotConnections(pg));
     }
   })();
   try {
@@ -105,6 +104,13 @@ async function copied(
   });
   for (const list of rows.values()) list.sort();
   return { rows, refused, expected, connections };
+}
+
+async function snapshotConnections(pg: TestPostgres): Promise<number> {
+  const [row] = await pg.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'millrace snapshot'`,
+  );
+  return row!.n;
 }
 
 const table = fc.record({
@@ -190,6 +196,11 @@ describe('what may go wrong', () => {
     } finally {
       for (const client of clients) await client.end();
     }
+  });
+
+  test('a disk that fills up ends the attempt, with that reason', async () => {
+    await expect(copied(pg, 16, { logBytesMax: 3_000_000 })).rejects.toMatchObject({ code: 'LOG_DISK_FULL' });
+    await expect.poll(() => snapshotConnections(pg)).toBe(0);
   });
 
   test('a part that fails takes its table, and nothing else', async () => {

@@ -24,8 +24,10 @@ export type RowSink = (bytes: Uint8Array, start: number, end: number) => void;
 type DataListener = (bytes: Buffer) => void;
 
 export class CopyOut implements Submittable {
-  /** Resolves with the number of rows that the server counted. After a rejection the connection is of no more use. */
+  /** Resolves with the number of rows that the server counted. */
   readonly finished: Promise<number>;
+  /** The sink threw: the connection is of no more use. */
+  isAbandoned = false;
   readonly #text: string;
   readonly #sink: RowSink;
   readonly #settle = Promise.withResolvers<number>();
@@ -87,8 +89,11 @@ export class CopyOut implements Submittable {
         this.#restBytes = bytes.length - at;
       }
     } catch (error) {
+      // Whoever waits ends the connection: it is in the middle of an answer that nobody reads.
+      this.isAbandoned = true;
+      this.#socket!.off('data', this.#listener);
+      this.#socket!.pause();
       this.#settle.reject(error);
-      this.#socket!.destroy();
     }
   }
 

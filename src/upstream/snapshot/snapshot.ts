@@ -132,22 +132,25 @@ export class Snapshot {
       out.reset();
       pending = 0;
     };
+    const from = `${part.only ? 'ONLY ' : ''}${qualified(table.schema, table.name)}`;
+    const copy = new CopyOut(`COPY (SELECT ${columns} FROM ${from}${blockRange(part)}) TO STDOUT`, (bytes, start, end) => {
+      assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
+      copyLineToTuple(bytes, start, end, columnCount, out);
+      total++;
+      pending++;
+      if (out.length >= CHUNK_BYTES) flush();
+    });
     try {
-      const from = `${part.only ? 'ONLY ' : ''}${qualified(table.schema, table.name)}`;
-      const copy = new CopyOut(`COPY (SELECT ${columns} FROM ${from}${blockRange(part)}) TO STDOUT`, (bytes, start, end) => {
-        assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
-        copyLineToTuple(bytes, start, end, columnCount, out);
-        total++;
-        pending++;
-        if (out.length >= CHUNK_BYTES) flush();
-      });
       this.#connection.client.query(copy);
       const counted = await copy.finished;
       assert(counted === total, `the server copied ${counted} rows, ${total} came`);
       flush();
       return total;
     } catch (error) {
-      throw this.#failure(error, table);
+      const failure = this.#failure(error, table);
+      // Only now: a connection that is lost is taken for the reason of whatever fails on it.
+      if (copy.isAbandoned) this.destroy();
+      throw failure;
     }
   }
 
