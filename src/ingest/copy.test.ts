@@ -29,6 +29,7 @@ interface Copied {
 }
 
 interface CopiedOptions {
+  readonly user?: string;
   readonly logBytesMax?: number;
   readonly database?: string;
   /** A table that Postgres itself cannot read. */
@@ -41,9 +42,9 @@ interface CopiedOptions {
 async function copied(
   pg: TestPostgres,
   partBlocks: number,
-  { database = 'parts', unreadable, meanwhile, logBytesMax = Infinity }: CopiedOptions = {},
+  { database = 'parts', unreadable, meanwhile, user, logBytesMax = Infinity }: CopiedOptions = {},
 ): Promise<Copied & { expected: Map<string, string[]> }> {
-  const url = pg.url(undefined, database);
+  const url = pg.url(user, database);
   const parameters = parseConnectionString(url);
   const tables = (await readUpstreamCatalog(parameters, 'mz_source')).tables.map(({ table: found }) => found);
   const disk = new SimulatedDisk();
@@ -195,6 +196,36 @@ describe('what may go wrong', () => {
       expect(connections).toBe(1);
     } finally {
       for (const client of clients) await client.end();
+    }
+  });
+
+  test('a role that may read the published columns alone copies in parts, too', async () => {
+    await pg.query('CREATE DATABASE columns');
+    await pg.query(
+      `CREATE TABLE part (id int PRIMARY KEY, t text, hidden text); INSERT INTO part SELECT i, repeat('x', 300), 'h' FROM generate_series(1, 2000) i;
+       CREATE PUBLICATION mz_source FOR TABLE part (id, t); CREATE ROLE reader LOGIN REPLICATION PASSWORD 'reader'; GRANT SELECT (id, t) ON part TO reader`,
+      undefined,
+      'columns',
+    );
+    const { rows, refused, expected } = await copied(pg, 16, { database: 'columns', user: 'reader' });
+    expect([...refused]).toEqual([]);
+    expect(rows).toEqual(expected);
+    expect(rows.get('part')).toHaveLength(2000);
+  });
+
+  test('while parts are read, nobody moves the rows', async () => {
+    const rewriting = await pg.connect('parts');
+    try {
+      let rewritten: Promise<unknown> | undefined;
+      const { rows, expected } = await copied(pg, 16, {
+        meanwhile: () => {
+          rewritten = rewriting.query('VACUUM FULL a');
+        },
+      });
+      await rewritten;
+      expect(rows).toEqual(expected);
+    } finally {
+      await rewriting.end();
     }
   });
 

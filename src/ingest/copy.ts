@@ -55,20 +55,33 @@ export async function copyTables(writer: LogWriter, request: CopyRequest, events
   await new TableCopies(writer, request, events).run();
 }
 
+/** Whoever waits to change a table waits until its parts are read; a connection that then comes to help would wait behind him. */
+const JOIN_TIMEOUT_MS = 1_000;
+
 /** A table whose copy has begun. */
 interface Begun {
   readonly table: UpstreamTable;
   readonly membership: string;
-  /** Parts that nobody reads yet, and those that are not done. */
+  /** Parts that nobody reads yet. */
   readonly waiting: CopyPart[];
+  /** Parts that are not done, those among them. */
   undone: number;
   rows: number;
   failure: MillraceError | undefined;
 }
 
+/** A connection that reads. */
+interface Reader {
+  readonly snapshot: Snapshot;
+  /** Tables that it holds locked. */
+  readonly holds: Set<Begun>;
+  /** Tables that it could not lock. */
+  readonly leaves: Set<Begun>;
+}
+
 /**
- * A few connections on one snapshot, each taking what is to be read next: a part of a table that has begun, else the next table. All end together, so that the locks of
- * every table last until all its parts are read.
+ * A few connections on one snapshot, each taking what is to be read next: a part of a table that has begun, else the next table. Whoever began a table stays until all
+ * its parts are read, so that its lock lasts; with nothing left that concerns it, a connection ends, so that nobody waits for its locks.
  */
 class TableCopies {
   readonly #writer: LogWriter;
@@ -78,10 +91,11 @@ class TableCopies {
   readonly #tables: UpstreamTable[];
   readonly #begun: Begun[] = [];
   readonly #snapshots = new Set<Snapshot>();
-  readonly #readers: Promise<void>[] = [];
-  /** Tables being planned; whoever finds nothing to read waits for them. */
+  readonly #reading: Promise<void>[] = [];
+  /** Tables being planned. */
   #planning = 0;
-  #planned = Promise.withResolvers<void>();
+  /** Wakes those who found nothing to read: a table was planned or is done, a part was given back. */
+  #changed = Promise.withResolvers<void>();
   #failure: Error | undefined;
 
   constructor(writer: LogWriter, request: CopyRequest, events: CopyEvents) {
@@ -95,33 +109,40 @@ class TableCopies {
   async run(): Promise<void> {
     const { signal } = this.#request;
     if (this.#tables.length === 0) return;
-    const abort = (): void => this.#destroy();
+    const abort = (): void => {
+      this.#destroy();
+      this.#wake();
+    };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      this.#readers.push(this.#read(await this.#open()));
+      this.#reading.push(this.#read(await this.#open()));
       // The list grows while it is waited for.
-      for (let i = 0; i < this.#readers.length; i++) await this.#readers[i];
+      for (let i = 0; i < this.#reading.length; i++) await this.#reading[i];
       signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
       signal.removeEventListener('abort', abort);
-      await Promise.all([...this.#snapshots].map((snapshot) => snapshot.close()));
     }
   }
 
   /** Never rejects: the first failure ends all. */
   async #read(snapshot: Snapshot): Promise<void> {
+    const reader: Reader = { snapshot, holds: new Set(), leaves: new Set() };
     try {
       for (;;) {
-        const next = await this.#next(snapshot);
+        const next = await this.#next(reader);
         if (next === undefined) return;
-        if (this.#readers.length < CONNECTIONS_MAX && (next.begun.waiting.length > 0 || this.#tables.length > 0))
-          this.#readers.push(this.#readBeside(snapshot));
-        await this.#copy(snapshot, next.begun, next.part);
+        if (this.#reading.length < CONNECTIONS_MAX && (next.begun.waiting.length > 0 || this.#tables.length > 0))
+          this.#reading.push(this.#readBeside(snapshot));
+        await this.#copy(reader, next.begun, next.part);
       }
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new AssertionError(String(error));
       this.#destroy();
+      this.#wake();
+    } finally {
+      await snapshot.close();
+      this.#snapshots.delete(snapshot);
     }
   }
 
@@ -145,39 +166,62 @@ class TableCopies {
     return snapshot;
   }
 
-  async #next(snapshot: Snapshot): Promise<{ begun: Begun; part: CopyPart } | undefined> {
+  async #next(reader: Reader): Promise<{ begun: Begun; part: CopyPart } | undefined> {
     for (;;) {
-      if (this.#failure !== undefined) return undefined;
+      if (this.#failure !== undefined || this.#request.signal.aborted) return undefined;
       for (const begun of this.#begun) {
-        const part = begun.waiting.shift();
+        const part = reader.leaves.has(begun) ? undefined : begun.waiting.shift();
         if (part !== undefined) return { begun, part };
       }
       const table = this.#tables.shift();
-      if (table !== undefined) await this.#begin(snapshot, table);
-      else if (this.#planning > 0) await this.#planned.promise;
+      if (table !== undefined) await this.#begin(reader, table);
+      else if (this.#planning > 0 || [...reader.holds].some(({ undone }) => undone > 0)) await this.#changed.promise;
       else return undefined;
     }
   }
 
-  async #begin(snapshot: Snapshot, table: UpstreamTable): Promise<void> {
+  /** Whether the reader holds the table locked, or can. */
+  async #joins(reader: Reader, begun: Begun): Promise<boolean> {
+    if (reader.holds.has(begun)) return true;
+    const joins = await reader.snapshot.join(begun.table, JOIN_TIMEOUT_MS);
+    (joins ? reader.holds : reader.leaves).add(begun);
+    return joins;
+  }
+
+  #giveBack(begun: Begun, part: CopyPart): void {
+    if (begun.failure === undefined) begun.waiting.unshift(part);
+    else this.#done(begun);
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async #begin(reader: Reader, table: UpstreamTable): Promise<void> {
     const { publication, partBlocks } = this.#request;
+    const { snapshot } = reader;
     this.#planning++;
     try {
       const { membership, parts } = await snapshot.guarded(() => snapshot.plan(publication, table, partBlocks ?? PART_BLOCKS));
-      this.#begun.push({ table, membership, waiting: [...parts], undone: parts.length, rows: 0, failure: undefined });
+      const begun: Begun = { table, membership, waiting: [...parts], undone: parts.length, rows: 0, failure: undefined };
+      this.#begun.push(begun);
+      reader.holds.add(begun);
       this.#events.copying(table.oid, 0);
     } catch (error) {
       this.#refuse(table, this.#ofOneTable(error));
     } finally {
       this.#planning--;
-      this.#planned.resolve();
-      this.#planned = Promise.withResolvers();
+      this.#wake();
     }
   }
 
-  async #copy(snapshot: Snapshot, begun: Begun, part: CopyPart): Promise<void> {
+  async #copy(reader: Reader, begun: Begun, part: CopyPart): Promise<void> {
     const { table } = begun;
+    const { snapshot } = reader;
     try {
+      if (!(await this.#joins(reader, begun))) return this.#giveBack(begun, part);
       await snapshot.guarded(() =>
         snapshot.copy(table, part, {
           rows: (tuples, count) => {
@@ -195,8 +239,15 @@ class TableCopies {
       begun.undone -= begun.waiting.length;
       begun.waiting.length = 0;
     }
+    this.#done(begun);
+  }
+
+  /** One part less to read. */
+  #done(begun: Begun): void {
     if (--begun.undone > 0 || this.#failure !== undefined) return;
+    const { table } = begun;
     this.#begun.splice(this.#begun.indexOf(begun), 1);
+    this.#wake();
     if (begun.failure !== undefined) return this.#refuse(table, begun.failure);
     this.#events.copied(table.oid, begun.rows, this.#snapshotLsn, begun.membership);
     this.#events.appended(this.#writer.appendCopied({ oid: table.oid, snapshotLsn: this.#snapshotLsn, rows: begun.rows }));

@@ -39,6 +39,7 @@ export interface CopyPlan {
 
 /** Below Postgres 14 a range of blocks is no cheaper to read than the whole table. */
 const TID_RANGE_VERSION = 140_000;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 export class Snapshot {
   readonly #connection: UpstreamConnection;
@@ -68,26 +69,41 @@ export class Snapshot {
 
   /**
    * How to copy the table: in parts of so many blocks where that is cheap. The table as it is in this snapshot must be the one that was planned for: its columns,
-   * its key, its name. Parts may be read in any order, by any connection on the snapshot, as long as this one stays open: it holds the lock that keeps rows where
-   * they are.
+   * its key, its name. Parts may be read in any order, by any connection on the snapshot that has joined, as long as this one stays open: it holds the lock that
+   * keeps rows where they are. (Where only columns may be read, `ctid` may not: then there is one part.)
    */
   async plan(publication: string, table: UpstreamTable, partBlocks: number): Promise<CopyPlan> {
     const { membership } = await this.#verify(publication, table);
     try {
       const [facts] = await this.#connection.query(
-        `SELECT c.relkind, CASE WHEN c.relkind = 'r' AND a.amname = 'heap' THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS blocks
+        `SELECT c.relkind, CASE WHEN c.relkind = 'r' AND a.amname = 'heap' AND has_table_privilege(c.oid, 'SELECT') THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS blocks
            FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1`,
         [table.oid],
       );
       const only = facts?.['relkind'] !== 'p';
       const blocks = this.#connection.versionNum < TID_RANGE_VERSION ? 0 : Number(facts?.['blocks'] ?? 0);
       if (blocks <= partBlocks) return { membership, parts: [{ only }] };
-      await this.#connection.query(`LOCK TABLE ONLY ${qualified(table.schema, table.name)} IN ACCESS SHARE MODE`);
+      await this.#lock(table);
       const parts: CopyPart[] = [{ only, to: partBlocks }];
       for (let from = partBlocks; from < blocks; from += partBlocks)
         parts.push(from + partBlocks < blocks ? { only, from, to: from + partBlocks } : { only, from });
       return { membership, parts };
     } catch (error) {
+      throw this.#failure(error, table);
+    }
+  }
+
+  /** Locks a table that another connection of the snapshot has planned. False when somebody waits for it to be let go: he would wait for us, and we for him. */
+  async join(table: UpstreamTable, timeoutMs: number): Promise<boolean> {
+    try {
+      await this.guarded(async () => {
+        await this.#statement(`SET LOCAL lock_timeout = ${timeoutMs}`);
+        await this.#lock(table);
+        await this.#statement('SET LOCAL lock_timeout = 0');
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
       throw this.#failure(error, table);
     }
   }
@@ -161,6 +177,10 @@ export class Snapshot {
 
   destroy(): void {
     this.#connection.destroy();
+  }
+
+  async #lock(table: UpstreamTable): Promise<void> {
+    await this.#connection.query(`LOCK TABLE ONLY ${qualified(table.schema, table.name)} IN ACCESS SHARE MODE`);
   }
 
   async #statement(text: string): Promise<void> {
