@@ -229,6 +229,34 @@ describe('what may go wrong', () => {
     }
   });
 
+  test('whoever waits for one table, and holds another that we wait for, ends the wait or is ended by Postgres', async () => {
+    await pg.query('CREATE DATABASE locks');
+    const run = (text: string): Promise<unknown> => pg.query(text, undefined, 'locks');
+    await run(`CREATE PUBLICATION mz_source FOR ALL TABLES;
+      CREATE TABLE a (id int PRIMARY KEY, t text); INSERT INTO a SELECT i, repeat('x', 1900) FROM generate_series(1, 20000) i;
+      CREATE TABLE b (id int PRIMARY KEY, t text); INSERT INTO b SELECT i, repeat('x', 1900) FROM generate_series(1, 24000) i`);
+    const other = await pg.connect('locks');
+    try {
+      let locked: Promise<unknown> | undefined;
+      const { rows, refused, expected } = await copied(pg, 5_500, {
+        database: 'locks',
+        meanwhile: () => {
+          // While the first connection copies a, the second plans b.
+          locked = other.query('BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE; LOCK TABLE a IN ACCESS EXCLUSIVE MODE; COMMIT').then(
+            () => 'granted',
+            (error: { code?: string }) => error.code,
+          );
+        },
+      });
+      // Postgres sees a deadlock when one connection of ours is in it with both tables.
+      expect(['granted', '40P01']).toContain(await locked);
+      expect([...rows.keys(), ...refused.keys()].sort()).toEqual(['a', 'b']);
+      for (const [name, list] of rows) expect(list).toEqual(expected.get(name));
+    } finally {
+      await other.end();
+    }
+  }, 30_000);
+
   test('a disk that fills up ends the attempt, with that reason', async () => {
     await expect(copied(pg, 16, { logBytesMax: 3_000_000 })).rejects.toMatchObject({ code: 'LOG_DISK_FULL' });
     await expect.poll(() => snapshotConnections(pg)).toBe(0);

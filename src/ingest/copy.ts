@@ -3,6 +3,7 @@
  * copied leaves again (`removed`) with its reason, its neighbours stay (I-8); a lost connection or a full disk ends the whole attempt. Large tables are read in parts,
  * by a second connection too where the source has one to spare (I-4): the records of tables interleave, each table's own order stays.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import { formatLsn } from '../base/lsn.ts';
@@ -57,6 +58,8 @@ export async function copyTables(writer: LogWriter, request: CopyRequest, events
 
 /** Whoever waits to change a table waits until its parts are read; a connection that then comes to help would wait behind him. */
 const JOIN_TIMEOUT_MS = 1_000;
+/** Planning takes milliseconds; what takes longer waits for a lock. */
+const PLANNING_MS = 1_000;
 
 /** A table whose copy has begun. */
 interface Begun {
@@ -133,7 +136,7 @@ class TableCopies {
         const next = await this.#next(reader);
         if (next === undefined) return;
         if (this.#reading.length < CONNECTIONS_MAX && (next.begun.waiting.length > 0 || this.#tables.length > 0))
-          this.#reading.push(this.#readBeside(snapshot));
+          await this.#engage(snapshot);
         await this.#copy(reader, next.begun, next.part);
       }
     } catch (error) {
@@ -146,11 +149,15 @@ class TableCopies {
     }
   }
 
-  /** Another connection, if the source has one to spare. If not, one is enough. */
-  async #readBeside(first: Snapshot): Promise<void> {
+  /** Another connection, if the source has one to spare. If not, or if it is refused, those that there are suffice. */
+  async #engage(snapshot: Snapshot): Promise<void> {
+    const spare = await snapshot.spareConnections();
+    this.#reading.push(spare < SPARE_CONNECTIONS_MIN ? Promise.resolve() : this.#readBeside());
+  }
+
+  async #readBeside(): Promise<void> {
     let snapshot: Snapshot;
     try {
-      if ((await first.spareConnections()) < SPARE_CONNECTIONS_MIN) return;
       snapshot = await this.#open();
     } catch {
       return;
@@ -175,8 +182,9 @@ class TableCopies {
       }
       const table = this.#tables.shift();
       if (table !== undefined) await this.#begin(reader, table);
-      else if (this.#planning > 0 || [...reader.holds].some(({ undone }) => undone > 0)) await this.#changed.promise;
-      else return undefined;
+      else if ([...reader.holds].some(({ undone }) => undone > 0)) await this.#changed.promise;
+      // Who plans may wait behind somebody who waits for a table of ours: no deadlock detector would see that.
+      else if (this.#planning === 0 || !(await this.#changes(PLANNING_MS))) return undefined;
     }
   }
 
@@ -192,6 +200,16 @@ class TableCopies {
     if (begun.failure === undefined) begun.waiting.unshift(part);
     else this.#done(begun);
     this.#wake();
+  }
+
+  /** Whether anything changes within this time. */
+  async #changes(withinMs: number): Promise<boolean> {
+    const timeout = new AbortController();
+    try {
+      return await Promise.race([this.#changed.promise.then(() => true), sleep(withinMs, false, { signal: timeout.signal })]);
+    } finally {
+      timeout.abort();
+    }
   }
 
   #wake(): void {
