@@ -13,6 +13,8 @@ export interface TupleBatch {
   readonly offsets: Int32Array | readonly number[];
   /** How often the row is there; absent = once each. */
   readonly weights?: Int32Array | readonly number[];
+  /** With the first batch: about how many rows there are in all, so that room is made once. */
+  readonly rowsAhead?: number;
 }
 
 /** All rows of a collection, block by block. */

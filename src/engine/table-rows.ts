@@ -131,10 +131,11 @@ export class ReadableRows {
 
   *read(oid: number, interrupt: () => void): Generator<TupleBatch, void> {
     const reading = new TableReading(this.#snapshot, this.#log, oid, this.#position);
-    for (const { bytes, count, offsets, weights } of reading.batches()) {
+    for (const { bytes, count, offsets, weights, rowsAhead } of reading.batches()) {
       interrupt();
       yield {
         bytes,
+        ...(rowsAhead === undefined ? {} : { rowsAhead }),
         offsets: new Int32Array(offsets.buffer, offsets.byteOffset, count),
         weights: new Int32Array(weights.buffer, weights.byteOffset, count),
       };

@@ -15,7 +15,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { millraceError } from '../base/errors.ts';
 import { realDisk, replaceFile } from './disk.ts';
 
-export const DATA_FORMAT = 1;
+/** 2: the rows lie in blocks. */
+export const DATA_FORMAT = 2;
 
 const DIRECTORY_MODE = 0o700;
 const OTHERS = 0o077;

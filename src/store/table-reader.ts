@@ -11,22 +11,25 @@ import { qualified } from '../base/ident.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import type { LogReader } from './log/reader.ts';
 import { cutAt, walk, type Cut } from './log/transactions.ts';
+import { BlockReader } from './rows/block.ts';
 import { readBucket } from './rows/bucket.ts';
 import { Changes } from './rows/changes.ts';
 import { CONTRADICTION, mergeRun, resolveCarries, SHAPE_BYTES } from './rows/merge.ts';
 import type { RowSnapshot, RowStore } from './rows/row-store.ts';
 import { cutFromJson, isKeyed, shapeMap, type ShapeColumn, type TableState } from './rows/table-state.ts';
-import { writeReshaped } from './rows/tuple.ts';
+import { OID_BYTES, writeReshaped } from './rows/tuple.ts';
 
 /** Rows of one table. Reused for the next batch: take what you need before you ask for it. */
 export interface RowBatch {
-  /** TupleData (int16 count, then n or t + int32 length + bytes), one row after another. */
+  /** TupleData (int16 count, then n or t + int32 length + bytes), with other bytes between the rows. */
   readonly bytes: Buffer;
   readonly count: number;
-  /** Row `i` is `bytes[offsets[i]] … bytes[offsets[i + 1]]`. */
+  /** Row `i` begins at `bytes[offsets[i]]`. */
   readonly offsets: Uint32Array;
   /** How often row `i` is there: more than 1 only in tables without a key. */
   readonly weights: Uint32Array;
+  /** With the first batch: about how many rows there are in all. */
+  readonly rowsAhead?: number;
 }
 
 /** What `readTable` needs of the fold: `FoldClient`. */
@@ -71,9 +74,11 @@ export class TableReading {
   readonly #isKeyed: boolean;
   readonly #maps = new Map<number, readonly number[]>();
   readonly #out = new ByteWriter(BATCH_BYTES_MAX);
-  readonly #offsets = new Uint32Array(BATCH_ROWS_MAX + 1);
+  readonly #offsets = new Uint32Array(BATCH_ROWS_MAX);
   readonly #weights = new Uint32Array(BATCH_ROWS_MAX);
   #count = 0;
+  #blocksRead = 0;
+  #isBegun = false;
 
   /** Takes the snapshot over. Throws TABLE_NOT_READABLE or TABLE_ROWS_INCONSISTENT, LOG_GONE when the log was not pinned. */
   constructor(snapshot: RowSnapshot, log: LogReader, oid: number, upTo: number | Cut) {
@@ -113,24 +118,12 @@ export class TableReading {
     let place = 0;
     if (!this.#changes.cleared.has(this.#oid)) {
       const scan = this.#snapshot.scan(this.#oid);
-      let changedKey = this.#changedKey(place);
       try {
         while (scan.next()) {
-          if (changedKey === undefined || scan.compareKey(changedKey) < 0) this.#stored(scan.value, scan.valueLength);
-          else {
-            // Copies: others read the store while a batch is out.
-            const key = scan.copyKey();
-            const value = scan.copyValue();
-            while (changedKey !== undefined && changedKey.compare(key) < 0) {
-              place = this.#merged(place, undefined);
-              changedKey = this.#changedKey(place);
-              if (this.#isFull()) yield this.#batch();
-            }
-            if (changedKey?.equals(key) === true) {
-              place = this.#merged(place, value);
-              changedKey = this.#changedKey(place);
-            } else this.#stored(value, value.length);
-          }
+          this.#blocksRead++;
+          const changedKey = this.#changedKey(place);
+          if (changedKey === undefined || endsBefore(scan.block, scan.blockLength, changedKey)) this.#whole(scan.block, scan.blockLength);
+          else place = yield* this.#overlaid(Buffer.from(scan.block.subarray(0, scan.blockLength)), place);
           if (this.#isFull()) yield this.#batch();
         }
       } finally {
@@ -146,6 +139,47 @@ export class TableReading {
 
   close(): void {
     this.#snapshot.close();
+  }
+
+  /** Adds the rows of a block that no change touches: its bytes at once, and where they begin. */
+  #whole(block: Uint8Array, length: number): void {
+    const at = this.#out.length;
+    this.#out.raw(block, 0, length);
+    const { shape } = this.#state;
+    const reader = new BlockReader();
+    reader.open(this.#out.bytes.subarray(at, at + length), length);
+    const { bytes } = reader;
+    while (reader.next()) {
+      const { valueStart } = reader;
+      if (!this.#isKeyed || ((bytes[valueStart]! << 8) | bytes[valueStart + 1]!) !== shape) {
+        this.#stored(bytes.subarray(valueStart, reader.valueEnd));
+        continue;
+      }
+      this.#offsets[this.#count] = at + valueStart + SHAPE_BYTES;
+      this.#weights[this.#count++] = 1;
+    }
+    assert(this.#count <= BATCH_ROWS_MAX, 'a batch overflows');
+  }
+
+  /** Adds the rows of a block, and of the changes from `place` on in its range. Returns the place behind them. */
+  *#overlaid(block: Buffer, place: number): Generator<RowBatch, number> {
+    const reader = new BlockReader();
+    reader.open(block, block.length);
+    while (reader.next()) {
+      const value = block.subarray(reader.valueStart, reader.valueEnd);
+      let compared = 1;
+      for (;;) {
+        const changedKey = this.#changedKey(place);
+        compared = changedKey === undefined ? 1 : -reader.compareKey(changedKey, OID_BYTES, changedKey.length);
+        if (compared > 0) break;
+        place = this.#merged(place, compared === 0 ? value : undefined);
+        if (this.#isFull()) yield this.#batch();
+        if (compared === 0) break;
+      }
+      if (compared > 0) this.#stored(value);
+      if (this.#isFull()) yield this.#batch();
+    }
+    return place;
   }
 
   #changedKey(place: number): Buffer | undefined {
@@ -165,40 +199,60 @@ export class TableReading {
         table: qualified(this.#state.table.schema, this.#state.table.name),
         reason: contradiction,
       });
-    if (merged.value !== undefined) this.#stored(merged.value, merged.value.length);
+    if (merged.value !== undefined) this.#stored(merged.value);
     return end;
   }
 
-  #stored(value: Uint8Array, length: number): void {
-    if (this.#isKeyed) return this.#row(value, SHAPE_BYTES, length, (value[0]! << 8) | value[1]!, 1);
-    const bucket = Buffer.from(value.buffer, value.byteOffset, length);
+  #stored(value: Uint8Array): void {
+    if (this.#isKeyed) return this.#row(value, SHAPE_BYTES, value.length, (value[0]! << 8) | value[1]!, 1);
+    const bucket = Buffer.from(value.buffer, value.byteOffset, value.length);
     for (const { tuple, shape, count } of readBucket(bucket)) this.#row(tuple, 0, tuple.length, shape, count);
   }
 
   #row(bytes: Uint8Array, at: number, end: number, shape: number, weight: number): void {
-    // `isFull` leaves room for a bucket.
+    // `isFull` leaves room for a block.
     assert(this.#count < BATCH_ROWS_MAX, 'a batch overflows');
-    if (shape === this.#state.shape) this.#out.raw(bytes, at, end);
-    else {
-      let map = this.#maps.get(shape);
-      if (map === undefined) this.#maps.set(shape, (map = shapeMap(this.#state, shape, this.#state.shape)));
-      writeReshaped(this.#out, Buffer.from(bytes.buffer, bytes.byteOffset, end), at, map);
-    }
-    this.#weights[this.#count++] = weight;
     this.#offsets[this.#count] = this.#out.length;
+    this.#weights[this.#count++] = weight;
+    if (shape === this.#state.shape) return this.#out.raw(bytes, at, end);
+    let map = this.#maps.get(shape);
+    if (map === undefined) this.#maps.set(shape, (map = shapeMap(this.#state, shape, this.#state.shape)));
+    writeReshaped(this.#out, Buffer.from(bytes.buffer, bytes.byteOffset, end), at, map);
+  }
+
+  /** Asked for the first batch: its blocks hold about as many rows as others. */
+  #rowsAhead(): number | undefined {
+    const blocks = this.#blocksRead;
+    if (this.#isBegun || blocks === 0) return undefined;
+    this.#isBegun = true;
+    return Math.round((this.#count / blocks) * this.#snapshot.blockCount(this.#oid));
   }
 
   #isFull(): boolean {
-    return this.#count >= BATCH_ROWS_MAX - BUCKET_ROWS_MAX || this.#out.length >= BATCH_BYTES_MAX;
+    return this.#count >= BATCH_ROWS_MAX - BLOCK_ROWS_MAX || this.#out.length >= BATCH_BYTES_MAX;
   }
 
   #batch(): RowBatch {
-    const batch = { bytes: this.#out.view(), count: this.#count, offsets: this.#offsets, weights: this.#weights };
+    const rowsAhead = this.#rowsAhead();
+    const batch: RowBatch = {
+      bytes: this.#out.view(),
+      count: this.#count,
+      offsets: this.#offsets,
+      weights: this.#weights,
+      ...(rowsAhead === undefined ? {} : { rowsAhead }),
+    };
     this.#count = 0;
     this.#out.reset();
     return batch;
   }
 }
 
-/** Different rows with one 128-bit hash: one is the rule, two a wonder. */
-const BUCKET_ROWS_MAX = 64;
+/** An entry takes twelve bytes at the least; a larger block is one row, or different rows with one 128-bit hash: a wonder. */
+const BLOCK_ROWS_MAX = 1024;
+
+function endsBefore(block: Uint8Array, length: number, key: Uint8Array): boolean {
+  const reader = new BlockReader();
+  reader.open(block, length);
+  while (reader.next());
+  return reader.compareKey(key, OID_BYTES, key.length) < 0;
+}

@@ -1,40 +1,40 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ByteWriter } from './bytes.ts';
-import { copyTextToTuples } from './copy-text.ts';
+import { copyLineToTuple } from './copy-text.ts';
 import { CopyTextEncoder, dataRow } from './data-row.ts';
 import { parseTuple, skipTuple } from './pgoutput.ts';
 
-function tuples(text: string, columnCount: number): { values: (string | null | undefined)[][]; end: number } {
+function tuples(text: string, columnCount: number): (string | null | undefined)[][] {
   const out = new ByteWriter(16);
   const bytes = Buffer.from(text);
-  const { end, rows } = copyTextToTuples(bytes, 0, bytes.length, columnCount, out);
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf('\n', at);
+    copyLineToTuple(bytes, at, end, columnCount, out);
+    at = end + 1;
+  }
   const values: (string | null | undefined)[][] = [];
   for (let at = 0; at < out.length; at = skipTuple(out.bytes, at)) values.push(parseTuple(out.bytes, at));
-  expect(values).toHaveLength(rows);
-  return { values, end };
+  return values;
 }
 
 test('a line becomes a tuple', () => {
-  expect(tuples('1\tbread\t\\N\n2\t\tx\\ty\\\\\\n\n', 3).values).toEqual([
+  expect(tuples('1\tbread\t\\N\n2\t\tx\\ty\\\\\\n\n', 3)).toEqual([
     ['1', 'bread', null],
     ['2', '', 'x\ty\\\n'],
   ]);
 });
 
-test('a line that is not whole yet waits', () => {
-  expect(tuples('1\n2\n3', 1)).toEqual({ values: [['1'], ['2']], end: 4 });
-});
-
 test('tables of no columns and of one empty column have empty lines', () => {
-  expect(tuples('\n\n', 0).values).toEqual([[], []]);
-  expect(tuples('\n\\N\n', 1).values).toEqual([[''], [null]]);
+  expect(tuples('\n\n', 0)).toEqual([[], []]);
+  expect(tuples('\n\\N\n', 1)).toEqual([[''], [null]]);
 });
 
 test('what our own COPY encoder writes, the decoder reads, for every value', () => {
   const value = fc.option(
     fc.oneof(
       fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom('\\', '\t', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), maxLength: 500, size: 'max' }),
       fc.string({ unit: fc.constantFrom('\\', 'N', '\t', '\n', '\r', '\b', '\f', '\v', 'a', 'é', '😀') }),
     ),
   );
@@ -55,7 +55,7 @@ test('what our own COPY encoder writes, the decoder reads, for every value', () 
         expect(copy.bytes.readInt32BE(1)).toBe(copy.length - 1);
         text += copy.view().subarray(5).toString();
       }
-      expect(tuples(text, rows[0]?.length ?? 1).values).toEqual(
+      expect(tuples(text, rows[0]?.length ?? 1)).toEqual(
         rows.map((row) => row.map((field) => (field === null ? null : Buffer.from(field).toString()))),
       );
     }),

@@ -5,37 +5,22 @@
  *
  * Called by `upstream/snapshot`. The server escapes backslash, \b \f \n \r \t \v in values and nothing else, so a field that begins with `\N` is NULL.
  */
+import { assert } from '../base/assert.ts';
 import type { ByteWriter } from './bytes.ts';
 import { COLUMN_NULL, COLUMN_TEXT } from './pgoutput.ts';
 
 const TAB = 0x09;
-const LINE_FEED = 0x0a;
 const BACKSLASH = 0x5c;
 const CAPITAL_N = 0x4e;
 
 /** What stands behind a backslash → the byte it means; others mean themselves. */
 const UNESCAPED = new Uint8Array(256).map((_, byte) => ({ 98: 8, 102: 12, 110: 10, 114: 13, 116: 9, 118: 11 })[byte] ?? byte);
 
-export interface CopiedLines {
-  /** Offset behind the last whole line. */
-  readonly end: number;
-  readonly rows: number;
-}
+/** So many bytes of a value (a uuid has 36) are copied one by one; then the rest of it is found and copied at once. */
+const LOOP_BYTES = 64;
 
-/** Appends every whole line of bytes[start, end) to `out`. */
-export function copyTextToTuples(bytes: Uint8Array, start: number, end: number, columnCount: number, out: ByteWriter): CopiedLines {
-  let at = start;
-  let rows = 0;
-  for (;;) {
-    const lineEnd = bytes.indexOf(LINE_FEED, at);
-    if (lineEnd < 0 || lineEnd >= end) return { end: at, rows };
-    tuple(bytes, at, lineEnd, columnCount, out);
-    rows++;
-    at = lineEnd + 1;
-  }
-}
-
-function tuple(bytes: Uint8Array, start: number, lineEnd: number, columnCount: number, out: ByteWriter): void {
+/** Appends the row whose line is bytes[start, lineEnd). */
+export function copyLineToTuple(bytes: Uint8Array, start: number, lineEnd: number, columnCount: number, out: ByteWriter): void {
   out.reserve(2 + 5 * columnCount + (lineEnd - start));
   const target = out.bytes;
   let to = out.length;
@@ -51,7 +36,18 @@ function tuple(bytes: Uint8Array, start: number, lineEnd: number, columnCount: n
     const header = to;
     target[to] = COLUMN_TEXT;
     to += 5;
-    while (from < lineEnd) {
+    let loopEnd = Math.min(lineEnd, from + LOOP_BYTES);
+    for (;;) {
+      // An escape may have led past it.
+      if (from >= loopEnd) {
+        if (from >= lineEnd) break;
+        const end = plainEnd(bytes, from, lineEnd);
+        target.set(bytes.subarray(from, end), to);
+        to += end - from;
+        from = end;
+        loopEnd = Math.min(lineEnd, from + LOOP_BYTES);
+        continue;
+      }
       const byte = bytes[from++]!;
       if (byte === TAB) break;
       target[to++] = byte === BACKSLASH ? UNESCAPED[bytes[from++]!]! : byte;
@@ -62,5 +58,15 @@ function tuple(bytes: Uint8Array, start: number, lineEnd: number, columnCount: n
     target[header + 3] = length >>> 8;
     target[header + 4] = length;
   }
+  assert(from >= lineEnd, 'a line has more columns than its table');
   out.length = to;
+}
+
+/** Where the next tab or backslash stands. */
+function plainEnd(bytes: Uint8Array, from: number, lineEnd: number): number {
+  const rest = bytes.subarray(from, lineEnd);
+  const tab = rest.indexOf(TAB);
+  const value = tab < 0 ? rest : rest.subarray(0, tab);
+  const backslash = value.indexOf(BACKSLASH);
+  return from + (backslash < 0 ? value.length : backslash);
 }

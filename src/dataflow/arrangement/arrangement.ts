@@ -9,7 +9,7 @@
  * 128 rows: hash all, touch all slots, touch all heads, then act; the loads of one stage overlap (250 ns → 15 ns each). Cost: one probe a changed row and index (I-7).
  * Called by operators, `table-input.ts` and `graph/`.
  */
-import { assert, must } from '../../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { RowSpace } from '../../values/space.ts';
 import type { CopyFunction, HashFunction, SameFunction, TupleDecoder } from '../expression/contract.ts';
@@ -18,10 +18,9 @@ import { DataflowFault, multiplicity } from '../fault.ts';
 import type { TupleBatch } from '../tuple-source.ts';
 import type { DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
+import { RowIndexes, STAGE_ROWS } from './row-indexes.ts';
 import { RowMemory } from './row-memory.ts';
 
-/** Rows a stage: enough loads in flight, few enough that what was touched is still cached. */
-const STAGE_ROWS = 128;
 /** In `before`, between the two passes of a keyed `apply`: this row has taken the place of the one in front of it. */
 const REPLACED = -1;
 /** One read looks at so many ids at most: after a mass deletion nearly all places may be free. */
@@ -37,7 +36,7 @@ export class Arrangement {
   ids = new Int32Array(STAGE_ROWS);
   before = new Int32Array(STAGE_ROWS);
 
-  readonly #indexes: RowIndex[] = [];
+  readonly #indexes: RowIndexes;
   readonly #allColumns: readonly number[];
   readonly #sameIdentity: SameFunction;
   readonly #sameRow: SameFunction;
@@ -46,7 +45,6 @@ export class Arrangement {
   readonly #entered = new Int32Array(STAGE_ROWS);
   readonly #left = new Int32Array(STAGE_ROWS);
   readonly #heads = new Int32Array(STAGE_ROWS);
-  readonly #below = new Int32Array(STAGE_ROWS);
   /** Somewhere for touching loops to write, so that they are not optimised away. */
   touched = 0;
 
@@ -62,6 +60,7 @@ export class Arrangement {
     this.layout = layout;
     this.keyed = key !== null;
     this.memory = new RowMemory(layout, 1);
+    this.#indexes = new RowIndexes(this.memory);
     this.#allColumns = layout.columns.map((_, index) => index);
     const identity = key ?? this.#allColumns;
     this.identity = new RowIndex(this.memory, identity, 0);
@@ -87,47 +86,12 @@ export class Arrangement {
    * `movedRowsMax`: rows that may be moved at once, to make room for its links in their headers.
    */
   beginIndex(columns: readonly number[], movedRowsMax: number): RowIndex {
-    const existing = this.#indexes.find((index) => sameList(index.columns, columns));
-    if (existing !== undefined) {
-      existing.users++;
-      return existing;
-    }
-    let link = 1;
-    while (this.#indexes.some((index) => index.link === link)) link += 2;
-    const { memory } = this;
-    const beside = link + 2 > memory.headerWords && memory.idEnd > movedRowsMax;
-    if (!beside) memory.widenHeader(link + 2);
-    const index = new RowIndex(memory, columns, beside ? 0 : link, beside);
-    index.limit = 1;
-    this.#indexes.push(index);
-    return index;
+    return this.#indexes.begin(columns, movedRowsMax);
   }
 
   /** Brings the rows of the next `placesMax` ids into an index that was begun; true when it is whole. */
   extendIndex(index: RowIndex, placesMax: number): boolean {
-    const memory = this.memory;
-    const ids = this.#entered;
-    const { link } = index;
-    const from = index.limit;
-    const to = Math.min(memory.idEnd, from + placesMax);
-    index.limit = to;
-    let n = 0;
-    for (let id = from; id < to; id++) {
-      if (memory.weight(id) <= 0) continue;
-      // Of an index that was here before. (Links beside are new.)
-      if (link !== 0) {
-        memory.words[memory.header(id) + link] = 0;
-        memory.words[memory.header(id) + link + 1] = 0;
-      }
-      ids[n++] = id;
-      if (n === STAGE_ROWS) {
-        this.#link(index, ids, n);
-        n = 0;
-      }
-    }
-    this.#link(index, ids, n);
-    if (to === memory.idEnd) index.limit = Infinity;
-    return index.limit === Infinity;
+    return this.#indexes.extend(index, placesMax);
   }
 
   /** Room in every row for so many indexes, before there are rows: later it takes a copy of all. */
@@ -136,7 +100,7 @@ export class Arrangement {
   }
 
   removeIndex(index: RowIndex): void {
-    if (--index.users === 0) this.#indexes.splice(this.#indexes.indexOf(index), 1);
+    this.#indexes.release(index);
   }
 
   /** The id of the row that is identical (counted: everywhere; keyed: in the key) to `row` of `space`, or 0. */
@@ -180,13 +144,14 @@ export class Arrangement {
   }
 
   /** Rows that are there before any change, decoded in their place. A counted arrangement's may repeat. Once loading began, before any index is added. */
-  load({ bytes, offsets, weights }: TupleBatch, decode: TupleDecoder, unchanged: Uint8Array): void {
+  load({ bytes, offsets, weights, rowsAhead }: TupleBatch, decode: TupleDecoder, unchanged: Uint8Array): void {
     const { memory } = this;
     const { hash, table } = this.identity;
     const hashes = this.#hashes;
     const ids = this.#entered;
-    assert(this.#indexes.length === 0, 'rows are loaded before an index is made');
+    assert(this.#indexes.count === 0, 'rows are loaded before an index is made');
     memory.reserve(offsets.length);
+    if (rowsAhead !== undefined) table.reserve(rowsAhead);
     for (let from = 0; from < offsets.length; from += STAGE_ROWS) {
       const n = Math.min(STAGE_ROWS, offsets.length - from);
       let sum = 0;
@@ -246,9 +211,7 @@ export class Arrangement {
   }
 
   bytes(): number {
-    let bytes = this.memory.bytes() + this.identity.bytes();
-    for (const index of this.#indexes) bytes += index.bytes();
-    return bytes;
+    return this.memory.bytes() + this.identity.bytes() + this.#indexes.bytes();
   }
 
   #holdIds(rows: number): void {
@@ -388,10 +351,8 @@ export class Arrangement {
   }
 
   #settle(entered: number, left: number): void {
-    for (const index of this.#indexes) {
-      this.#unlink(index, this.#left, left);
-      this.#link(index, this.#entered, entered);
-    }
+    this.#indexes.leave(this.#left, left);
+    this.#indexes.enter(this.#entered, entered);
     for (let i = 0; i < left; i++) this.memory.free(this.#left[i]!);
   }
 
@@ -440,61 +401,13 @@ export class Arrangement {
 
   #replace(id: number, delta: DeltaBlock, oldRow: number, newRow: number): void {
     const { memory } = this;
-    const row = memory.address(id);
-    let moved = 0;
-    this.#indexes.forEach((index, i) => {
-      if (id >= index.limit || index.same(delta, oldRow, delta, newRow)) return;
-      index.remove(memory, id, index.hash(memory, row));
-      moved |= 1 << (i & 31);
-    });
+    const moved = this.#indexes.unlinkMoved(id, delta, oldRow, newRow);
     memory.blank(id);
-    this.#copy(delta, newRow, memory, row);
-    if (moved === 0) return;
-    this.#indexes.forEach((index, i) => {
-      if ((moved & (1 << (i & 31))) !== 0 && id < index.limit && !index.same(delta, oldRow, delta, newRow))
-        index.insert(memory, id, index.hash(memory, row));
-    });
-  }
-
-  #link(index: RowIndex, entered: Int32Array, count: number): void {
-    const ids = index.limit === Infinity ? entered : this.#below;
-    const n = index.limit === Infinity ? count : this.#takeBelow(index.limit, entered, count);
-    this.#hashStage(index, ids, n);
-    for (let i = 0; i < n; i++) index.insert(this.memory, ids[i]!, this.#hashes[i]!);
-  }
-
-  #unlink(index: RowIndex, left: Int32Array, count: number): void {
-    const ids = index.limit === Infinity ? left : this.#below;
-    const n = index.limit === Infinity ? count : this.#takeBelow(index.limit, left, count);
-    this.#hashStage(index, ids, n);
-    for (let i = 0; i < n; i++) index.remove(this.memory, ids[i]!, this.#hashes[i]!);
-  }
-
-  /** Puts those of the ids that are below `limit` into `#below`; returns how many. */
-  #takeBelow(limit: number, ids: Int32Array, count: number): number {
-    let n = 0;
-    for (let i = 0; i < count; i++) if (ids[i]! < limit) this.#below[n++] = ids[i]!;
-    return n;
-  }
-
-  #hashStage(index: RowIndex, ids: Int32Array, n: number): void {
-    const memory = this.memory;
-    const hashes = this.#hashes;
-    for (let i = 0; i < n; i++) hashes[i] = index.hash(memory, memory.address(ids[i]!));
-    if (n < 2 || index.table.count <= STAGE_ROWS) return;
-    let sum = 0;
-    const heads = this.#heads;
-    for (let i = 0; i < n; i++) sum += index.table.touch(hashes[i]!);
-    for (let i = 0; i < n; i++) heads[i] = index.table.find(hashes[i]!);
-    for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]!;
-    this.touched = sum | 0;
+    this.#copy(delta, newRow, memory, memory.address(id));
+    this.#indexes.linkMoved(moved, id, delta, oldRow, newRow);
   }
 }
 
 export function allColumns(layout: RowLayout): number[] {
   return layout.columns.map((_, index) => index);
-}
-
-function sameList(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((value, index) => value === must(b[index], 'column'));
 }

@@ -75,3 +75,23 @@ test('a hash table shrinks over small uses after a large one, and loses nothing'
   expect(table.bytes()).toBeLessThan(large / 8);
   use(700);
 });
+
+test.each([0, 100, 30_000, 90_000, 400_000])('a hash table that made room for %i entries holds any number', (reserved) => {
+  const table = new HashTable();
+  const hash = (i: number): number => Math.imul(i, 0x9e3779b1);
+  table.reserve(reserved);
+  const empty = table.bytes();
+  const entries = 90_000;
+  for (let i = 1; i <= entries; i++) {
+    expect(table.find(hash(i))).toBe(0);
+    table.insertHere(i);
+  }
+  // Enough room was made, so nothing has moved.
+  if (reserved >= entries) expect(table.bytes()).toBe(empty);
+  for (let i = 1; i <= entries; i++) expect(table.find(hash(i))).toBe(i);
+  for (let i = 1; i <= entries; i++) {
+    expect(table.find(hash(i))).toBe(i);
+    table.remove();
+  }
+  expect(table.count).toBe(0);
+});

@@ -30,6 +30,16 @@ export class HashTable {
     return this.#count;
   }
 
+  /** Makes an empty table as large as `count` entries will make it: nothing is placed twice on the way there. */
+  reserve(count: number): void {
+    if (this.#count > 0 || count <= SPLIT_AT) return;
+    let slots = SLOTS_INITIAL;
+    while (slots * SEGMENTS * 3 < count * 4) slots *= 2;
+    this.#segments = Array.from({ length: SEGMENTS }, () => new Int32Array(2 * slots));
+    this.#counts = new Int32Array(SEGMENTS);
+    this.#segmentMask = SEGMENTS - 1;
+  }
+
   /** The first entry with this hash, or 0. */
   find(hash: number): number {
     const segment = (hash >>> (32 - SEGMENT_BITS)) & this.#segmentMask;

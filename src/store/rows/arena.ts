@@ -2,22 +2,33 @@
  * Where collected changes lie: keys and tuples in large chunks, numbers in flat arrays, sorted by key and age through an index. No object an entry.
  * Filled by `changes.ts`, read by the merge. Memory grows with what is added; the fold bounds that by the length of log it takes in (I-6).
  */
-const CHUNK_BYTES = 4 << 20;
+import { assert } from '../../base/assert.ts';
+import { sortByPrefix } from './prefix-sort.ts';
+import { OID_BYTES } from './tuple.ts';
+
+/** An address is a chunk's number and an offset in it; whatever is larger than a chunk has one of its own. */
+const CHUNK_BITS = 22;
+const CHUNK_BYTES = 1 << CHUNK_BITS;
+const OFFSET_MASK = CHUNK_BYTES - 1;
+const CHUNKS_MAX = 2 ** (32 - CHUNK_BITS);
 const FIRST_CAPACITY = 1024;
+/** Keys are compared by so many bytes behind the OID first. */
+const PREFIX_BYTES = 12;
+const TOUCHED_ENTRIES = 64;
 
 export class Arena {
   length = 0;
   ops = new Uint8Array(FIRST_CAPACITY);
   shapes = new Uint16Array(FIRST_CAPACITY);
-  /** The key begins at `offset` of its chunk, the tuple right behind it. */
   keyLengths = new Uint16Array(FIRST_CAPACITY);
   tupleLengths = new Uint32Array(FIRST_CAPACITY);
-  #chunkOf = new Uint32Array(FIRST_CAPACITY);
-  #offsets = new Uint32Array(FIRST_CAPACITY);
+  #keys = new Uint32Array(FIRST_CAPACITY);
+  #tuples = new Uint32Array(FIRST_CAPACITY);
   #oids = new Uint32Array(FIRST_CAPACITY);
-  /** The first 12 bytes behind the OID, as two exact numbers: most comparisons end here. */
-  #highs = new Float64Array(FIRST_CAPACITY);
-  #lows = new Float64Array(FIRST_CAPACITY);
+  /** The first bytes behind the OID as three numbers: most comparisons end here. */
+  #first = new Uint32Array(FIRST_CAPACITY);
+  #second = new Uint32Array(FIRST_CAPACITY);
+  #third = new Uint32Array(FIRST_CAPACITY);
   readonly #chunks: Buffer[] = [];
   #used = CHUNK_BYTES;
   /** Entries of a table below this number do not count. */
@@ -25,6 +36,8 @@ export class Arena {
   /** Entry numbers by key, then age. After `sort`. */
   order = new Uint32Array(0);
   #bytes = 0;
+  /** Somewhere for `touch` to write, so that it is not optimised away. */
+  touched = 0;
 
   /** Bytes of keys and tuples held. */
   get bytes(): number {
@@ -32,23 +45,42 @@ export class Arena {
   }
 
   add(op: number, shape: number, oid: number, key: Buffer, keyLength: number, tuple: Buffer, tupleAt: number, tupleEnd: number): number {
+    return this.addHeld(op, shape, oid, key, keyLength, this.hold(tuple, tupleAt, tupleEnd), tupleEnd - tupleAt);
+  }
+
+  /** The same for a tuple that lies here already, at an address. */
+  addHeld(op: number, shape: number, oid: number, key: Buffer, keyLength: number, tuple: number, tupleLength: number): number {
     const entry = this.length;
     if (entry === this.ops.length) this.#grow();
-    const tupleLength = tupleEnd - tupleAt;
-    const offset = this.#room(keyLength + tupleLength);
-    const chunk = this.#chunks.at(-1)!;
-    key.copy(chunk, offset, 0, keyLength);
-    tuple.copy(chunk, offset + keyLength, tupleAt, tupleEnd);
     this.ops[entry] = op;
     this.shapes[entry] = shape;
     this.keyLengths[entry] = keyLength;
     this.tupleLengths[entry] = tupleLength;
-    this.#chunkOf[entry] = this.#chunks.length - 1;
-    this.#offsets[entry] = offset;
+    this.#keys[entry] = this.hold(key, 0, keyLength);
+    this.#tuples[entry] = tuple;
     this.#oids[entry] = oid;
-    this.#highs[entry] = prefix(key, 4, keyLength);
-    this.#lows[entry] = prefix(key, 10, keyLength);
+    this.#first[entry] = word(key, OID_BYTES, keyLength);
+    this.#second[entry] = word(key, OID_BYTES + 4, keyLength);
+    this.#third[entry] = word(key, OID_BYTES + 8, keyLength);
     return this.length++;
+  }
+
+  /** Copies bytes into a chunk; returns their address. What lies at less than a chunk's size behind it has the address so much greater. */
+  hold(bytes: Buffer, start: number, end: number): number {
+    const length = end - start;
+    if (this.#used + length > CHUNK_BYTES) {
+      assert(this.#chunks.length < CHUNKS_MAX, 'more changes than addresses');
+      this.#chunks.push(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, length)));
+      this.#used = 0;
+    }
+    const offset = this.#used;
+    const chunk = this.#chunks.at(-1)!;
+    // A loop beats the call for short ones.
+    if (length < 32) for (let i = 0; i < length; i++) chunk[offset + i] = bytes[start + i]!;
+    else bytes.copy(chunk, offset, start, end);
+    this.#used += length;
+    this.#bytes += length;
+    return (this.#chunks.length - 1) * CHUNK_BYTES + offset;
   }
 
   /** Whatever was added for this table is void. */
@@ -64,34 +96,36 @@ export class Arena {
     return this.#oids[entry]!;
   }
 
-  /** The whole LMDB key. */
+  /** OID and key. */
   key(entry: number): Buffer {
-    const offset = this.#offsets[entry]!;
-    return this.#chunks[this.#chunkOf[entry]!]!.subarray(offset, offset + this.keyLengths[entry]!);
+    const at = this.keyAt(entry);
+    return this.keyChunk(entry).subarray(at, at + this.keyLengths[entry]!);
   }
 
-  chunk(entry: number): Buffer {
-    return this.#chunks[this.#chunkOf[entry]!]!;
+  keyChunk(entry: number): Buffer {
+    return this.#chunks[this.#keys[entry]! >>> CHUNK_BITS]!;
+  }
+
+  keyAt(entry: number): number {
+    return this.#keys[entry]! & OFFSET_MASK;
+  }
+
+  tupleChunk(entry: number): Buffer {
+    return this.#chunks[this.#tuples[entry]! >>> CHUNK_BITS]!;
   }
 
   tupleAt(entry: number): number {
-    return this.#offsets[entry]! + this.keyLengths[entry]!;
+    return this.#tuples[entry]! & OFFSET_MASK;
   }
 
   tuple(entry: number): Buffer {
     const at = this.tupleAt(entry);
-    return this.chunk(entry).subarray(at, at + this.tupleLengths[entry]!);
+    return this.tupleChunk(entry).subarray(at, at + this.tupleLengths[entry]!);
   }
 
   /** Another tuple for an entry, whose op stays. */
   replaceTuple(entry: number, tuple: Buffer): void {
-    const key = this.key(entry);
-    const offset = this.#room(key.length + tuple.length);
-    const chunk = this.#chunks.at(-1)!;
-    key.copy(chunk, offset);
-    tuple.copy(chunk, offset + key.length);
-    this.#chunkOf[entry] = this.#chunks.length - 1;
-    this.#offsets[entry] = offset;
+    this.#tuples[entry] = this.hold(tuple, 0, tuple.length);
     this.tupleLengths[entry] = tuple.length;
   }
 
@@ -99,21 +133,57 @@ export class Arena {
     let count = 0;
     const order = new Uint32Array(this.length);
     for (let entry = 0; entry < this.length; entry++) if (!this.isForgotten(entry)) order[count++] = entry;
-    this.order = order.subarray(0, count).sort((a, b) => this.compare(a, b) || a - b);
+    this.order = sortByPrefix(order.subarray(0, count), [this.#third, this.#second, this.#first, this.#oids], (a, b) => this.compare(a, b));
   }
 
   compare(a: number, b: number): number {
     return (
       this.#oids[a]! - this.#oids[b]! ||
-      this.#highs[a]! - this.#highs[b]! ||
-      this.#lows[a]! - this.#lows[b]! ||
-      (this.keyLengths[a]! <= 16 && this.keyLengths[b]! <= 16 ? this.keyLengths[a]! - this.keyLengths[b]! : this.#compareWhole(a, b))
+      this.#first[a]! - this.#first[b]! ||
+      this.#second[a]! - this.#second[b]! ||
+      this.#third[a]! - this.#third[b]! ||
+      (this.keyLengths[a]! <= OID_BYTES + PREFIX_BYTES && this.keyLengths[b]! <= OID_BYTES + PREFIX_BYTES
+        ? this.keyLengths[a]! - this.keyLengths[b]!
+        : this.compareKey(a, this.keyChunk(b), this.keyAt(b) + OID_BYTES, this.keyAt(b) + this.keyLengths[b]!))
     );
   }
 
-  #compareWhole(a: number, b: number): number {
-    const [chunkA, chunkB, atA, atB] = [this.chunk(a), this.chunk(b), this.#offsets[a]!, this.#offsets[b]!];
-    return chunkA.compare(chunkB, atB, atB + this.keyLengths[b]!, atA, atA + this.keyLengths[a]!);
+  /** Above 0 where the entry's key, without the OID, comes behind `key[from, to)`. */
+  compareKey(entry: number, key: Uint8Array, from: number, to: number): number {
+    const chunk = this.keyChunk(entry);
+    const at = this.keyAt(entry) + OID_BYTES;
+    const length = this.keyLengths[entry]! - OID_BYTES;
+    const shorter = Math.min(length, to - from);
+    for (let i = 0; i < shorter; i++) {
+      const difference = chunk[at + i]! - key[from + i]!;
+      if (difference !== 0) return difference;
+    }
+    return length - (to - from);
+  }
+
+  /**
+   * Reads what stands at the places from `from` on a little, so that it is cached when it is used: under random keys each entry lies elsewhere, and loads that
+   * do not wait for each other overlap. Returns the place behind them.
+   */
+  touch(from: number): number {
+    const { order } = this;
+    const to = Math.min(order.length, from + TOUCHED_ENTRIES);
+    let sum = 0;
+    for (let place = from; place < to; place++) {
+      const entry = order[place]!;
+      sum += this.ops[entry]! + this.shapes[entry]! + this.#oids[entry]! + this.#first[entry]! + this.#second[entry]! + this.#third[entry]!;
+      const key = this.#keys[entry]!;
+      sum += this.#chunks[key >>> CHUNK_BITS]![key & OFFSET_MASK]! + this.keyLengths[entry]!;
+      const tuple = this.#tuples[entry]!;
+      const length = this.tupleLengths[entry]!;
+      // Both ends: most lie across two cache lines. An empty one may end where its chunk does.
+      if (length > 0) {
+        const chunk = this.#chunks[tuple >>> CHUNK_BITS]!;
+        sum += chunk[tuple & OFFSET_MASK]! + chunk[(tuple & OFFSET_MASK) + length - 1]!;
+      }
+    }
+    this.touched = sum | 0;
+    return to;
   }
 
   /** The place in `order` behind the last entry that has the key of the one at `place`. */
@@ -124,28 +194,18 @@ export class Arena {
     return end;
   }
 
-  #room(bytes: number): number {
-    if (this.#used + bytes > CHUNK_BYTES) {
-      this.#chunks.push(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes)));
-      this.#used = 0;
-    }
-    const offset = this.#used;
-    this.#used += bytes;
-    this.#bytes += bytes;
-    return offset;
-  }
-
   #grow(): void {
     const capacity = this.ops.length * 2;
     this.ops = grown(this.ops, new Uint8Array(capacity));
     this.shapes = grown(this.shapes, new Uint16Array(capacity));
     this.keyLengths = grown(this.keyLengths, new Uint16Array(capacity));
     this.tupleLengths = grown(this.tupleLengths, new Uint32Array(capacity));
-    this.#chunkOf = grown(this.#chunkOf, new Uint32Array(capacity));
-    this.#offsets = grown(this.#offsets, new Uint32Array(capacity));
+    this.#keys = grown(this.#keys, new Uint32Array(capacity));
+    this.#tuples = grown(this.#tuples, new Uint32Array(capacity));
     this.#oids = grown(this.#oids, new Uint32Array(capacity));
-    this.#highs = grown(this.#highs, new Float64Array(capacity));
-    this.#lows = grown(this.#lows, new Float64Array(capacity));
+    this.#first = grown(this.#first, new Uint32Array(capacity));
+    this.#second = grown(this.#second, new Uint32Array(capacity));
+    this.#third = grown(this.#third, new Uint32Array(capacity));
   }
 }
 
@@ -158,16 +218,10 @@ function grown<T extends Numbers>(from: T, to: T): T {
   return to;
 }
 
-/** Up to six bytes as a number, padded with zeros: orders like the bytes, since keys of one table are never prefixes of each other. */
-function prefix(bytes: Uint8Array, at: number, end: number): number {
-  const left = end - at;
-  if (left >= 6)
-    return (
-      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) * 65536 +
-      ((bytes[at + 4]! << 8) | bytes[at + 5]!) +
-      (bytes[at]! >= 128 ? 2 ** 48 : 0)
-    );
+/** Up to four bytes as a number, padded with zeros: orders like the bytes, since keys of one table are never prefixes of each other. */
+function word(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 4 <= end) return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   let value = 0;
-  for (let i = 0; i < 6; i++) value = value * 256 + (i < left ? bytes[at + i]! : 0);
+  for (let i = at; i < at + 4; i++) value = value * 256 + (i < end ? bytes[i]! : 0);
   return value;
 }

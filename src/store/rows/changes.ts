@@ -46,6 +46,9 @@ export interface Carry {
   readonly into: number;
 }
 
+/** A record of a copy up to this size is held whole: any offset in it is an offset in a chunk of the arena. */
+const COPY_HELD_BYTES_MAX = 4 << 20;
+
 /** A table that takes changes, with what every change of it needs. */
 interface Target {
   readonly oid: number;
@@ -156,9 +159,21 @@ export class Changes implements LogVisitor {
     const state = this.tables.get(oid);
     if (state?.state !== 'copying' || this.#isPassedBy(oid) || this.#catchingUp) return;
     const target = this.#targetOf(oid, state);
+    // Rows of a copy are held as they come, all at once.
+    const held = end - at <= COPY_HELD_BYTES_MAX ? this.arena.hold(bytes, at, end) - at : undefined;
     while (at < end) {
       const next = skipTuple(bytes, at);
-      this.#insert(target, bytes, at, next);
+      if (held === undefined) this.#insert(target, bytes, at, next);
+      else if (this.#writeKey(target.keyed ? change.insert : change.more, target, bytes, at, next))
+        this.arena.addHeld(
+          target.keyed ? change.insert : change.more,
+          target.shape,
+          oid,
+          this.#keys.bytes,
+          this.#keys.length,
+          held + at,
+          next - at,
+        );
       at = next;
     }
   }
@@ -314,15 +329,20 @@ export class Changes implements LogVisitor {
 
   /** Returns the entry's number, or −1 when the table broke on it. */
   #add(op: number, target: Target, keyBytes: Buffer, keyAt: number, tupleBytes: Buffer, tupleAt: number, tupleEnd: number): number {
-    const { oid } = target;
+    if (!this.#writeKey(op, target, keyBytes, keyAt, tupleEnd)) return -1;
+    return this.arena.add(op, target.shape, target.oid, this.#keys.bytes, this.#keys.length, tupleBytes, tupleAt, tupleEnd);
+  }
+
+  /** Puts the row's key into `#keys`; false when the table broke on it. */
+  #writeKey(op: number, target: Target, bytes: Buffer, at: number, tupleEnd: number): boolean {
     const keys = this.#keys;
     keys.reset();
-    if (op === change.more || op === change.fewer) writeContentKey(keys, oid, keyBytes, keyAt, tupleEnd);
-    else if (!writeIdentityKey(keys, oid, keyBytes, keyAt, target.isKey)) {
+    if (op === change.more || op === change.fewer) writeContentKey(keys, target.oid, bytes, at, tupleEnd);
+    else if (!writeIdentityKey(keys, target.oid, bytes, at, target.isKey)) {
       // A key longer than about 2 kB is kept out of line, too, and not sent when unchanged.
-      this.breakTable(oid, 'a key value was not sent');
-      return -1;
+      this.breakTable(target.oid, 'a key value was not sent');
+      return false;
     }
-    return this.arena.add(op, target.shape, oid, keys.bytes, keys.length, tupleBytes, tupleAt, tupleEnd);
+    return true;
   }
 }

@@ -10,21 +10,25 @@ import { assert } from '../../base/assert.ts';
 import { failpoint } from '../failpoints.ts';
 import { cutAt, walk, type Cut } from '../log/transactions.ts';
 import type { LogReader } from '../log/reader.ts';
+import { BlockMerge } from './block-merge.ts';
 import { Changes } from './changes.ts';
-import { CONTRADICTION, mergeRun, resolveCarries } from './merge.ts';
+import { CONTRADICTION, resolveCarries } from './merge.ts';
 import type { FoldFacts, RowStore } from './row-store.ts';
 import { cutFromJson, cutToJson } from './table-state.ts';
 
 export interface FoldOptions {
   /** Log taken in by one pass: what its memory is bounded by (I-6). */
   readonly passBytesMax?: number;
-  /** Rows a commit: more makes LMDB's free list slow, fewer its commits many (reference: 10,000 measured best). */
+  /** Changes a commit, about. */
   readonly chunkRowsMax?: number;
+  /** Tests make many blocks of few rows. */
+  readonly blockBytesMax?: number;
 }
 
 const PASS_BYTES_MAX = 128 << 20;
-const CHUNK_ROWS_MAX = 10_000;
-const CHUNK_BYTES_MAX = 16 << 20;
+const CHUNK_ROWS_MAX = 50_000;
+/** Blocks a commit, 16 MiB of them: each frees a page or takes one. */
+const CHUNK_BLOCKS_MAX = 2_000;
 /** Rows carried whole in one pass: each may hold a large TOAST value. */
 const CARRIES_MAX = 1_000;
 
@@ -33,12 +37,14 @@ export class Fold {
   readonly #reader: LogReader;
   readonly #passBytesMax: number;
   readonly #chunkRowsMax: number;
+  readonly #merge: BlockMerge;
 
   constructor(rows: RowStore, reader: LogReader, options: FoldOptions = {}) {
     this.#rows = rows;
     this.#reader = reader;
     this.#passBytesMax = options.passBytesMax ?? PASS_BYTES_MAX;
     this.#chunkRowsMax = options.chunkRowsMax ?? CHUNK_ROWS_MAX;
+    this.#merge = new BlockMerge(rows, options.blockBytesMax);
   }
 
   get foldedTo(): Cut {
@@ -133,10 +139,10 @@ export class Fold {
   /** Repeating it does no harm. */
   *#empty(oid: number): Generator<void, void> {
     for (;;) {
-      const keys = this.#rows.keysOf(oid, this.#chunkRowsMax);
-      if (keys.length === 0) return;
+      const bounds = this.#rows.boundsOf(oid, CHUNK_BLOCKS_MAX);
+      if (bounds.length === 0) return;
       this.#rows.transaction(() => {
-        for (const key of keys) this.#rows.remove(key);
+        for (const bound of bounds) this.#rows.removeBlock(bound);
       });
       failpoint('fold-commit');
       yield;
@@ -149,15 +155,11 @@ export class Fold {
     for (;;) {
       const last = this.#rows.transaction(() => {
         const contradictions = new Map<number, string>();
-        let lastEntry = -1;
-        let rows = 0;
-        let bytes = 0;
-        while (place < arena.order.length && rows < this.#chunkRowsMax && bytes < CHUNK_BYTES_MAX) {
-          const end = arena.runEnd(place);
-          lastEntry = arena.order[place]!;
-          bytes += this.#writeRow(changes, place, end, contradictions);
-          rows++;
-          place = end;
+        const begun = place;
+        let blocks = 0;
+        while (place < arena.order.length && place - begun < this.#chunkRowsMax && blocks < CHUNK_BLOCKS_MAX) {
+          place = this.#merge.merge(changes, place, this.#chunkRowsMax - (place - begun), contradictions);
+          blocks += this.#merge.blocks;
         }
         for (const [oid, reason] of contradictions) this.#rows.putContradiction(oid, reason);
         if (place >= arena.order.length) {
@@ -166,7 +168,7 @@ export class Fold {
         }
         this.#rows.putFacts({
           ...facts,
-          folding: { to: cutToJson(to), step: 'write', lastKey: arena.key(lastEntry).toString('base64'), carried },
+          folding: { to: cutToJson(to), step: 'write', lastKey: arena.key(arena.order[place - 1]!).toString('base64'), carried },
         });
         return false;
       });
@@ -174,27 +176,6 @@ export class Fold {
       failpoint('fold-commit');
       yield;
     }
-  }
-
-  #writeRow(changes: Changes, from: number, to: number, contradictions: Map<number, string>): number {
-    const { arena } = changes;
-    const entry = arena.order[from]!;
-    const key = arena.key(entry);
-    const oid = arena.oidOf(entry);
-    const merged = mergeRun(changes, from, to, () => this.#rows.get(key));
-    let { contradiction } = merged;
-    if (merged.value === undefined) {
-      const wasThere = this.#rows.remove(key);
-      if (merged.wasThere === true && !wasThere) contradiction ??= CONTRADICTION.deleteOfAbsent;
-      if (merged.wasThere === false && wasThere) contradiction ??= CONTRADICTION.insertOfPresent;
-    } else if (merged.wasThere === false) {
-      if (!this.#rows.putNew(key, merged.value)) {
-        contradiction ??= CONTRADICTION.insertOfPresent;
-        this.#rows.put(key, merged.value);
-      }
-    } else this.#rows.put(key, merged.value);
-    if (contradiction !== undefined) contradictions.set(oid, contradiction);
-    return merged.value?.length ?? 0;
   }
 
   /** The last commit of a pass, with its last rows. */

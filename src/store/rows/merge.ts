@@ -69,7 +69,7 @@ function keyedValue(changes: Changes, entry: number): Buffer {
   const value = Buffer.allocUnsafe(SHAPE_BYTES + arena.tupleLengths[entry]!);
   value.writeUInt16BE(arena.shapes[entry]!, 0);
   const at = arena.tupleAt(entry);
-  arena.chunk(entry).copy(value, SHAPE_BYTES, at, at + arena.tupleLengths[entry]!);
+  arena.tupleChunk(entry).copy(value, SHAPE_BYTES, at, at + arena.tupleLengths[entry]!);
   return value;
 }
 
@@ -84,7 +84,7 @@ export function filled(changes: Changes, entry: number, before: Buffer): Buffer 
   const map = oldShape === newShape ? undefined : shapeMap(state, oldShape, newShape);
   scratch.reset();
   scratch.int16(newShape);
-  writeFilled(scratch, arena.chunk(entry), arena.tupleAt(entry), before, SHAPE_BYTES, (column) =>
+  writeFilled(scratch, arena.tupleChunk(entry), arena.tupleAt(entry), before, SHAPE_BYTES, (column) =>
     map === undefined ? column : map[column]!,
   );
   return scratch.copy();

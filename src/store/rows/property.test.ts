@@ -24,6 +24,9 @@ import { withContentHash } from './tuple.ts';
 /** More for a long night. */
 const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 40);
 
+/** Two or three rows a block: they split, empty and take each other in. */
+const BLOCK_BYTES_MAX = 100;
+
 type Row = readonly (string | null)[];
 
 interface Change {
@@ -304,7 +307,7 @@ class Run {
       throw new Error('killed');
     });
     try {
-      const fold = new Fold(this.rows, this.reader, { chunkRowsMax: 1, passBytesMax: this.passBytesMax });
+      const fold = new Fold(this.rows, this.reader, { chunkRowsMax: 1, passBytesMax: this.passBytesMax, blockBytesMax: BLOCK_BYTES_MAX });
       for (;;) {
         const steps = fold.pass(limit, this.writer.end);
         let step = steps.next();

@@ -67,7 +67,7 @@ const events = testTable(2, 'f', ['what', 'when'], []);
 let bench: Bench;
 let lsn = 100n;
 beforeEach(() => {
-  bench = new Bench({ chunkRowsMax: 2 });
+  bench = new Bench({ chunkRowsMax: 2, blockBytesMax: 60 });
 });
 afterEach(() => bench.close());
 

@@ -8,7 +8,7 @@ import { COLUMN_BINARY, COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED, skipTuple } 
 
 /** Keys longer than this are hashed: short keys keep the B-tree's pages full. LMDB would take 4,026 bytes at our page size. */
 const KEY_BYTES_MAX = 480;
-const OID_BYTES = 4;
+export const OID_BYTES = 4;
 /** No UTF-8 text holds this byte: it marks what is not plain text in a key. */
 const NO_TEXT = 0xff;
 

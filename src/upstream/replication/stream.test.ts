@@ -140,9 +140,10 @@ test('a snapshot and the stream behind it give the table, whatever was written m
   // Written behind the snapshot, before it is read.
   await pg.query(`UPDATE items SET name = 'behind' WHERE id = 1; DELETE FROM items WHERE id = 2; INSERT INTO items VALUES (1000, 'new')`);
   const snapshot = await Snapshot.open(parameters, slot.snapshotName);
-  await snapshot.verify('mz_source', items!);
+  const { parts } = await snapshot.plan('mz_source', items!, 1_000);
+  expect(parts).toEqual([{ only: true }]);
   const recorder = new Recorder();
-  const count = await snapshot.copy(items!, {
+  const count = await snapshot.copy(items!, parts[0]!, {
     rows: (bytes, rows) => {
       let seen = 0;
       for (let at = 0; at < bytes.length; at = skipTuple(bytes, at), seen++) {

@@ -2,27 +2,48 @@
  * The first copy of tables at one exported snapshot: rows in the very bytes that the stream would have had for them (TupleData). Keeps I-1: one transaction reads
  * all tables, by the columns that the publication sends, and a table that is not as expected is refused before a row is read. Memory: one chunk (I-6).
  */
+import { assert } from '../../base/assert.ts';
 import type { MillraceError } from '../../base/errors.ts';
 import { millraceError } from '../../base/errors.ts';
 import { ident, literal, qualified } from '../../base/ident.ts';
-import { to as copyTo } from 'pg-copy-streams';
 import { ByteWriter } from '../../wire/bytes.ts';
-import { copyTextToTuples } from '../../wire/copy-text.ts';
+import { copyLineToTuple } from '../../wire/copy-text.ts';
 import { readPublishedTables, refusalOf, type PublishedTable } from '../catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../connection/connect.ts';
 import type { ConnectionParameters } from '../connection/parameters.ts';
 import type { UpstreamTable } from '../table.ts';
+import { CopyOut } from './copy-out.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const LINE_FEED = 0x0a;
 
 export interface CopyTarget {
-  /** Whole rows; valid during the call. May return a promise to hold the copy back. */
-  rows(tuples: Uint8Array, count: number): void | Promise<void>;
+  /** Whole rows; valid during the call. What it throws ends the copy, and the connection. */
+  rows(tuples: Uint8Array, count: number): void;
 }
+
+/** What one statement copies: the table, or its rows in blocks [from, to) of its file. */
+export interface CopyPart {
+  /** An ordinary parent's children are copied as tables of their own; a partitioned table's rows are in its parts. */
+  readonly only: boolean;
+  /** Absent: from the first, to the last and whatever was appended behind it. */
+  readonly from?: number;
+  readonly to?: number;
+}
+
+export interface CopyPlan {
+  /** See `PublishedTable`. */
+  readonly membership: string;
+  readonly parts: readonly CopyPart[];
+}
+
+/** Below Postgres 14 a range of blocks is no cheaper to read than the whole table. */
+const TID_RANGE_VERSION = 140_000;
+const LOCK_NOT_AVAILABLE = '55P03';
 
 export class Snapshot {
   readonly #connection: UpstreamConnection;
+  readonly #out = new ByteWriter(CHUNK_BYTES * 2);
 
   private constructor(connection: UpstreamConnection) {
     this.#connection = connection;
@@ -46,8 +67,131 @@ export class Snapshot {
     }
   }
 
-  /** The table as it is in this snapshot must be the one that was planned for: its columns, its key, its name. */
-  async verify(publication: string, table: UpstreamTable): Promise<PublishedTable> {
+  /**
+   * How to copy the table: in parts of so many blocks where that is cheap. The table as it is in this snapshot must be the one that was planned for: its columns,
+   * its key, its name. Parts may be read in any order, by any connection on the snapshot that has joined, as long as this one stays open: it holds the lock that
+   * keeps rows where they are. (Where only columns may be read, `ctid` may not: then there is one part.)
+   */
+  async plan(publication: string, table: UpstreamTable, partBlocks: number): Promise<CopyPlan> {
+    const { membership } = await this.#verify(publication, table);
+    try {
+      const [facts] = await this.#connection.query(
+        `SELECT c.relkind, CASE WHEN c.relkind = 'r' AND a.amname = 'heap' AND has_table_privilege(c.oid, 'SELECT') THEN pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::bigint END AS blocks
+           FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = $1`,
+        [table.oid],
+      );
+      const only = facts?.['relkind'] !== 'p';
+      const blocks = this.#connection.versionNum < TID_RANGE_VERSION ? 0 : Number(facts?.['blocks'] ?? 0);
+      if (blocks <= partBlocks) return { membership, parts: [{ only }] };
+      await this.#lock(table);
+      const parts: CopyPart[] = [{ only, to: partBlocks }];
+      for (let from = partBlocks; from < blocks; from += partBlocks)
+        parts.push(from + partBlocks < blocks ? { only, from, to: from + partBlocks } : { only, from });
+      return { membership, parts };
+    } catch (error) {
+      throw this.#failure(error, table);
+    }
+  }
+
+  /** Locks a table that another connection of the snapshot has planned. False when somebody waits for it to be let go: he would wait for us, and we for him. */
+  async join(table: UpstreamTable, timeoutMs: number): Promise<boolean> {
+    try {
+      await this.guarded(async () => {
+        await this.#statement(`SET LOCAL lock_timeout = ${timeoutMs}`);
+        await this.#lock(table);
+        await this.#statement('SET LOCAL lock_timeout = 0');
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
+      throw this.#failure(error, table);
+    }
+  }
+
+  /** Connections that the server would still grant us, were nobody else to come. */
+  async spareConnections(): Promise<number> {
+    try {
+      const [row] = await this.#connection.query(
+        `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int
+           - (SELECT count(*) FROM pg_catalog.pg_stat_activity) AS spare`,
+      );
+      return Number(row?.['spare'] ?? 0);
+    } catch (error) {
+      throw this.#connection.failure(error, { doing: 'reading the settings in the snapshot' });
+    }
+  }
+
+  /** Runs `read`; when it fails for a reason of its own, the transaction and its locks go on as before. */
+  async guarded<T>(read: () => Promise<T>): Promise<T> {
+    await this.#statement('SAVEPOINT millrace');
+    try {
+      return await read();
+    } catch (error) {
+      if (this.#connection.lost === undefined) await this.#statement('ROLLBACK TO SAVEPOINT millrace').catch(() => undefined);
+      throw error;
+    } finally {
+      if (this.#connection.lost === undefined) await this.#statement('RELEASE SAVEPOINT millrace').catch(() => undefined);
+    }
+  }
+
+  /** Returns the number of rows. */
+  async copy(table: UpstreamTable, part: CopyPart, target: CopyTarget): Promise<number> {
+    const out = this.#out;
+    out.reset();
+    const columnCount = table.columns.length;
+    const columns = table.columns.map((column) => ident(column.name)).join(', ');
+    let total = 0;
+    let pending = 0;
+    const flush = (): void => {
+      if (pending > 0) target.rows(out.view(), pending);
+      out.reset();
+      pending = 0;
+    };
+    const from = `${part.only ? 'ONLY ' : ''}${qualified(table.schema, table.name)}`;
+    const copy = new CopyOut(`COPY (SELECT ${columns} FROM ${from}${blockRange(part)}) TO STDOUT`, (bytes, start, end) => {
+      assert(bytes[end] === LINE_FEED, 'a message holds no whole row');
+      copyLineToTuple(bytes, start, end, columnCount, out);
+      total++;
+      pending++;
+      if (out.length >= CHUNK_BYTES) flush();
+    });
+    try {
+      this.#connection.client.query(copy);
+      const counted = await copy.finished;
+      assert(counted === total, `the server copied ${counted} rows, ${total} came`);
+      flush();
+      return total;
+    } catch (error) {
+      const failure = this.#failure(error, table);
+      // Only now: a connection that is lost is taken for the reason of whatever fails on it.
+      if (copy.isAbandoned) this.destroy();
+      throw failure;
+    }
+  }
+
+  /** Ends the transaction and the connection. */
+  async close(): Promise<void> {
+    await this.#connection.end();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  async #lock(table: UpstreamTable): Promise<void> {
+    await this.#connection.query(`LOCK TABLE ONLY ${qualified(table.schema, table.name)} IN ACCESS SHARE MODE`);
+  }
+
+  async #statement(text: string): Promise<void> {
+    try {
+      await this.#connection.query(text);
+    } catch (error) {
+      throw this.#connection.failure(error, { doing: 'reading the snapshot' });
+    }
+  }
+
+  async #verify(publication: string, table: UpstreamTable): Promise<PublishedTable> {
     let found: PublishedTable | undefined;
     try {
       [found] = await readPublishedTables(this.#connection, publication, [table.oid]);
@@ -62,56 +206,16 @@ export class Snapshot {
     return found;
   }
 
-  /** Returns the number of rows. */
-  async copy(table: UpstreamTable, target: CopyTarget): Promise<number> {
-    const out = new ByteWriter(CHUNK_BYTES * 2);
-    const columns = table.columns.map((column) => ident(column.name)).join(', ');
-    let total = 0;
-    let pending = 0;
-    // Pieces of a line whose end has not come yet: joined once, however many they are.
-    let rest: Buffer[] = [];
-    try {
-      // A partitioned table's rows are in its parts; an ordinary parent's children are published, and copied, as tables of their own.
-      const [row] = await this.#connection.query('SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1', [table.oid]);
-      const only = row?.['relkind'] === 'p' ? '' : 'ONLY ';
-      const stream = this.#connection.client.query(
-        copyTo(`COPY (SELECT ${columns} FROM ${only}${qualified(table.schema, table.name)}) TO STDOUT`, { highWaterMark: CHUNK_BYTES }),
-      );
-      for await (const piece of stream as AsyncIterable<Buffer>) {
-        if (!piece.includes(LINE_FEED)) {
-          rest.push(piece);
-          continue;
-        }
-        const bytes = rest.length === 0 ? piece : Buffer.concat([...rest, piece]);
-        const { end, rows } = copyTextToTuples(bytes, 0, bytes.length, table.columns.length, out);
-        rest = end === bytes.length ? [] : [bytes.subarray(end)];
-        total += rows;
-        pending += rows;
-        if (out.length >= CHUNK_BYTES) {
-          await target.rows(out.view(), pending);
-          out.reset();
-          pending = 0;
-        }
-      }
-      if (pending > 0) await target.rows(out.view(), pending);
-      return total;
-    } catch (error) {
-      throw this.#failure(error, table);
-    }
-  }
-
-  /** Ends the transaction and the connection. */
-  async close(): Promise<void> {
-    await this.#connection.end();
-  }
-
-  destroy(): void {
-    this.#connection.destroy();
-  }
-
   #failure(error: unknown, table: UpstreamTable): MillraceError {
     return this.#connection.failure(error, { doing: `copying ${qualified(table.schema, table.name)}`, table });
   }
+}
+
+function blockRange({ from, to }: CopyPart): string {
+  const bounds: string[] = [];
+  if (from !== undefined) bounds.push(`ctid >= '(${from},0)'::tid`);
+  if (to !== undefined) bounds.push(`ctid < '(${to},0)'::tid`);
+  return bounds.length === 0 ? '' : ` WHERE ${bounds.join(' AND ')}`;
 }
 
 /** What must not differ between plan and snapshot. Comments may. */
