@@ -46,7 +46,8 @@ export interface Met {
 /** What stands in for the source's delta until all is seen. */
 interface Part {
   readonly block: DeltaBlock;
-  readonly copy: CopyFunction;
+  /** Made when a delta comes meanwhile: a query asked once never sees one. */
+  copy: CopyFunction | undefined;
   ids: Int32Array<ArrayBuffer>;
   before: Int32Array<ArrayBuffer>;
 }
@@ -88,7 +89,7 @@ export class Port implements Stream {
   /** Nothing is seen. */
   begin(): void {
     const nothing = new Int32Array(0);
-    this.#part = { block: new DeltaBlock(this.layout), copy: compileCopy(this.layout), ids: nothing, before: nothing };
+    this.#part = { block: new DeltaBlock(this.layout), copy: undefined, ids: nothing, before: nothing };
     this.block = this.#part.block;
     this.#see(0);
   }
@@ -116,6 +117,7 @@ export class Port implements Stream {
     const { delta, arrangement } = this.#source;
     const part = this.#part;
     if (part === undefined || arrangement === undefined || this.#limit === 0 || delta.length === 0) return;
+    const copy = (part.copy ??= compileCopy(this.layout));
     part.ids = new Int32Array(delta.length);
     part.before = new Int32Array(delta.length);
     for (let i = 0; i < delta.length; i++) {
@@ -123,7 +125,7 @@ export class Port implements Stream {
       if (id >= this.#limit) continue;
       part.ids[part.block.length] = id;
       part.before[part.block.length] = arrangement.before[i]!;
-      part.copy(delta, i * delta.stride, part.block, part.block.push(delta.weights[i]!));
+      copy(delta, i * delta.stride, part.block, part.block.push(delta.weights[i]!));
     }
   }
 
