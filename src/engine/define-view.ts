@@ -78,8 +78,10 @@ export async function createView(
       throw millraceError('NOT_EXACT', { view: name, exactness, reasons: exactnessReasons });
     const view: MaterializedView = { ...draft, upstreamSql, exactness, exactnessReasons };
     const queryId = coordinator.nextNumber();
-    const timeoutMs = by.settings.statementTimeoutMs;
-    await engine.cancellable(queryId, by.call.signal, () => engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs }));
+    const { hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
+    await engine.cancellable(queryId, by.call.signal, () =>
+      engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs, tablesTimeoutMs }),
+    );
     catalog.add(view);
   } catch (error) {
     await mirror.remove([draft.id]);

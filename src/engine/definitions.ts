@@ -147,7 +147,7 @@ async function createIndex(
   await mirror.add(mirrored(catalog, index)[0]!, by.call);
   try {
     const queryId = coordinator.nextNumber();
-    const timeoutMs = by.settings.statementTimeoutMs;
+    const timeoutMs = by.settings.hydrationTimeoutMs;
     await engine.cancellable(queryId, by.call.signal, () => engine.rpc.call('createIndex', { index, queryId, timeoutMs }));
   } catch (error) {
     await mirror.remove([index.id]);

@@ -171,7 +171,8 @@ export class Engine {
     for (const table of tables) this.#defineTable(table);
   }
 
-  async createMaterializedView(view: MaterializedView, asked: Asked): Promise<HydrationFigures> {
+  async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
+    await this.awaitTables(this.#tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
@@ -183,9 +184,8 @@ export class Engine {
     return figures;
   }
 
-  /** Between ticks, once its tables are there. */
+  /** Between ticks. Its tables are there. */
   async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
-    await this.awaitTables(this.#tablesUnder(plan), asked.timeoutMs, asked.queryId);
     return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
       throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
     });

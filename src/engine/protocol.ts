@@ -74,7 +74,8 @@ export interface EngineMethods {
   /** Objects without dataflow: secrets, connections, sources, views. */
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
-  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number }): {
+  /** `tablesTimeoutMs`: for the copies of its tables; `timeoutMs`: for the hydration that follows. */
+  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number; tablesTimeoutMs: number }): {
     hydrationMs: number;
     longestSliceMs: number;
   };

@@ -96,6 +96,8 @@ export interface SavedSettings {
   readonly local: ReadonlyMap<string, string>;
 }
 
+const DAY_MS = 24 * 3600 * 1000;
+
 export class SessionSettings {
   readonly #values = new Map<string, string>();
   readonly #defaults = new Map<string, string>();
@@ -195,7 +197,12 @@ export class SessionSettings {
 
   get statementTimeoutMs(): number {
     const ms = parseDurationMs(this.get('statement_timeout')) ?? 0;
-    return ms === 0 ? 24 * 3600 * 1000 : ms;
+    return ms === 0 ? DAY_MS : ms;
+  }
+
+  /** Making a view or an index of rows that are here holds nobody up: it takes as long as it takes, unless a time was asked for. */
+  get hydrationTimeoutMs(): number {
+    return this.get('statement_timeout') === SETTINGS['statement_timeout']!.default ? DAY_MS : this.statementTimeoutMs;
   }
 
   durationMs(name: string): number {

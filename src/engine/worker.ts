@@ -83,7 +83,7 @@ serve<EngineMethods>(port, {
     store.commit({ put, remove });
   },
   addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
-  createMaterializedView: ({ view, ...asked }) => attached().createMaterializedView(view, asked),
+  createMaterializedView: ({ view, tablesTimeoutMs, ...asked }) => attached().createMaterializedView(view, asked, tablesTimeoutMs),
   createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
   async drop({ ids }) {
     if (engine === undefined) store.commit({ remove: ids });
