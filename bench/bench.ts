@@ -15,7 +15,7 @@ const KEPT = join(import.meta.dirname, '../node_modules/.cache/millrace-bench/re
 const TIMEOUT_MS = 500_000;
 
 const COMMANDS = {
-  ivm: ['--budget-ms', '250', '--peer-sizes', '1,100', '--peer-views', 'A1,M'],
+  ivm: ['--peer-sizes', '1,100', '--peer-views', 'A1,M'],
   ingest: ['--changes', '150000', '--runs', '1', '--snapshot-rows', '500000'],
   latency: ['--for', '3s'],
   start: ['--rows', '1000000', '--runs', '1'],

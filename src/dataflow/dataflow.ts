@@ -212,7 +212,8 @@ export class Dataflow implements RowChanges {
       inputs.push({ table, input });
       byTable.set(name, arranged(input));
       if (known !== undefined) continue;
-      input.arrangement.reserveIndexes(new Set(sides.filter((side) => side.object === name).map(({ keys }) => keys.join())).size);
+      const joinedBy = sides.filter((side) => side.object === name).map(({ keys }) => keys.map((key) => input.columns.indexOf(key)));
+      input.arrangement.reserveIndexes(joinedBy);
       loads.push(new TableLoad(name, input, () => table.inputs.push(input)));
     }
     const installed: Installed = { graph, inputs };

@@ -239,6 +239,29 @@ test('an arrangement with indexes equals a bag after any deltas, its chains hold
   );
 });
 
+test('the key is an index already, without chains: whoever joins by it takes that', () => {
+  const rows = Arrangement.keyed(pair, [0]);
+  rows.reserveIndexes([[0], [1], [1]]);
+  expect(rows.memory.headerWords).toBe(4);
+  const byKey = rows.addIndex([0]);
+  const byText = rows.addIndex([1]);
+  expect([byKey, byKey.unique, byText.unique]).toEqual([rows.identity, true, false]);
+  rows.apply(
+    blockOf(pair, [
+      [['1', 'a'], 1],
+      [['2', 'a'], 1],
+    ]),
+  );
+  const wanted: Parameters<typeof blockOf>[1] = [
+    [['2', 'x'], 1],
+    [['3', 'x'], 1],
+  ];
+  expect(pairs(rows, byKey, wanted, [0])).toHaveLength(1);
+  rows.removeIndex(byKey);
+  expect(pairs(rows, byText, [[['9', 'a'], 1]], [1])).toHaveLength(2);
+  expect(rows.find(blockOf(pair, [[['2', 'a'], 1]]), 0)).not.toBe(0);
+});
+
 test('a keyed arrangement is the map of what came last, in deltas of any size and order', () => {
   const layout = rowLayout([int4, text]);
   const upsert = fc.tuple(fc.integer({ min: 0, max: 400 }), fc.constantFrom(null, 'a', 'b', long));

@@ -18,7 +18,7 @@ import { DataflowFault, multiplicity } from '../fault.ts';
 import type { TupleBatch } from '../tuple-source.ts';
 import type { DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
-import { RowIndexes, STAGE_ROWS } from './row-indexes.ts';
+import { RowIndexes, sameList, STAGE_ROWS } from './row-indexes.ts';
 import { RowMemory } from './row-memory.ts';
 
 /** In `before`, between the two passes of a keyed `apply`: this row has taken the place of the one in front of it. */
@@ -86,7 +86,9 @@ export class Arrangement {
    * `movedRowsMax`: rows that may be moved at once, to make room for its links in their headers.
    */
   beginIndex(columns: readonly number[], movedRowsMax: number): RowIndex {
-    return this.#indexes.begin(columns, movedRowsMax);
+    if (!this.isKey(columns)) return this.#indexes.begin(columns, movedRowsMax);
+    this.identity.users++;
+    return this.identity;
   }
 
   /** Brings the rows of the next `placesMax` ids into an index that was begun; true when it is whole. */
@@ -94,13 +96,20 @@ export class Arrangement {
     return this.#indexes.extend(index, placesMax);
   }
 
-  /** Room in every row for so many indexes, before there are rows: later it takes a copy of all. */
-  reserveIndexes(count: number): void {
-    this.memory.widenHeader(1 + 2 * count);
+  /** Keyed by these columns in this order: their index is there already. */
+  isKey(columns: readonly number[]): boolean {
+    return this.keyed && sameList(this.identity.columns, columns);
+  }
+
+  /** Room in every row for indexes over these columns, before there are rows: later it takes a copy of all. */
+  reserveIndexes(columns: readonly (readonly number[])[]): void {
+    const chained = new Set(columns.filter((one) => !this.isKey(one)).map((one) => one.join()));
+    this.memory.widenHeader(1 + 2 * chained.size);
   }
 
   removeIndex(index: RowIndex): void {
-    this.#indexes.release(index);
+    if (index === this.identity) index.users--;
+    else this.#indexes.release(index);
   }
 
   /** The id of the row that is identical (counted: everywhere; keyed: in the key) to `row` of `space`, or 0. */

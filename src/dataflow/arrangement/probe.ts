@@ -106,7 +106,7 @@ export class Probe {
   #stage(delta: DeltaBlock, n: number, pairsBefore: number, visit: VisitPairs): number {
     const { memory } = this.arrangement;
     const { words, stride, headerWords } = memory;
-    const { table, link } = this.index;
+    const { table, link, unique } = this.index;
     const links = this.index.linksIn(memory);
     const linkStride = this.index.linkStride(memory);
     const numbers = this.#numbers;
@@ -153,7 +153,7 @@ export class Probe {
           visit(pairs);
           pairs = 0;
         }
-        const next = links[id * linkStride + link]!;
+        const next = unique ? 0 : links[id * linkStride + link]!;
         if (next !== 0) {
           chains[still] = next;
           numbers[still++] = number;

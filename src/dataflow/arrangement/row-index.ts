@@ -24,6 +24,8 @@ export class RowIndex {
   #links: Int32Array;
   #linksEnd = 0;
   readonly table = new HashTable();
+  /** Each key has one row: there are no links. */
+  readonly unique: boolean;
   /** Users of the index: it goes with the last one. */
   users = 1;
   /** Rows with ids below are in it: while an index is being made, piece by piece, the others are not yet. */
@@ -35,6 +37,7 @@ export class RowIndex {
   constructor(memory: RowMemory, columns: readonly number[], link: number, beside = false) {
     this.columns = columns;
     this.link = link;
+    this.unique = link === 0 && !beside;
     this.#beside = beside ? new FlatMemory(LINKS_BYTES_INITIAL) : null;
     this.#links = new Int32Array(this.#beside?.buffer ?? new ArrayBuffer(0));
     this.hash = compileHash(memory.layout, columns);
@@ -52,6 +55,7 @@ export class RowIndex {
   }
 
   next(memory: RowMemory, id: number): number {
+    if (this.unique) return 0;
     return this.linksIn(memory)[id * this.linkStride(memory) + this.link]!;
   }
 

@@ -153,6 +153,6 @@ export class RowIndexes {
   }
 }
 
-function sameList(a: readonly number[], b: readonly number[]): boolean {
+export function sameList(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((value, index) => value === must(b[index], 'column'));
 }
