@@ -252,7 +252,7 @@ test('the key is an index already, without chains: whoever joins by it takes tha
       [['2', 'a'], 1],
     ]),
   );
-  const wanted: Parameters<typeof blockOf>[1] = [
+  const wanted: [Row, number][] = [
     [['2', 'x'], 1],
     [['3', 'x'], 1],
   ];
