@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --only ivm,ingest | --only '' (the page alone)] [--json]`: every benchmark at its small size (under 10 minutes in all), then one page, docs/reference/performance.md, with machine, versions
- * and date. A figure beside a target says whether it is met; nothing is left out because it is not.
+ * and date, and the three rows of it that the README quotes. A figure beside a target says whether it is met; nothing is left out because it is not.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +11,7 @@ import { findBinaries } from '../src/demo/embedded-postgres.ts';
 import { machine, rounded, say, type Machine } from './measure.ts';
 
 const PAGE = join(import.meta.dirname, '../docs/reference/performance.md');
+const README = join(import.meta.dirname, '../README.md');
 const KEPT = join(import.meta.dirname, '../node_modules/.cache/millrace-bench/results.json');
 const TIMEOUT_MS = 500_000;
 
@@ -111,9 +112,22 @@ async function main(): Promise<void> {
   }
   const from = machine();
   const postgres = (await findBinaries())?.version ?? 'none';
-  writeFileSync(PAGE, page(results, from, postgres, failed));
+  const text = page(results, from, postgres, failed);
+  writeFileSync(PAGE, text);
+  writeFileSync(README, quoting(readFileSync(README, 'utf8'), text));
   say(JSON.stringify({ ...results, failed, machine: from }));
   process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+/** The README with the page's figures in the rows that it quotes. */
+function quoting(readme: string, text: string): string {
+  return readme.replaceAll(/^\| ([^|]+) \| [^|]+ \|$/gm, (row, what: string) => {
+    const measured = text
+      .split('\n')
+      .find((line) => line.startsWith(`| ${what} | `))
+      ?.split(' | ')[1];
+    return measured === undefined ? row : `| ${what} | ${measured} |`;
+  });
 }
 
 /** Of runs before on this machine: `--only` measures one part anew and leaves the others on the page. */

@@ -127,6 +127,14 @@ test.each([
   expect(paths.filter((path) => pattern.test(textOf(path)))).toEqual([]);
 });
 
+test('the README quotes figures as the page of the benchmarks has them', () => {
+  const page = textOf('docs/reference/performance.md');
+  const section = textOf('README.md').split('## How fast')[1]!.split('\n## ')[0]!;
+  const quoted = [...section.matchAll(/^\| ([^|]*) \| [^|]* \|$/gm)].map(([row]) => row).slice(2);
+  expect(quoted).toHaveLength(3);
+  expect(quoted.filter((row) => !page.includes(`\n${row}`))).toEqual([]);
+});
+
 test('every room has a README that says what lives there and what may not', () => {
   const rooms = new Set(product.map((path) => roomOf(path.slice('src/'.length))));
   expect([...rooms].filter((room) => !existsSync(join(root, 'src', room, 'README.md')))).toEqual([]);
