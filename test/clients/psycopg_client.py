@@ -232,7 +232,7 @@ def _():
     with connect() as here:
         here.execute("SET statement_timeout = '300ms'")
         try:
-            here.execute("SELECT count(*) FROM numbers a, numbers b WHERE a.word <> b.word")
+            here.execute("SELECT count(*) FROM numbers a, numbers b WHERE a.word || b.word || a.word || b.word || a.word || b.word || a.word || b.word LIKE '%none%'")
             raise AssertionError("no error")
         except psycopg.errors.QueryCanceled:
             pass
