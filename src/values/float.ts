@@ -3,6 +3,7 @@
  * A float4 lies widened exactly; there is one NaN; -0 stays (identity), and equals 0 (canonical).
  */
 import { fail } from './failure.ts';
+import { POWERS_OF_TEN } from './powers.ts';
 
 /** Half to even, like rint(). */
 export function roundHalfEven(value: number): number {
@@ -122,9 +123,6 @@ function pgStyle(exponential: string, plainBelow: number): string {
   return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ''}e${exponent < 0 ? '-' : '+'}${size < 10 ? '0' : ''}${size}`;
 }
 
-/** 10^n for n ≤ 22 is an exact double. */
-const POWERS = Array.from({ length: 23 }, (_, n) => 10 ** n);
-
 /** Up to 15 digits without an exponent are an integer over a power of ten, both exact, so one division rounds once: right to the last bit. */
 export function decodeFloat8(bytes: Uint8Array, start: number, end: number): number {
   if (end - start <= 16) {
@@ -140,7 +138,7 @@ export function decodeFloat8(bytes: Uint8Array, start: number, end: number): num
       else break;
     }
     if (at === end && value <= 999_999_999_999_999) {
-      const magnitude = point < 0 ? value : value / POWERS[end - point - 1]!;
+      const magnitude = point < 0 ? value : value / POWERS_OF_TEN[end - point - 1]!;
       return negative ? -magnitude : magnitude;
     }
   }

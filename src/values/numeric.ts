@@ -8,6 +8,7 @@
  * In JavaScript a Numeric is immutable: number arithmetic while it is exact, BigInt beyond. Arithmetic: `numeric-arithmetic.ts`.
  */
 import { normalInt, type Int } from './int64.ts';
+import { EXACT_POWER_MAX, POWERS_OF_TEN } from './powers.ts';
 import type { RowSpace } from './space.ts';
 
 const TWO_32 = 4294967296;
@@ -37,8 +38,6 @@ export const NUMERIC_MINUS_INFINITY = new Numeric(0, 0, '-Infinity');
 export const NUMERIC_ZERO = new Numeric(0, 0);
 const SPECIALS = [NUMERIC_NAN, NUMERIC_INFINITY, NUMERIC_MINUS_INFINITY];
 
-/** 10^n for n ≤ 22 is an exact double. */
-const POWERS = Array.from({ length: 23 }, (_, n) => 10 ** n);
 const BIG_POWERS: bigint[] = [1n];
 
 export function pow10(n: number): bigint {
@@ -50,8 +49,8 @@ export function pow10(n: number): bigint {
 /** coefficient × 10^n, exactly, for n ≥ 0. */
 export function shiftUp(coefficient: Int, n: number): Int {
   if (n === 0) return coefficient;
-  if (typeof coefficient === 'number' && n <= 22) {
-    const shifted = coefficient * POWERS[n]!;
+  if (typeof coefficient === 'number' && n <= EXACT_POWER_MAX) {
+    const shifted = coefficient * POWERS_OF_TEN[n]!;
     if (shifted <= 9007199254740991 && shifted >= -9007199254740991) return shifted;
   }
   return normalInt(BigInt(coefficient) * pow10(n));

@@ -5,6 +5,7 @@
 import { ordersByBytes } from '../../values/order.ts';
 import type { ColumnLayout } from '../../values/layout.ts';
 import { formatNumeric, readNumeric } from '../../values/numeric.ts';
+import { EXACT_POWER_MAX, POWERS_OF_TEN } from '../../values/powers.ts';
 import type { RowSpace } from '../../values/space.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 
@@ -17,10 +18,6 @@ const BY_TEXT = new Set([25, 1043, 19, 17]);
 const TWO_32 = 2 ** 32;
 /** Of a packed numeric slot's second word, shifted (`values/numeric.ts`). */
 const PACKED_SCALE = 511;
-/** 10^n, looked up: `**` is 20 times as dear. */
-const POWERS = Array.from({ length: 23 }, (_, n) => 10 ** n);
-/** Powers of ten up to here are exact doubles, so that a quotient by one is rounded once and keeps the order. */
-const EXACT_SCALE_MAX = 22;
 
 export interface PrefixKey {
   readonly descending: boolean;
@@ -60,12 +57,12 @@ function valuePrefix(column: ColumnLayout, collation: Collation | undefined): Pr
       return (space, row) => {
         const packed = space.words[row + offset + 1]!;
         const scale = (packed >>> 1) & PACKED_SCALE;
-        // The same quotient as below, without an object a value.
-        if ((packed & 1) === 0 && scale <= EXACT_SCALE_MAX)
-          return ((packed >> 10) * TWO_32 + (space.words[row + offset]! >>> 0)) / POWERS[scale]!;
+        // A quotient that is rounded once keeps the order. The same as below, without an object a value.
+        if ((packed & 1) === 0 && scale <= EXACT_POWER_MAX)
+          return ((packed >> 10) * TWO_32 + (space.words[row + offset]! >>> 0)) / POWERS_OF_TEN[scale]!;
         const value = readNumeric(space.words, space.heap, row + offset);
         if (value.special !== '') return value.special === '-Infinity' ? -Infinity : Infinity;
-        if (typeof value.coefficient === 'number' && value.scale <= EXACT_SCALE_MAX) return value.coefficient / 10 ** value.scale;
+        if (typeof value.coefficient === 'number' && value.scale <= EXACT_POWER_MAX) return value.coefficient / POWERS_OF_TEN[value.scale]!;
         return Number(formatNumeric(value));
       };
     case 'uuid':

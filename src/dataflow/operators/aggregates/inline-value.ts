@@ -6,6 +6,7 @@
 import type { RowSpace } from '../../../values/space.ts';
 import { writeInt64 } from '../../../values/int64.ts';
 import { writePacked } from '../../../values/numeric.ts';
+import { EXACT_POWER_MAX, POWERS_OF_TEN } from '../../../values/powers.ts';
 import type { PgType, Storage } from '../../../values/type.ts';
 
 export interface InlineForm {
@@ -16,9 +17,6 @@ export interface InlineForm {
 
 /** Decimals of so many digits differ as doubles, so that the double and the scale say which one it is. */
 const COEFFICIENT_MAX = 1e15;
-const SCALE_MAX = 22;
-/** 10^n, looked up: `**` is 20 times as dear. */
-const POWERS = Array.from({ length: SCALE_MAX + 1 }, (_, n) => 10 ** n);
 
 const PLAIN = -1;
 const MINUS_ZERO = -2;
@@ -47,14 +45,14 @@ const forms: Partial<Record<Storage, InlineForm>> = {
     code(space, at) {
       const packed = space.words[at + 1]!;
       const scale = (packed >>> 1) & 511;
-      if ((packed & 1) !== 0 || scale > SCALE_MAX) return 0;
+      if ((packed & 1) !== 0 || scale > EXACT_POWER_MAX) return 0;
       const coefficient = (packed >> 10) * 4294967296 + (space.words[at]! >>> 0);
       return coefficient <= COEFFICIENT_MAX && coefficient >= -COEFFICIENT_MAX ? PLAIN - scale : 0;
     },
     write(prefix, code, into, at) {
       const scale = PLAIN - code;
       // The quotient was rounded once, the product is once more: off by less than a half, so rounding finds the coefficient.
-      writePacked(Math.round(prefix * POWERS[scale]!) + 0, scale, into.words, at);
+      writePacked(Math.round(prefix * POWERS_OF_TEN[scale]!) + 0, scale, into.words, at);
     },
   },
 };
