@@ -68,8 +68,6 @@ export class TableInput {
   #known = new Int32Array(64);
   readonly #hashes = new Int32Array(STAGE_ROWS);
   readonly #heads = new Int32Array(STAGE_ROWS);
-  /** Somewhere for the touching loop to write. */
-  touched = 0;
   /** Overlay: hash of the identity → entry 1, 2, … */
   readonly #overlay = new HashTable();
   #entries = 0;
@@ -212,15 +210,7 @@ export class TableInput {
       const to = Math.min(changes, from + STAGE_ROWS);
       for (let i = from; i < to; i++)
         hashes[i - from] = identity.hash(this.#pending, this.#noted[3 * i + (this.#noted[3 * i] === UPDATE_FROM ? 2 : 1)]!);
-      let sum = 0;
-      if (to - from > 1) for (let i = from; i < to; i++) sum += identity.table.touch(hashes[i - from]!);
-      for (let i = from; i < to; i++) this.#heads[i - from] = identity.table.find(hashes[i - from]!);
-      // Both ends: half of all rows lie across two cache lines.
-      for (let i = from; i < to; i++) {
-        const place = this.#heads[i - from]! * memory.stride;
-        sum += memory.words[place]! + memory.words[place + memory.stride - 1]!;
-      }
-      this.touched = sum | 0;
+      identity.readAhead(memory, hashes, to - from, this.#heads);
       for (let i = from; i < to; i++) this.#resolveOne(i, hashes[i - from]!, this.#heads[i - from]!);
     }
     this.#changes = 0;

@@ -114,13 +114,18 @@ export class Arrangement {
 
   /** The id of the row that is identical (counted: everywhere; keyed: in the key) to `row` of `space`, or 0. */
   find(space: RowSpace, row: number, hash: number = this.identity.hash(space, row)): number {
-    return this.#find(space, row, hash);
+    const table = this.identity.table;
+    const memory = this.memory;
+    for (let id = table.find(hash); id !== 0; id = table.findNext()) {
+      if (this.#sameIdentity(space, row, memory, memory.address(id))) return id;
+    }
+    return 0;
   }
 
   /** The same for a caller that has the first row of this hash (or 0) from the identity's table. */
   findFrom(first: number, space: RowSpace, row: number, hash: number): number {
     if (first === 0 || this.#sameIdentity(space, row, this.memory, this.memory.address(first))) return first;
-    return this.#find(space, row, hash);
+    return this.find(space, row, hash);
   }
 
   /**
@@ -176,7 +181,7 @@ export class Arrangement {
       for (let i = 0; i < n; i++) {
         const id = ids[i]!;
         const weight = weights === undefined ? 1 : weights[from + i]!;
-        const known = this.#find(memory, memory.address(id), hashes[i]!);
+        const known = this.find(memory, memory.address(id), hashes[i]!);
         if (this.keyed && (known !== 0 || weight !== 1)) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
         if (known === 0) {
           memory.words[memory.header(id)] = weight;
@@ -229,15 +234,6 @@ export class Arrangement {
     this.before = new Int32Array(this.ids.length);
   }
 
-  #find(space: RowSpace, row: number, hash: number): number {
-    const table = this.identity.table;
-    const memory = this.memory;
-    for (let id = table.find(hash); id !== 0; id = table.findNext()) {
-      if (this.#sameIdentity(space, row, memory, memory.address(id))) return id;
-    }
-    return 0;
-  }
-
   #stage(delta: DeltaBlock, from: number, to: number): void {
     const memory = this.memory;
     const hashes = this.#hashes;
@@ -245,13 +241,13 @@ export class Arrangement {
     const table = this.identity.table;
     const n = to - from;
     for (let i = 0; i < n; i++) hashes[i] = hash(delta, (from + i) * delta.stride);
-    this.#touch(n);
+    this.identity.readAhead(this.memory, hashes, n, this.#heads);
     let entered = 0;
     let left = 0;
     for (let i = 0; i < n; i++) {
       const weight = delta.weights[from + i]!;
       const row = (from + i) * delta.stride;
-      let id = this.#find(delta, row, hashes[i]!);
+      let id = this.find(delta, row, hashes[i]!);
       if (id === 0) {
         if (weight < 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
         id = this.#put(delta, row, weight);
@@ -281,7 +277,7 @@ export class Arrangement {
     const hashes = this.#hashes;
     let n = 0;
     for (let i = from; i < to; i++) if (weights[i]! < 0) hashes[n++] = hash(delta, i * stride);
-    this.#touch(n);
+    this.identity.readAhead(this.memory, hashes, n, this.#heads);
     let left = 0;
     n = 0;
     for (let i = from; i < to; i++) {
@@ -299,9 +295,7 @@ export class Arrangement {
         before[i + 1] = REPLACED;
         this.#replace(id, delta, row, row + stride);
       } else {
-        let found = table.find(hashes[n]!);
-        while (found !== id) found = table.findNext();
-        table.remove();
+        assert(table.takeOut(hashes[n]!, id), 'a row is in the table');
         this.#left[left++] = id;
       }
       n++;
@@ -318,13 +312,13 @@ export class Arrangement {
     const isNew = (i: number): boolean => weights[i]! > 0 && before[i] !== REPLACED;
     let n = 0;
     for (let i = from; i < to; i++) if (isNew(i)) hashes[n++] = hash(delta, i * stride);
-    this.#touch(n);
+    this.identity.readAhead(this.memory, hashes, n, this.#heads);
     let entered = 0;
     n = 0;
     for (let i = from; i < to; i++) {
       if (isNew(i)) {
         const row = i * stride;
-        if (this.#find(delta, row, hashes[n++]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
+        if (this.find(delta, row, hashes[n++]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
         if (weights[i] !== 1) throw new DataflowFault('DUPLICATE_KEY', `a keyed row came ${weights[i]} times`);
         const id = this.#put(delta, row, 1);
         ids[i] = id;
@@ -334,21 +328,7 @@ export class Arrangement {
     this.#settle(entered, 0);
   }
 
-  /** Reads ahead: #heads become the first rows of the first `n` of #hashes, or 0. */
-  #touch(n: number): void {
-    const { memory } = this;
-    const { table } = this.identity;
-    const heads = this.#heads;
-    const hashes = this.#hashes;
-    let sum = 0;
-    if (n > 1) for (let i = 0; i < n; i++) sum += table.touch(hashes[i]!);
-    for (let i = 0; i < n; i++) heads[i] = table.find(hashes[i]!);
-    // Both ends: half of all rows lie across two cache lines.
-    for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]! + memory.words[(heads[i]! + 1) * memory.stride - 1]!;
-    this.touched = sum | 0;
-  }
-
-  /** Right after #find found nothing. */
+  /** Right after `find` found nothing. */
   #put(delta: DeltaBlock, row: number, weight: number): number {
     const { memory } = this;
     const id = memory.allocate();
@@ -383,7 +363,7 @@ export class Arrangement {
       const row = i * delta.stride;
       if (delta.weights[i]! > 0) {
         if (known[i] !== 0) continue;
-        if (this.#find(delta, row, hashes[i - from]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
+        if (this.find(delta, row, hashes[i - from]!) !== 0) throw new DataflowFault('DUPLICATE_KEY', 'a second row came under one key');
         const id = this.#put(delta, row, 1);
         this.#entered[entered++] = id;
         ids[i] = id;
@@ -399,10 +379,7 @@ export class Arrangement {
         this.#replace(id, delta, row, row + delta.stride);
         continue;
       }
-      let found = table.find(hashes[i - from]!);
-      while (found !== id && found !== 0) found = table.findNext();
-      if (found === 0) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
-      table.remove();
+      if (!table.takeOut(hashes[i - from]!, id)) throw new DataflowFault('ABSENT_ROW', 'a row that is not there was retracted');
       this.#left[left++] = id;
     }
     this.#settle(entered, left);

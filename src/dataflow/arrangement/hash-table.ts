@@ -103,6 +103,15 @@ export class HashTable {
     if (4 * held > 3 * (this.#masks[this.#segment]! + 1)) this.#grow();
   }
 
+  /** Removes the entry with this hash and id; false when there is none. */
+  takeOut(hash: number, id: number): boolean {
+    let found = this.find(hash);
+    while (found !== id && found !== 0) found = this.findNext();
+    if (found === 0) return false;
+    this.remove();
+    return true;
+  }
+
   /** Removes the entry just found and closes the gap. */
   remove(): void {
     const segment = this.#segment;

@@ -37,8 +37,6 @@ export class Probe {
   readonly #numbers = new Int32Array(STAGE_ROWS);
   readonly #hashes = new Int32Array(STAGE_ROWS);
   readonly #chains = new Int32Array(STAGE_ROWS);
-  /** Somewhere for the touching loop to write. */
-  touched = 0;
 
   /** Rows of `layout` are matched by `columns` with the index's columns, in order. */
   constructor(arrangement: Arrangement, index: RowIndex, layout: RowLayout, columns: readonly number[]) {
@@ -113,15 +111,7 @@ export class Probe {
     const hashes = this.#hashes;
     const chains = this.#chains;
     for (let i = 0; i < n; i++) hashes[i] = this.#hash(delta, numbers[i]! * delta.stride);
-    if (n > 1) {
-      let sum = 0;
-      for (let i = 0; i < n; i++) sum += table.touch(hashes[i]!);
-      // Not the row in the slot touched: where keys collide, which is every third time, that is another one.
-      for (let i = 0; i < n; i++) chains[i] = table.find(hashes[i]!);
-      // Both ends: half of all rows lie across two cache lines.
-      for (let i = 0; i < n; i++) sum += words[chains[i]! * stride]! + words[(chains[i]! + 1) * stride - 1]!;
-      this.touched = sum | 0;
-    } else chains[0] = table.find(hashes[0]!);
+    this.index.readAhead(memory, hashes, n, chains);
     let live = 0;
     for (let i = 0; i < n; i++) {
       const number = numbers[i]!;

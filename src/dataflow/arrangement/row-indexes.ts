@@ -17,8 +17,6 @@ export class RowIndexes {
   readonly #below = new Int32Array(STAGE_ROWS);
   readonly #hashes = new Int32Array(STAGE_ROWS);
   readonly #heads = new Int32Array(STAGE_ROWS);
-  /** Somewhere for touching loops to write, so that they are not optimised away. */
-  touched = 0;
 
   constructor(memory: RowMemory) {
     this.#memory = memory;
@@ -144,12 +142,7 @@ export class RowIndexes {
     const hashes = this.#hashes;
     for (let i = 0; i < n; i++) hashes[i] = index.hash(memory, memory.address(ids[i]!));
     if (n < 2 || index.table.count <= STAGE_ROWS) return;
-    let sum = 0;
-    const heads = this.#heads;
-    for (let i = 0; i < n; i++) sum += index.table.touch(hashes[i]!);
-    for (let i = 0; i < n; i++) heads[i] = index.table.find(hashes[i]!);
-    for (let i = 0; i < n; i++) sum += memory.words[heads[i]! * memory.stride]!;
-    this.touched = sum | 0;
+    index.readAhead(memory, hashes, n, this.#heads);
   }
 }
 

@@ -9,6 +9,7 @@
  * State: per group a packed row (keys, canonical keys) behind a header (row count, accumulators), found by a hash of the canonical keys; see `aggregates/`.
  * Cost: one probe and O(1) an aggregate a changed row, O(log n) for min and max (I-7). Touched groups are a list; nothing is as large as the largest step was.
  */
+import { assert } from '../../base/assert.ts';
 import type { ValueFailure } from '../../values/failure.ts';
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import type { ErrorSink } from '../../values/space.ts';
@@ -313,10 +314,8 @@ export class AggregateOperator implements Operator {
   }
 
   #remove(id: number): void {
-    const table = this.#table;
-    let found = table.find(this.#hashGroup(this.#groups, this.#groups.address(id)));
-    while (found !== id) found = table.findNext();
-    table.remove();
+    const hash = this.#hashGroup(this.#groups, this.#groups.address(id));
+    assert(this.#table.takeOut(hash, id), 'a group is in the table');
     this.#groups.free(id);
   }
 }

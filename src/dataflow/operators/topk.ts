@@ -176,10 +176,8 @@ export class TopKOperator implements Operator {
   }
 
   #removePartition(id: number): void {
-    const table = this.#table;
-    let found = table.find(this.#hashPartition(this.#partitions, this.#partitions.address(id)));
-    while (found !== id) found = table.findNext();
-    table.remove();
+    const hash = this.#hashPartition(this.#partitions, this.#partitions.address(id));
+    assert(this.#table.takeOut(hash, id), 'a partition is in the table');
     this.#partitions.free(id);
   }
 

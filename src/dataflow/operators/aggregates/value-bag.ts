@@ -65,7 +65,7 @@ export class ValueBags {
     }
     const room = (head >>> 8) & 0xff;
     if (count === 0) {
-      this.#pool.free(bag, HEADER + 2 * room);
+      this.free(bag);
       return 0;
     }
     if (extremeLeft) {
