@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { Arrivals } from './latency/arrivals.ts';
 import type { WriterOrder, WriterReport } from './latency/writer.ts';
-import { cpuMicrosOf, machine, percentile, rounded, say } from './measure.ts';
+import { cpuMicrosOf, machine, median, percentile, rounded, say } from './measure.ts';
 import { pause, System } from './system.ts';
 
 const ACCOUNTS = 1_000;
@@ -152,12 +152,11 @@ async function main(): Promise<void> {
     const during = await latency.at(1_000, forMs);
     hydration.wanted = false;
     await hydrating;
-    const median = (list: readonly number[]): number => rounded(percentile(Float64Array.from(list).sort(), 0.5));
     const hydrations = {
       historyRows: HISTORY_ROWS,
       hydrations: hydration.times,
-      hydrationMs: median(hydrationMs),
-      longestSliceMs: median(longestSliceMs),
+      hydrationMs: rounded(median(hydrationMs)),
+      longestSliceMs: rounded(median(longestSliceMs)),
     };
     say(`one of them takes ${hydrations.hydrationMs} ms, its longest slice ${hydrations.longestSliceMs} ms (medians)`);
     say(line(`1000 while a view of ${HISTORY_ROWS} rows hydrates (${hydration.times} times)`, during));

@@ -159,21 +159,14 @@ export class Changes implements LogVisitor {
     const state = this.tables.get(oid);
     if (state?.state !== 'copying' || this.#isPassedBy(oid) || this.#catchingUp) return;
     const target = this.#targetOf(oid, state);
+    const op = insertOf(target);
     // Rows of a copy are held as they come, all at once.
     const held = end - at <= COPY_HELD_BYTES_MAX ? this.arena.hold(bytes, at, end) - at : undefined;
     while (at < end) {
       const next = skipTuple(bytes, at);
       if (held === undefined) this.#insert(target, bytes, at, next);
-      else if (this.#writeKey(target.keyed ? change.insert : change.more, target, bytes, at, next))
-        this.arena.addHeld(
-          target.keyed ? change.insert : change.more,
-          target.shape,
-          oid,
-          this.#keys.bytes,
-          this.#keys.length,
-          held + at,
-          next - at,
-        );
+      else if (this.#writeKey(op, target, bytes, at, next))
+        this.arena.addHeld(op, target.shape, oid, this.#keys.bytes, this.#keys.length, held + at, next - at);
       at = next;
     }
   }
@@ -271,7 +264,7 @@ export class Changes implements LogVisitor {
   }
 
   #insert(target: Target, bytes: Buffer, tupleAt: number, end: number): void {
-    this.#add(target.keyed ? change.insert : change.more, target, bytes, tupleAt, bytes, tupleAt, end);
+    this.#add(insertOf(target), target, bytes, tupleAt, bytes, tupleAt, end);
   }
 
   #remove(target: Target, bytes: Buffer, tupleAt: number, end: number): void {
@@ -345,4 +338,9 @@ export class Changes implements LogVisitor {
     }
     return true;
   }
+}
+
+/** What a row that comes is: the one under its key, or one more. */
+function insertOf(target: Target): number {
+  return target.keyed ? change.insert : change.more;
 }
