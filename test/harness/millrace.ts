@@ -31,10 +31,12 @@ export interface MillraceOptions {
 
 export class RunningMillrace {
   readonly process: ChildProcess;
+  readonly options: MillraceOptions;
   readonly port: number;
   output = '';
 
   constructor(options: MillraceOptions) {
+    this.options = options;
     this.port = options.port;
     this.process = spawn(
       process.execPath,
