@@ -449,6 +449,7 @@ export class EngineSession implements Session, OpenSession {
       {
         subscriptionId: this.#coordinator.nextNumber(),
         timeoutMs: this.settings.statementTimeoutMs,
+        budget: this.settings.hydrationBudget,
         plan: planned.plan,
         snapshot: statement.snapshot,
         progress: statement.progress,

@@ -11,8 +11,14 @@ const SLICE_MS = 4;
 const SLICE_MS_MAX = 100;
 /** What a piece should take. */
 const PIECE_MS = 1;
-const FIRST_PIECE_ROWS = 128;
+/** A row may meet thousands. */
+const FIRST_PIECE_ROWS = 1;
 const PIECE_ROWS_MAX = 65_536;
+/** 20 to 200 ms, which nothing divides; each change of such a row would take a tick as long. */
+const ROW_PAIRS_MAX = 1_000_000;
+/** Rows behind which suddenly others come that meet many: the piece is given up, and all begins anew with smaller ones. */
+const PIECE_PAIRS_MAX = 4_000_000;
+const SHRUNK_BITS = 6;
 /** A row moves in 30 to 100 ns. */
 const MOVED_ROWS_MAX = 32_768;
 
@@ -56,10 +62,14 @@ export class Slices {
   }
 }
 
-/** Pieces that take about PIECE_MS each, by what the last one took: a row may meet thousands. */
+/** Pieces that take about PIECE_MS each, by what the last one took. */
 class TimedPieces implements Pieces {
   rowsMax = FIRST_PIECE_ROWS;
   readonly movedRowsMax = MOVED_ROWS_MAX;
+  readonly pairsMax = PIECE_PAIRS_MAX;
+  readonly rowPairsMax = ROW_PAIRS_MAX;
+  interrupt: () => void = () => {};
+  #rowsLimit = PIECE_ROWS_MAX;
 
   begin(): void {
     this.rowsMax = FIRST_PIECE_ROWS;
@@ -70,8 +80,14 @@ class TimedPieces implements Pieces {
     const startedMs = performance.now();
     const result = piece();
     const tookMs = performance.now() - startedMs;
-    if (tookMs > PIECE_MS) this.rowsMax = Math.max(1, this.rowsMax >> 1);
-    else if (tookMs < PIECE_MS / 2) this.rowsMax = Math.min(PIECE_ROWS_MAX, 2 * this.rowsMax);
+    if (tookMs > PIECE_MS) this.rowsMax = Math.max(1, Math.floor(this.rowsMax * Math.max(PIECE_MS / tookMs, 1 / 64)));
+    else if (tookMs < PIECE_MS / 2) this.rowsMax = Math.min(this.#rowsLimit, 2 * this.rowsMax);
     return result;
+  }
+
+  /** One was too much: from now on all are much smaller than it was. */
+  shrink(): void {
+    this.#rowsLimit = Math.max(1, this.rowsMax >> SHRUNK_BITS);
+    this.begin();
   }
 }
