@@ -221,7 +221,12 @@ export class Dataflow implements RowChanges {
         if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
       },
       turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax)),
-      cost: () => ({ pairs: graph.effort.pairs, bytes: graph.stateBytes(), busiest: () => graph.effort.most(), largest: () => graph.largest() }),
+      cost: () => ({
+        pairs: graph.effort.pairs,
+        bytes: graph.stateBytes(),
+        busiest: () => graph.effort.most(),
+        largest: () => graph.largest(),
+      }),
       finish: () => {
         this.#hydrations.delete(object);
         this.#views.set(object, installed);

@@ -23,6 +23,7 @@ export class Effort {
   #granted = 0;
   #pairsMax = PUSH_PAIRS_MAX;
   #rows = 0;
+  #step = INTERRUPT_PAIRS;
   #pieces: Pieces | null = null;
 
   /** So many pairs go from a probe to its join. */
@@ -35,7 +36,8 @@ export class Effort {
     this.#pieces = pieces;
     this.#rows = rows;
     this.#pairsMax = rows === 1 ? pieces.rowPairsMax : pieces.pairsMax;
-    this.#granted = this.#left = INTERRUPT_PAIRS;
+    this.#step = pieces.interruptPairs ?? INTERRUPT_PAIRS;
+    this.#granted = this.#left = this.#step;
   }
 
   /** What follows is live pushes, until a piece begins. */
@@ -62,8 +64,8 @@ export class Effort {
       throw new DataflowFault('ROW_MEETS_TOO_MANY', `one row met more than ${this.#pairsMax.toLocaleString('en')} pairs of rows`, operator);
     }
     while (this.#left < 0) {
-      this.#left += INTERRUPT_PAIRS;
-      this.#granted += INTERRUPT_PAIRS;
+      this.#left += this.#step;
+      this.#granted += this.#step;
     }
   }
 }

@@ -4,7 +4,7 @@
  */
 import { DataflowFault } from './fault.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { piecesOf } from './graph/pieces.ts';
+import { piecesOf, type Pieces } from './graph/pieces.ts';
 import type { ViewGraph } from './graph/view-graph.ts';
 
 /** What a query asked once may take. */
@@ -12,6 +12,8 @@ export interface QueryBounds {
   /** Asked now and then; throws to give up. */
   interrupt(): void;
   readonly bytesMax: number;
+  /** For tests: how the work is divided. */
+  readonly pieces?: Partial<Pieces>;
 }
 
 export const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
@@ -27,7 +29,8 @@ export function runQuery(graph: ViewGraph, build: () => void, pieceRowsMax: numb
   };
   try {
     build();
-    for (const _ of graph.hydration(piecesOf(Math.min(pieceRowsMax, PIECE_ROWS_MAX), Infinity, interrupt))) interrupt();
+    const pieces = piecesOf(Math.min(pieceRowsMax, PIECE_ROWS_MAX), { ...bounds.pieces, interrupt });
+    for (const _ of graph.hydration(pieces)) interrupt();
   } finally {
     graph.dispose();
   }

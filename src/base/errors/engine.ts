@@ -90,7 +90,8 @@ export const engineErrors = defineErrors({
     says: ({ view, reason, where }: { view: string; reason: string; where: string }) =>
       `view "${view}" could not be started: ${reason} in ${where}`,
     because: 'Each change of such a row would hold up everybody for as long; nothing was left behind.',
-    mend: () => 'give that join an equality of columns that few rows share (EXPLAIN shows the joins), or aggregate a side before joining it',
+    mend: () =>
+      'give that join an equality of columns that few rows share (EXPLAIN shows the joins), or aggregate a side before joining it',
   },
   HYDRATION_TOO_LARGE: {
     sqlstate: '53400',
@@ -104,7 +105,8 @@ export const engineErrors = defineErrors({
     says: ({ view, bytesMax, where }: { view: string; bytesMax: number; where: string }) =>
       `view "${view}" could not be started: it needs more than ${bytesMax} bytes of memory, most of them for ${where}`,
     because: 'One view must not take the memory that the others need; nothing was left behind.',
-    mend: ({ bytesMax }: { view: string; bytesMax: number; where: string }) => `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
+    mend: ({ bytesMax }: { view: string; bytesMax: number; where: string }) =>
+      `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
   },
   VIEW_FAULTY: {
     sqlstate: 'XX000',

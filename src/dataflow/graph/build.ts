@@ -196,7 +196,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
     const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
     const read = columnsRead(side.columns.map(place), new Set(index.columns));
     const unread = changesUnread(arrangement, read) ? new UnreadChanges(port.layout, ascending(read)) : null;
-    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, unread, limit: Infinity };
+    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, plan: side.plan, filter, unread, limit: Infinity };
     port.side = built;
     return {
       stream: port,
@@ -214,7 +214,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
   return {
     stream,
     port: null,
-    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, unread: null, limit: Infinity },
+    side: { arrangement, index, layout: stream.layout, shared: false, plan: undefined, filter: null, unread: null, limit: Infinity },
     column: (at) => {
       const position = must(side.position.get(at), 'column of a join side');
       return columnRef(position, stream.layout.columns[position]!.type);
@@ -261,7 +261,14 @@ function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): Joi
       evaluator,
     ),
   };
-  return new JoinNode(left, right, new LeftJoin(left.side, right.side, functions, view.effort, fused.plan), output, view.errors, fused.plan);
+  return new JoinNode(
+    left,
+    right,
+    new LeftJoin(left.side, right.side, functions, view.effort, fused.plan),
+    output,
+    view.errors,
+    fused.plan,
+  );
 }
 
 /** The blocks of other nodes that it reads: a port's are emptied by the port. */

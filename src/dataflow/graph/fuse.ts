@@ -57,6 +57,8 @@ export type Side = SharedSide | OwnSide;
 export interface SharedSide {
   readonly kind: 'shared';
   readonly object: string;
+  /** As written, for its name. */
+  readonly plan: Plan;
   readonly keys: readonly number[];
   readonly where: readonly Expression[];
   /** The side's columns as written. */
@@ -211,6 +213,7 @@ function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[]
       return {
         kind: 'shared',
         object: scan.object,
+        plan,
         keys: positions,
         where: scan.where,
         columns: scan.columns.map((expression, index) => (read.includes(index) ? expression : NOTHING)),

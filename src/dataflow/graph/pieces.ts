@@ -7,12 +7,23 @@ export interface Pieces {
   readonly pairsMax: number;
   /** The same for a turn of one row, which nothing divides: ROW_MEETS_TOO_MANY beyond. */
   readonly rowPairsMax: number;
+  /** For tests: a join's output goes in parts of this size, and `interrupt` is asked after so many pairs. */
+  readonly flushBytes?: number;
+  readonly interruptPairs?: number;
   /** Other work begins: what a row of it costs is not known yet. */
   begin(): void;
   /** Asked now and then within a turn: throws to give the work up. */
   interrupt(): void;
 }
 
-export function piecesOf(rowsMax: number, movedRowsMax = Infinity, interrupt: () => void = () => {}): Pieces {
-  return { rowsMax, movedRowsMax, pairsMax: Infinity, rowPairsMax: Infinity, begin: () => {}, interrupt };
+export function piecesOf(rowsMax: number, given: Partial<Pieces> = {}): Pieces {
+  return {
+    rowsMax,
+    movedRowsMax: Infinity,
+    pairsMax: Infinity,
+    rowPairsMax: Infinity,
+    begin: () => {},
+    interrupt: () => {},
+    ...given,
+  };
 }

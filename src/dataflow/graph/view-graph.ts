@@ -16,7 +16,7 @@ import type { Column } from '../../values/type.ts';
 import { Effort } from '../effort.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
-import type { Flush } from '../operators/flush.ts';
+import { FLUSH_BYTES, type Flush } from '../operators/flush.ts';
 import type { Plan } from '../plan/plan.ts';
 import { ErrorSet } from './error-set.ts';
 import type { Pieces } from './pieces.ts';
@@ -131,7 +131,7 @@ export class ViewGraph {
   *hydration(pieces: Pieces): Generator<void, void> {
     this.#unfinished = [...this.ports];
     for (const port of this.ports) port.begin();
-    for (const node of this.nodes) if (node.flush !== undefined) node.flush = this.#flushOf(node);
+    for (const node of this.nodes) if (node.flush !== undefined) node.flush = this.#flushOf(node, pieces.flushBytes ?? FLUSH_BYTES);
     this.effort.begin(pieces, 0);
     for (const node of this.nodes) {
       node.start?.();
@@ -160,14 +160,14 @@ export class ViewGraph {
   }
 
   /** Runs what stands between a node's output and the view, as often as there is too much of it. The plan is a tree, and one scan is pushed: no other block is under way. */
-  #flushOf(from: GraphNode): Flush {
+  #flushOf(from: GraphNode, flushBytes: number): Flush {
     const above: GraphNode[] = [];
     for (let node: GraphNode | undefined = from; node !== undefined;) {
       const output: DeltaBlock = node.output;
       node = this.nodes.find(({ reads }) => reads.includes(output));
       if (node !== undefined) above.push(node);
     }
-    return () => {
+    const now = (): void => {
       for (const node of above) {
         node.run(false);
         for (const block of node.reads) block.clear();
@@ -175,6 +175,7 @@ export class ViewGraph {
       this.#emit();
       this.root.block.clear();
     };
+    return { bytesMax: flushBytes, now };
   }
 
   listen(): Listener {

@@ -7,8 +7,12 @@
  */
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 
-/** Hands on what the join's output block holds, and empties it. */
-export type Flush = () => void;
+export interface Flush {
+  /** Of the output: beyond them it goes. */
+  readonly bytesMax: number;
+  /** Hands on what the join's output block holds, and empties it. */
+  now(): void;
+}
 
 /** Some ten thousand rows: enough for staged loops, little enough to be asked in between whether to go on. */
 export const FLUSH_BYTES = 2 << 20;

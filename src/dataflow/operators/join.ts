@@ -14,7 +14,7 @@ import { Probe } from '../arrangement/probe.ts';
 import type { Effort } from '../effort.ts';
 import type { BlockFunction } from '../expression/contract.ts';
 import { SideFilter, type JoinSide } from './join-side.ts';
-import { FLUSH_BYTES, type Flush } from './flush.ts';
+import type { Flush } from './flush.ts';
 import type { Operator } from './operator.ts';
 import type { Plan } from '../plan/plan.ts';
 
@@ -48,7 +48,7 @@ export class InnerJoin implements Operator {
         (n) => {
           if (port === 0) this.#pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, n, output, errors);
           else this.#pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, n, output, errors);
-          if (this.flush !== null && output.usedBytes > FLUSH_BYTES) this.flush();
+          if (this.flush !== null && output.usedBytes > this.flush.bytesMax) this.flush.now();
         },
         other.limit,
       );

@@ -16,7 +16,7 @@ import { Probe } from '../arrangement/probe.ts';
 import type { Effort } from '../effort.ts';
 import type { BlockFunction, PredicateFunction } from '../expression/contract.ts';
 import type { Plan } from '../plan/plan.ts';
-import { FLUSH_BYTES, type Flush } from './flush.ts';
+import type { Flush } from './flush.ts';
 import { ownBytes } from './join.ts';
 import { SideFilter, type JoinSide } from './join-side.ts';
 import type { Operator } from './operator.ts';
@@ -96,7 +96,7 @@ export class LeftJoin implements Operator {
           counts[i] = multiplicity(counts[i]! + memory.weight(probe.ids[k]!));
         }
         this.#functions.pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, matching, output, errors);
-        if (this.flush !== null && output.usedBytes > FLUSH_BYTES) this.flush();
+        if (this.flush !== null && output.usedBytes > this.flush.bytesMax) this.flush.now();
       };
       probe.run(input, pass, visit, this.#right.limit);
     }
