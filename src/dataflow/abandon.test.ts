@@ -18,6 +18,8 @@ const evaluator = {
   },
 };
 
+const RUNS = Number(process.env['RUNS'] ?? 100);
+
 class GivenUp extends Error {}
 
 /** Throws when it is asked for the nth time. */
@@ -33,8 +35,8 @@ test('what is given up at any moment leaves everything else exact', () => {
   fc.assert(
     fc.property(
       fc.array(fc.array(fc.nat({ max: 1000 }), { minLength: 40, maxLength: 120 }), { minLength: 1, maxLength: 3 }),
-      fc.array(change, { minLength: 3, maxLength: 30 }),
-      fc.array(fc.record({ at: fc.integer({ min: 1, max: 60 }), changes: fc.array(change, { maxLength: 3 }), once: fc.boolean() }), {
+      fc.array(change, { minLength: 10, maxLength: 40 }),
+      fc.array(fc.record({ at: fc.integer({ min: 1, max: 12 }), changes: fc.array(change, { maxLength: 3 }), once: fc.boolean() }), {
         minLength: 1,
         maxLength: 12,
       }),
@@ -46,7 +48,7 @@ test('what is given up at any moment leaves everything else exact', () => {
         flow.step();
         const plans: Plan[] = planChoices.map((list) => {
           const choices = new Choices(list);
-          if (choices.below(2) === 0) return randomPlan(choices, TABLES, 3);
+          if (choices.below(4) === 0) return randomPlan(choices, TABLES, 3);
           const scan = (): Plan => randomPlan(choices, TABLES, 0);
           return join(choices, join(choices, scan(), scan()), scan());
         });
@@ -93,8 +95,8 @@ test('what is given up at any moment leaves everything else exact', () => {
         expect(flow.arrangements()).toEqual([]);
       },
     ),
-    { numRuns: Number(process.env['RUNS'] ?? 100) },
+    { numRuns: RUNS },
   );
   // The test is about something: many were ended within a join.
-  expect(inPairs).toBeGreaterThan(20);
+  expect(inPairs).toBeGreaterThan(RUNS / 10);
 });

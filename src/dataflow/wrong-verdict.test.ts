@@ -54,12 +54,15 @@ test('in a live change: the view stops, and names it; its neighbour goes on', ()
   expect([one.fault('w'), one.fault('b'), one.output('w').count]).toEqual([null, null, 2]);
 });
 
-test('while it comes in, and in a query asked once', () => {
+test('while it comes in, and in a query asked once, where a row that fails meets another it is an error, as everywhere', () => {
   const one = flow();
-  const hydrate = (object: string): ReturnType<typeof batch>[] => [batch([...rows.get(object)!, ['2', '0']])];
+  const hydrate = (object: string): ReturnType<typeof batch>[] => [
+    batch([...rows.get(object)!, ['2', '0'], ...(object === 'a' ? [['3', '3']] : [])]),
+  ];
   one.install('a whole', scan('a'), hydrate);
   one.install('b whole', scan('b'), hydrate);
-  expect(() => one.install('v', plan, hydrate)).toThrow(/unable to fail/);
-  expect(one.has('v')).toBe(false);
-  expect(() => one.evaluate(plan, hydrate)).toThrow(/22012/);
+  const failed = [{ sqlstate: '22012', message: 'division by zero', count: 1 }];
+  one.install('v', plan, hydrate);
+  expect(one.errors('v')).toEqual(failed);
+  expect(one.evaluate(plan, hydrate).errors).toEqual(failed);
 });
