@@ -51,7 +51,6 @@ export interface EngineParts {
 
 interface Answer {
   readonly batches: Batch[];
-  readonly values: (string | null)[][];
   readonly at: Cut;
   readonly lsn: bigint;
 }
@@ -332,7 +331,7 @@ export class Engine {
     const timestamp = snapshot?.timestamp ?? this.#clock.last;
     const isSynced = (): boolean => this.#progress.read().syncedOffset >= answer.at.offset;
     await this.#waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
-    return { batches: answer.batches, values: answer.values, timestamp, lsn: answer.lsn };
+    return { batches: answer.batches, timestamp, lsn: answer.lsn };
   }
 
   /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
@@ -344,15 +343,15 @@ export class Engine {
     const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
     if (plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)) {
       refuseErrors(this.#dataflow.errors(plan.object));
-      return { ...finished(this.#dataflow.output(plan.object), finish, format, interrupt), ...at() };
+      return { batches: finished(this.#dataflow.output(plan.object), finish, format, interrupt), ...at() };
     }
     const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
     if (few !== undefined) {
       for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
-      return { ...evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
+      return { batches: evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
     }
     return this.#withRows(plan, (rows) =>
-      passed() ? undefined : { ...evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
+      passed() ? undefined : { batches: evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
     );
   }
 
@@ -364,7 +363,7 @@ export class Engine {
       for (const table of this.#tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
       const plan = expanded(request.plan, (id) => this.#views.get(id)?.object.plan);
       return {
-        ...evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
+        batches: evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
         at: position,
         lsn: this.#stepper.lsn,
       };

@@ -14,12 +14,7 @@ import { RowEncoder } from './encode.ts';
 import type { Finish, PeekRequest, RowFormat } from './protocol.ts';
 
 /** Rows that an arrangement holds, shown as the query wants them. Sort keys are columns by now (`sql/plan` maps what ORDER BY computes into junk columns). */
-export function finished(
-  rows: Arrangement,
-  finish: Finish,
-  format: RowFormat,
-  interrupt: () => void,
-): { batches: Batch[]; values: (string | null)[][] } {
+export function finished(rows: Arrangement, finish: Finish, format: RowFormat, interrupt: () => void): Batch[] {
   const encoder = new RowEncoder(rows.layout, finish.project, format);
   const { memory } = rows;
   let skip = finish.offset;
@@ -52,16 +47,11 @@ export function finished(
     }
   }
   encoder.flush();
-  return { batches: encoder.batches, values: encoder.values };
+  return encoder.batches;
 }
 
 /** A query asked once, over a dataflow as it stands. `hydrate`: the rows of tables that nothing arranges there. */
-export function evaluated(
-  dataflow: Dataflow,
-  { plan, finish, format }: PeekRequest,
-  hydrate: Hydrate,
-  interrupt: () => void,
-): { batches: Batch[]; values: (string | null)[][] } {
+export function evaluated(dataflow: Dataflow, { plan, finish, format }: PeekRequest, hydrate: Hydrate, interrupt: () => void): Batch[] {
   const bytesMax = limits.queryMemoryBytesMax;
   let result: ReturnType<Dataflow['evaluate']>;
   try {

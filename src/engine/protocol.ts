@@ -19,9 +19,7 @@ export interface EngineOptions {
 export type RowFormat =
   | { readonly kind: 'dataRow'; readonly formats: readonly number[] }
   /** CopyData messages, text format. */
-  | { readonly kind: 'copyText' }
-  /** Arrays of text values, for audit and the console. */
-  | { readonly kind: 'values' };
+  | { readonly kind: 'copyText' };
 
 /** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
 export interface Finish {
@@ -46,7 +44,6 @@ export interface PeekRequest {
 
 export interface PeekResult {
   readonly batches: { bytes: Uint8Array; rows: number }[];
-  readonly values: (string | null)[][];
   readonly timestamp: number;
   readonly lsn: bigint;
 }

@@ -13,6 +13,7 @@ import { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
 import type { Listener } from '../dataflow/graph/view-graph.ts';
 import type { CopyFunction } from '../dataflow/expression/contract.ts';
 import { compileCopy } from '../dataflow/expression/rows.ts';
+import { rowsIn } from '../wire/data-row.ts';
 import { RowEncoder } from './encode.ts';
 import type { LiveView } from './live-view.ts';
 
@@ -61,19 +62,30 @@ export class Recordings {
     if (record.bytes > RECORDED_BYTES_MAX) throw millraceError('QUERY_TOO_LARGE', { bytesMax: RECORDED_BYTES_MAX });
     for (const { commitLsn, delta } of record.deltas) if (commitLsn < lsn) record.contents.apply(delta);
     record.deltas.length = 0;
-    const encoder = new RowEncoder(
-      record.view.output.layout,
-      Array.from({ length: record.view.columnCount }, (_, index) => index),
-      { kind: 'values' },
-    );
-    record.contents.forEach((_, row, weight) => encoder.add(record.contents.memory, row, weight));
-    return encoder.values;
+    return asClientsReceive(record.contents, record.view.columnCount);
   }
 
   end(id: number): void {
     for (const record of this.#open.get(id)?.values() ?? []) record.listener.close();
     this.#open.delete(id);
   }
+}
+
+/** What the encoder makes for clients, read again: an audit that compared anything else would not see its faults. */
+function asClientsReceive(contents: Arrangement, columnCount: number): (string | null)[][] {
+  const columns = Array.from({ length: columnCount }, (_, index) => index);
+  const encoder = new RowEncoder(contents.layout, columns, { kind: 'dataRow', formats: [] }, Infinity);
+  const rows: (string | null)[][] = [];
+  const read = (): void => {
+    for (const { bytes } of encoder.take())
+      for (const fields of rowsIn(bytes)) rows.push(fields.map((field) => field?.toString('utf8') ?? null));
+  };
+  contents.forEach((_, row, weight) => {
+    encoder.add(contents.memory, row, weight);
+    if (encoder.batches.length > 0) read();
+  });
+  read();
+  return rows;
 }
 
 function recorded(view: LiveView): RecordedView {

@@ -39,14 +39,14 @@ export class ByteWriter {
   #messageStart = -1;
 
   constructor(capacity = 4096) {
-    this.bytes = Buffer.allocUnsafe(capacity);
+    this.bytes = Buffer.alloc(capacity);
   }
 
   /** Room for `count` more bytes. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2));
+    const grown = Buffer.alloc(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }
