@@ -21,7 +21,7 @@ import { columnsRead, fusePlan, type Fused, type SharedSide } from './graph/fuse
 import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
-import { ViewGraph, type Listener } from './graph/view-graph.ts';
+import { ViewGraph, type Listener, type Observer } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
 import { arranged, unarranged } from './table-source.ts';
@@ -313,6 +313,13 @@ export class Dataflow implements RowChanges {
   /** Records the view's changes from now on, until closed. */
   listen(object: string): Listener {
     return this.#view(object).listen();
+  }
+
+  /** Tells of the view's changes from now on; what it returns ends that. */
+  observe(object: string, observer: Observer): () => void {
+    const { observers } = this.#view(object);
+    observers.add(observer);
+    return () => observers.delete(observer);
   }
 
   /** An index for lookups on a view's output; `removeIndex` of the output ends it. */

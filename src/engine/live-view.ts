@@ -2,7 +2,7 @@
 import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { ViewError } from '../dataflow/graph/error-set.ts';
-import type { Listener } from '../dataflow/graph/view-graph.ts';
+import type { Listener, Observer } from '../dataflow/graph/view-graph.ts';
 
 export interface LiveView {
   readonly object: string;
@@ -13,6 +13,8 @@ export interface LiveView {
   errors(): ViewError[];
   fault(): string | null;
   listen(): Listener;
+  /** What it returns ends it. */
+  observe(observer: Observer): () => void;
 }
 
 export function liveView(dataflow: Dataflow, object: string): LiveView {
@@ -23,5 +25,6 @@ export function liveView(dataflow: Dataflow, object: string): LiveView {
     errors: () => dataflow.errors(object),
     fault: () => dataflow.fault(object),
     listen: () => dataflow.listen(object),
+    observe: (observer) => dataflow.observe(object, observer),
   };
 }

@@ -26,7 +26,15 @@ function view(): LiveView {
       ROWS.map((row) => [row, 1]),
     ),
   );
-  return { object: 'v', columnCount: 2, output, errors: () => [], fault: () => null, listen: () => new Listener(layout, () => {}) };
+  return {
+    object: 'v',
+    columnCount: 2,
+    output,
+    errors: () => [],
+    fault: () => null,
+    listen: () => new Listener(layout, () => {}),
+    observe: () => () => {},
+  };
 }
 
 function audited(): number {

@@ -34,15 +34,28 @@ export interface GraphNode {
 /** What so many rows of a scan may grow to on their way, `BLOCK_BYTES_MAX` at most. */
 const WEIGHED_ROWS = 8_192;
 
+/**
+ * Told of every delta right after the view's rows took it: `output.ids` and `output.before` are of the delta's rows. The view and its other observers do not feel what
+ * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8).
+ */
+export interface Observer {
+  changed(delta: DeltaBlock, output: Arrangement): void;
+  fail(cause: unknown): void;
+}
+
 /** Whoever wants every change of a view: a subscriber, an audit. */
-export class Listener {
-  readonly #block: DeltaBlock;
+export class Listener implements Observer {
+  /** What went wrong while it listened: its delta is not to be trusted. */
+  failure: unknown;
+  #block: DeltaBlock;
   readonly #consolidate: Consolidate;
+  readonly #copy: CopyFunction;
   readonly #close: (listener: Listener) => void;
 
   constructor(layout: RowLayout, close: (listener: Listener) => void) {
     this.#block = new DeltaBlock(layout);
     this.#consolidate = consolidator(layout);
+    this.#copy = compileCopy(layout);
     this.#close = close;
   }
 
@@ -56,8 +69,22 @@ export class Listener {
     this.#block.clear();
   }
 
-  record(delta: DeltaBlock, copy: CopyFunction): void {
-    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, this.#block, this.#block.push(delta.weights[i]!));
+  /** Instead of `clear`: the delta is the caller's to keep. */
+  handOver(): DeltaBlock {
+    const delta = this.#block;
+    this.#block = new DeltaBlock(delta.layout);
+    return delta;
+  }
+
+  changed(delta: DeltaBlock): void {
+    const copy = this.#copy;
+    const block = this.#block;
+    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, block, block.push(delta.weights[i]!));
+  }
+
+  fail(cause: unknown): void {
+    this.failure = cause;
+    this.#block.release();
   }
 
   close(): void {
@@ -71,7 +98,7 @@ export class ViewGraph {
   readonly layout: RowLayout;
   readonly output: Arrangement;
   readonly errors = new ErrorSet();
-  readonly listeners = new Set<Listener>();
+  readonly observers = new Set<Observer>();
   /** Why it stopped; null while it runs. */
   fault: string | null = null;
   /** Views that it reads: their errors are its errors. */
@@ -82,7 +109,6 @@ export class ViewGraph {
   readonly releases: (() => void)[] = [];
   root!: Stream;
   readonly #consolidate: Consolidate;
-  readonly #copy: CopyFunction;
   readonly #programs = new Map<string, GraphNode[]>();
   /** Whose rows have not all been pushed: none, once it is hydrated. */
   #unfinished: Port[] = [];
@@ -95,7 +121,6 @@ export class ViewGraph {
     this.layout = rowLayout(columns.map(({ type }) => type));
     this.output = key === undefined ? Arrangement.counted(this.layout) : Arrangement.keyed(this.layout, key);
     this.#consolidate = consolidator(this.layout);
-    this.#copy = compileCopy(this.layout);
   }
 
   get tables(): ReadonlySet<string> {
@@ -152,8 +177,8 @@ export class ViewGraph {
   }
 
   listen(): Listener {
-    const listener = new Listener(this.layout, (closed) => this.listeners.delete(closed));
-    this.listeners.add(listener);
+    const listener = new Listener(this.layout, (closed) => this.observers.delete(closed));
+    this.observers.add(listener);
     return listener;
   }
 
@@ -172,7 +197,16 @@ export class ViewGraph {
     if (delta.length === 0) return;
     if (this.root.consolidated !== true) this.#consolidate(delta);
     this.output.apply(delta);
-    for (const listener of this.listeners) listener.record(delta, this.#copy);
+    for (const observer of this.observers) this.#tell(observer, delta);
+  }
+
+  #tell(observer: Observer, delta: DeltaBlock): void {
+    try {
+      observer.changed(delta, this.output);
+    } catch (cause) {
+      this.observers.delete(observer);
+      observer.fail(cause);
+    }
   }
 
   #program(table: string): GraphNode[] {
