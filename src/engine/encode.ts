@@ -2,8 +2,6 @@
  * Packed rows into bytes for a client: DataRow messages (text or binary format by column) or CopyData lines. One encoder a query, subscription or audit, and no other
  * way to a client: what an audit compares is what this makes. The engine worker encodes, so that the main thread only moves bytes.
  */
-import { millraceError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import { baseOid, codecOf, type Codec } from '../values/codec.ts';
 import type { RowLayout } from '../values/layout.ts';
 import type { RowSpace } from '../values/space.ts';
@@ -15,6 +13,7 @@ import type { RowFormat } from './protocol.ts';
 
 /** A batch is handed over when it reaches this. */
 const BATCH_BYTES = 64 << 10;
+const KEPT_BYTES_MAX = 1 << 20;
 
 interface ShownColumn {
   readonly offset: number;
@@ -34,20 +33,18 @@ export interface Batch {
 export class RowEncoder {
   readonly #columns: readonly ShownColumn[];
   readonly #format: RowFormat;
-  readonly #bytesMax: number;
   #out = new ByteWriter();
   #dataRow: DataRowEncoder;
   #copyText: CopyTextEncoder;
   /** For a text that lies inside its slot; a longer one is copied from where it lies. */
   readonly #inline = new Uint8Array(INLINE_BYTES_MAX);
   #rows = 0;
-  #totalBytes = 0;
-  readonly batches: Batch[] = [];
+  #batches: Batch[] = [];
+  #batchesBytes = 0;
 
   /** `project`: positions in the layout, in the order shown. */
-  constructor(layout: RowLayout, project: readonly number[], format: RowFormat, bytesMax: number = limits.queryMemoryBytesMax) {
+  constructor(layout: RowLayout, project: readonly number[], format: RowFormat) {
     this.#format = format;
-    this.#bytesMax = bytesMax;
     this.#dataRow = new DataRowEncoder(this.#out);
     this.#copyText = new CopyTextEncoder(this.#out);
     this.#columns = project.map((index, position) => {
@@ -70,7 +67,7 @@ export class RowEncoder {
       if (this.#format.kind === 'copyText') this.#addCopyText(space, row, leading);
       else this.#addDataRow(space, row, leading);
       this.#rows++;
-      if (this.#out.length >= BATCH_BYTES) this.flush();
+      if (this.#out.length >= BATCH_BYTES) this.#flush();
     }
   }
 
@@ -87,22 +84,30 @@ export class RowEncoder {
     this.#rows++;
   }
 
-  /** Ends the batch under way; `batches` then holds everything. */
-  flush(): void {
-    if (this.#rows === 0) return;
-    this.#totalBytes += this.#out.length;
-    if (this.#totalBytes > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
-    // A copy with a buffer of its own: it is moved to another thread.
-    this.batches.push({ bytes: new Uint8Array(this.#out.view()), rows: this.#rows });
-    this.#out.length = 0;
-    this.#rows = 0;
+  /** What `take` would hand over. */
+  get bytes(): number {
+    return this.#batchesBytes + this.#out.length;
   }
 
-  /** Hands the batches over and begins anew. */
+  /** Hands over what was encoded so far, and begins anew. */
   take(): Batch[] {
-    this.flush();
-    this.#totalBytes = 0;
-    return this.batches.splice(0);
+    this.#flush();
+    const batches = this.#batches;
+    this.#batches = [];
+    this.#batchesBytes = 0;
+    return batches;
+  }
+
+  /** Ends the batch under way. */
+  #flush(): void {
+    if (this.#rows === 0) return;
+    // A copy with a buffer of its own: it is moved to another thread.
+    this.#batches.push({ bytes: new Uint8Array(this.#out.view()), rows: this.#rows });
+    this.#batchesBytes += this.#out.length;
+    // One long row does not hold memory for ever.
+    if (this.#out.bytes.length > KEPT_BYTES_MAX) this.#out.release();
+    this.#out.length = 0;
+    this.#rows = 0;
   }
 
   #addDataRow(space: RowSpace, row: number, leading: readonly (string | null)[]): void {

@@ -2,7 +2,7 @@
 import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { ViewError } from '../dataflow/graph/error-set.ts';
-import type { Listener, Observer } from '../dataflow/graph/view-graph.ts';
+import { Listener, type Observer } from '../dataflow/graph/view-graph.ts';
 
 export interface LiveView {
   readonly object: string;
@@ -24,7 +24,11 @@ export function liveView(dataflow: Dataflow, object: string): LiveView {
     output: dataflow.output(object),
     errors: () => dataflow.errors(object),
     fault: () => dataflow.fault(object),
-    listen: () => dataflow.listen(object),
-    observe: (observer) => dataflow.observe(object, observer),
+    listen: () => new Listener(dataflow.output(object).layout, dataflow.observers(object)),
+    observe: (observer) => {
+      const observers = dataflow.observers(object);
+      observers.add(observer);
+      return () => observers.delete(observer);
+    },
   };
 }

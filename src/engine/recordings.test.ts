@@ -7,6 +7,7 @@ import { rowLayout } from '../values/layout.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import type { LiveView } from './live-view.ts';
 import { Recordings } from './recordings.ts';
+import { Turns } from './turns.ts';
 
 const layout = rowLayout([int4, text]);
 const COLUMNS = [
@@ -32,19 +33,19 @@ function view(): LiveView {
     output,
     errors: () => [],
     fault: () => null,
-    listen: () => new Listener(layout, () => {}),
+    listen: () => new Listener(layout, new Set()),
     observe: () => () => {},
   };
 }
 
-function audited(): number {
-  const recordings = new Recordings();
+async function audited(): Promise<number> {
+  const recordings = new Recordings(new Turns());
   recordings.begin(1, [view()]);
-  return compare(COLUMNS, ROWS, recordings.contentsAt(1, 'v', 1n)).differences;
+  return compare(COLUMNS, ROWS, await recordings.contentsAt(1, 'v', 1n)).differences;
 }
 
-test('an audit sees a fault of the encoder that writes for clients', () => {
-  expect(audited()).toBe(0);
+test('an audit sees a fault of the encoder that writes for clients', async () => {
+  expect(await audited()).toBe(0);
   const raw = vi.spyOn(ByteWriter.prototype, 'raw');
   const fault = raw.mockImplementation(function (this: ByteWriter, source, start = 0, end = source.length) {
     // The right length, and other bytes.
@@ -52,7 +53,7 @@ test('an audit sees a fault of the encoder that writes for clients', () => {
   });
   try {
     // The row of theirs, and the one of ours.
-    expect(audited()).toBe(2);
+    expect(await audited()).toBe(2);
   } finally {
     fault.mockRestore();
   }

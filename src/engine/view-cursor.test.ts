@@ -28,7 +28,10 @@ const steps = fc.array(step, { minLength: 1, maxLength: 12 });
 const rowOf = ({ key, value }: { key: number; value: number }): Row => [String(key), value === 0 ? null : value === 1 ? 'a' : long + value];
 
 type Change = typeof change extends fc.Arbitrary<infer C> ? C : never;
-type World = { arrangement: Arrangement; step(changes: readonly Change[], shuffled: boolean): [Row, number][] };
+interface World {
+  readonly arrangement: Arrangement;
+  readonly step: (changes: readonly Change[], shuffled: boolean) => [Row, number][];
+}
 
 /** A multiset: a change sets the weight of its row. */
 function counted(): World {
@@ -77,7 +80,7 @@ describe.each([
         const { arrangement, step: deltaOf } = world();
         for (const { changes, shuffled } of before) arrangement.apply(blockOf(layout, deltaOf(changes, shuffled)));
         const expected = bagOf(arrangement);
-        const cursor = new ViewCursor(arrangement, 1 << 20);
+        const cursor = new ViewCursor('v', arrangement, 1 << 20);
         const shown: Bag = new Map();
         let done = false;
         for (const { changes, shuffled, piece } of during) {
@@ -103,7 +106,7 @@ test('a reader whose rows change faster than it reads ends with a reason', () =>
       rows.map((row) => [row, 1]),
     ),
   );
-  const cursor = new ViewCursor(arrangement, 20_000);
+  const cursor = new ViewCursor('v', arrangement, 20_000);
   const delta = blockOf(
     layout,
     rows.map((row) => [row, -1]),

@@ -14,6 +14,7 @@ import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
 import type { CopyFunction } from '../dataflow/expression/contract.ts';
 import { compileCopy } from '../dataflow/expression/rows.ts';
+import { DataflowFault } from '../dataflow/fault.ts';
 import type { Observer } from '../dataflow/graph/view-graph.ts';
 import type { RowSpace } from '../values/space.ts';
 
@@ -24,6 +25,7 @@ export type Visit = (space: RowSpace, row: number, weight: number) => boolean;
 const PLACES_A_PIECE_MAX = 1 << 18;
 
 export class ViewCursor implements Observer {
+  readonly #view: string;
   readonly #output: Arrangement;
   readonly #keptBytesMax: number;
   readonly #end: number;
@@ -37,7 +39,9 @@ export class ViewCursor implements Observer {
   #copy: CopyFunction | undefined;
   #failure: MillraceError | undefined;
 
-  constructor(output: Arrangement, keptBytesMax: number) {
+  /** `view`: what a message calls it. */
+  constructor(view: string, output: Arrangement, keptBytesMax: number) {
+    this.#view = view;
     this.#output = output;
     this.#keptBytesMax = keptBytesMax;
     this.#end = output.memory.idEnd;
@@ -68,8 +72,20 @@ export class ViewCursor implements Observer {
   }
 
   fail(cause: unknown): void {
-    this.#failure ??= cause instanceof MillraceError ? cause : millraceError('ENGINE_FAULT', { reason: reasonOf(cause) }, cause);
-    this.#release();
+    this.#failure ??= this.#asError(cause);
+    this.#kept = undefined;
+    this.#changed = undefined;
+  }
+
+  #asError(cause: unknown): MillraceError {
+    if (cause instanceof MillraceError) return cause;
+    if (cause instanceof DataflowFault && cause.code === 'MEMORY_EXHAUSTED') return this.#overtaken();
+    if (cause instanceof DataflowFault) return millraceError('VIEW_FAULTY', { view: this.#view, reason: cause.message }, cause);
+    return millraceError('ENGINE_FAULT', { reason: reasonOf(cause) }, cause);
+  }
+
+  #overtaken(): MillraceError {
+    return millraceError('READ_OVERTAKEN', { bytesMax: this.#keptBytesMax });
   }
 
   #readKept(visit: Visit): boolean {
@@ -114,12 +130,7 @@ export class ViewCursor implements Observer {
     this.#copy ??= compileCopy(delta.layout);
     this.#copy(delta, index * delta.stride, kept, kept.push(weight));
     if (kept.stateBytes() <= this.#keptBytesMax) return true;
-    this.fail(millraceError('READ_OVERTAKEN', { bytesMax: this.#keptBytesMax }));
+    this.fail(this.#overtaken());
     return false;
-  }
-
-  #release(): void {
-    this.#kept = undefined;
-    this.#changed = undefined;
   }
 }

@@ -15,6 +15,7 @@ import { BLOCK_BYTES_MAX, DeltaBlock, tooLarge } from '../arrangement/delta-bloc
 import type { Column } from '../../values/type.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
+import { DataflowFault } from '../fault.ts';
 import { ErrorSet } from './error-set.ts';
 import type { Pieces } from './pieces.ts';
 import type { Port, Stream } from './port.ts';
@@ -36,7 +37,7 @@ const WEIGHED_ROWS = 8_192;
 
 /**
  * Told of every delta right after the view's rows took it: `output.ids` and `output.before` are of the delta's rows. The view and its other observers do not feel what
- * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8).
+ * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8). Nor does it when the view itself stops.
  */
 export interface Observer {
   changed(delta: DeltaBlock, output: Arrangement): void;
@@ -50,13 +51,15 @@ export class Listener implements Observer {
   #block: DeltaBlock;
   readonly #consolidate: Consolidate;
   readonly #copy: CopyFunction;
-  readonly #close: (listener: Listener) => void;
+  readonly #observers: Set<Observer>;
 
-  constructor(layout: RowLayout, close: (listener: Listener) => void) {
+  /** From now on. */
+  constructor(layout: RowLayout, observers: Set<Observer>) {
     this.#block = new DeltaBlock(layout);
     this.#consolidate = consolidator(layout);
     this.#copy = compileCopy(layout);
-    this.#close = close;
+    this.#observers = observers;
+    observers.add(this);
   }
 
   /** Everything since the last `clear`, consolidated. */
@@ -88,7 +91,7 @@ export class Listener implements Observer {
   }
 
   close(): void {
-    this.#close(this);
+    this.#observers.delete(this);
   }
 }
 
@@ -176,10 +179,12 @@ export class ViewGraph {
     }
   }
 
-  listen(): Listener {
-    const listener = new Listener(this.layout, (closed) => this.observers.delete(closed));
-    this.observers.add(listener);
-    return listener;
+  /** A fault: its rows are not to be trusted, by nobody who reads them. */
+  stop(reason: string): void {
+    if (this.fault !== null) return;
+    this.fault = reason;
+    for (const observer of this.observers) observer.fail(new DataflowFault('NOT_FOUND', reason));
+    this.observers.clear();
   }
 
   stateBytes(): number {
