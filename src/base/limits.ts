@@ -11,8 +11,12 @@ export const limits = {
   statementTimeoutMsDefault: 30_000,
   /** Rows that one ad hoc query may hold in memory at once. */
   queryMemoryBytesMax: 512 << 20,
+  /** Rows that changed while one reader read a view, kept for it as they were. */
+  readKeptBytesMax: 64 << 20,
   /** What a subscriber may be behind before it is told so and dropped. */
   subscriberBacklogBytesMax: 64 << 20,
+  /** All subscribers together; beyond, the one that holds most is dropped. */
+  subscribersMemoryBytesMax: 1 << 30,
   /** A batch of fallback calls in the evaluator. */
   evaluatorBatchMsMax: 1_000,
   /** One protocol message from a client. */

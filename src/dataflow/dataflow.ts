@@ -21,7 +21,7 @@ import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from
 import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
-import { ViewGraph, type Listener } from './graph/view-graph.ts';
+import { ViewGraph, type Observer } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
 import { arranged, unarranged } from './table-source.ts';
@@ -301,9 +301,9 @@ export class Dataflow implements RowChanges {
     return this.#tables.get(object)?.fault ?? this.#views.get(object)?.graph.fault ?? null;
   }
 
-  /** Records the view's changes from now on, until closed. */
-  listen(object: string): Listener {
-    return this.#view(object).listen();
+  /** Who is told of the view's changes. */
+  observers(object: string): Set<Observer> {
+    return this.#view(object).observers;
   }
 
   /** An index for lookups on a view's output; `removeIndex` of the output ends it. */
@@ -390,20 +390,20 @@ export class Dataflow implements RowChanges {
     if (view.fault !== null) return;
     const below = view.below.length === 0 ? undefined : view.below.find(({ fault }) => fault !== null);
     if (below !== undefined) {
-      view.fault = `${below.object}: ${below.fault}`;
+      view.stop(`${below.object}: ${below.fault}`);
       return;
     }
     try {
       view[what](table);
     } catch (cause) {
       const operator = cause instanceof DataflowFault ? cause.operator : undefined;
-      view.fault = operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`;
+      view.stop(operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`);
     }
   }
 
   #stopTable(object: string, table: Table, cause: unknown): void {
     table.fault = reasonOf(cause);
-    for (const view of this.#readersOf(object)) view.fault ??= `${object}: ${table.fault}`;
+    for (const view of this.#readersOf(object)) view.stop(`${object}: ${table.fault}`);
   }
 
   #readersOf(table: string): ViewGraph[] {

@@ -89,10 +89,14 @@ export class EngineClient {
   }
 }
 
+/** What is taken is told the engine now and then: it sends as much as it may be ahead, and no more. */
+const TOLD_BYTES = 64 << 10;
+
 /** Batches between the engine's pushes and the client's pulls. Bounded by the engine, which counts what was not taken. */
 class SubscriptionStream {
   readonly #taken: (bytes: number) => void;
   readonly #waiting: RowBatch[] = [];
+  #untoldBytes = 0;
   #more = Promise.withResolvers<void>();
   #ended = false;
   #error: Error | undefined;
@@ -121,7 +125,11 @@ class SubscriptionStream {
       for (;;) {
         if (this.#waiting.length > 0) {
           const batch = must(this.#waiting.shift(), 'batch');
-          this.#taken(batch.bytes.length);
+          this.#untoldBytes += batch.bytes.length;
+          if (this.#untoldBytes >= TOLD_BYTES) {
+            this.#taken(this.#untoldBytes);
+            this.#untoldBytes = 0;
+          }
           yield batch;
           continue;
         }

@@ -3,13 +3,14 @@ import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 import type { CallOptions } from '../pglite/catalog-client.ts';
 import type { RawStatement } from '../pglite/catalog-contract.ts';
-import type { Notice, Result, RowBatch } from '../server/session.ts';
+import type { Notice, Result } from '../server/session.ts';
 import { statusRelationsIn } from '../sql/mirror/status.ts';
 import type { PlannedQuery } from '../sql/plan/plan-query.ts';
 import type { Coordinator } from './coordinator.ts';
 import { batchesOf } from './literal-result.ts';
 import type { RowFormat } from './protocol.ts';
 import { recentLsn } from './recency.ts';
+import { ResultStream } from './result-stream.ts';
 import type { SessionSettings } from './settings.ts';
 import { refreshStatus } from './status-relations.ts';
 
@@ -21,7 +22,7 @@ export async function peek(
   settings: SessionSettings,
   snapshot: () => Promise<number | undefined>,
   signal: AbortSignal,
-): Promise<RowBatch[]> {
+): Promise<ResultStream> {
   const { engine } = coordinator;
   const queryId = coordinator.nextNumber();
   return engine.cancellable(queryId, signal, async () => {
@@ -43,7 +44,7 @@ export async function peek(
       ...(atLeastLsn === undefined ? {} : { atLeastLsn }),
       ...(snapshotId === undefined ? {} : { snapshotId }),
     });
-    return result.batches;
+    return new ResultStream(engine.rpc, result, settings.hydrationTimeoutMs, signal);
   });
 }
 

@@ -421,14 +421,10 @@ export class EngineSession implements Session, OpenSession {
       : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
     const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
-    const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
+    const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);
     if (format.kind === 'copyText')
-      return {
-        notices: [],
-        body: { kind: 'copy', columnCount: planned.finish.project.length, batches: batchesOf(batches) },
-        tag: () => `COPY ${rows}`,
-      };
-    return { notices: [], body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
+      return { notices: [], body: { kind: 'copy', columnCount: planned.finish.project.length, batches }, tag: (sent) => `COPY ${sent}` };
+    return { notices: [], body: { kind: 'rows', batches }, suspended, tag: (sent) => `SELECT ${sent}` };
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {

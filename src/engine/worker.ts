@@ -45,6 +45,11 @@ function tell(event: EngineEvent, transfer: ArrayBuffer[] = []): void {
   port.postMessage(event, transfer);
 }
 
+/** Moved, not copied. */
+function buffersOf(batches: readonly { readonly bytes: Uint8Array }[]): ArrayBuffer[] {
+  return batches.map(({ bytes }) => bytes.buffer as ArrayBuffer);
+}
+
 serve<EngineMethods>(port, {
   open: () => ({ objects: store.objects() }),
   openRows() {
@@ -97,14 +102,16 @@ serve<EngineMethods>(port, {
   stopTables: ({ faults }) => engine?.stopTables(faults),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),
   async peek(request) {
-    const result = await attached().peek(request);
-    return new Transferred(
-      result,
-      result.batches.map((batch) => batch.bytes.buffer as ArrayBuffer),
-    );
+    const result = await attached().reads.peek(request);
+    return new Transferred(result, buffersOf(result.batches));
   },
-  openSnapshot: ({ snapshotId }) => ({ timestamp: attached().openSnapshot(snapshotId) }),
-  closeSnapshot: ({ snapshotId }) => attached().closeSnapshot(snapshotId),
+  async nextBatches({ resultId, timeoutMs }) {
+    const result = await attached().reads.next(resultId, timeoutMs);
+    return new Transferred(result, buffersOf(result.batches));
+  },
+  closeResult: ({ resultId }) => engine?.reads.close(resultId),
+  openSnapshot: ({ snapshotId }) => ({ timestamp: attached().reads.openSnapshot(snapshotId) }),
+  closeSnapshot: ({ snapshotId }) => attached().reads.closeSnapshot(snapshotId),
   subscribe: async (request) => ({ timestamp: await attached().subscribe(request) }),
   unsubscribe: ({ subscriptionId }) => engine?.unsubscribe(subscriptionId),
   taken: ({ subscriptionId, bytes }) => engine?.taken(subscriptionId, bytes),

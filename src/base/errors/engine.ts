@@ -150,6 +150,12 @@ export const engineErrors = defineErrors({
     because: 'A slow reader must not make the engine hold changes without end.',
     mend: () => 'read faster, or SUBSCRIBE again with a snapshot',
   },
+  READ_OVERTAKEN: {
+    sqlstate: '53400',
+    says: ({ bytesMax }: { bytesMax: number }) => `rows of more than ${bytesMax} bytes changed before they were read`,
+    because: 'A result is of one tick: rows that change before the client has taken them are kept for it, and not without end.',
+    mend: () => 'read faster, or a part at a time (WHERE, LIMIT)',
+  },
   RECENCY_TIMED_OUT: {
     sqlstate: '57014',
     says: ({ timeoutMs }: { timeoutMs: number }) => `what was committed upstream when this was asked had not arrived after ${timeoutMs} ms`,

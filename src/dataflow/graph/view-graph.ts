@@ -18,6 +18,7 @@ import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
 import { FLUSH_BYTES, type Flush } from '../operators/flush.ts';
 import type { Plan } from '../plan/plan.ts';
+import { DataflowFault } from '../fault.ts';
 import { ErrorSet } from './error-set.ts';
 import type { Pieces } from './pieces.ts';
 import type { Port, Stream } from './port.ts';
@@ -40,16 +41,31 @@ export interface GraphNode {
   stateBytes(): number;
 }
 
-/** Whoever wants every change of a view: a subscriber, an audit. */
-export class Listener {
-  readonly #block: DeltaBlock;
-  readonly #consolidate: Consolidate;
-  readonly #close: (listener: Listener) => void;
+/**
+ * Told of every delta right after the view's rows took it: `output.ids` and `output.before` are of the delta's rows. The view and its other observers do not feel what
+ * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8). Nor does it when the view itself stops.
+ */
+export interface Observer {
+  changed(delta: DeltaBlock, output: Arrangement): void;
+  fail(cause: unknown): void;
+}
 
-  constructor(layout: RowLayout, close: (listener: Listener) => void) {
+/** Whoever wants every change of a view: a subscriber, an audit. */
+export class Listener implements Observer {
+  /** What went wrong while it listened: its delta is not to be trusted. */
+  failure: unknown;
+  #block: DeltaBlock;
+  readonly #consolidate: Consolidate;
+  readonly #copy: CopyFunction;
+  readonly #observers: Set<Observer>;
+
+  /** From now on. */
+  constructor(layout: RowLayout, observers: Set<Observer>) {
     this.#block = new DeltaBlock(layout);
     this.#consolidate = consolidator(layout);
-    this.#close = close;
+    this.#copy = compileCopy(layout);
+    this.#observers = observers;
+    observers.add(this);
   }
 
   /** Everything since the last `clear`, consolidated. */
@@ -62,12 +78,26 @@ export class Listener {
     this.#block.clear();
   }
 
-  record(delta: DeltaBlock, copy: CopyFunction): void {
-    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, this.#block, this.#block.push(delta.weights[i]!));
+  /** Instead of `clear`: the delta is the caller's to keep. */
+  handOver(): DeltaBlock {
+    const delta = this.#block;
+    this.#block = new DeltaBlock(delta.layout);
+    return delta;
+  }
+
+  changed(delta: DeltaBlock): void {
+    const copy = this.#copy;
+    const block = this.#block;
+    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, block, block.push(delta.weights[i]!));
+  }
+
+  fail(cause: unknown): void {
+    this.failure = cause;
+    this.#block.release();
   }
 
   close(): void {
-    this.#close(this);
+    this.#observers.delete(this);
   }
 }
 
@@ -78,7 +108,7 @@ export class ViewGraph {
   readonly output: Arrangement;
   readonly errors = new ErrorSet();
   readonly effort = new Effort();
-  readonly listeners = new Set<Listener>();
+  readonly observers = new Set<Observer>();
   /** Why it stopped; null while it runs. */
   fault: string | null = null;
   /** Views that it reads: their errors are its errors. */
@@ -89,7 +119,6 @@ export class ViewGraph {
   readonly releases: (() => void)[] = [];
   root!: Stream;
   readonly #consolidate: Consolidate;
-  readonly #copy: CopyFunction;
   readonly #programs = new Map<string, GraphNode[]>();
   /** Whose rows have not all been pushed: none, once it is hydrated. */
   #unfinished: Port[] = [];
@@ -102,7 +131,6 @@ export class ViewGraph {
     this.layout = rowLayout(columns.map(({ type }) => type));
     this.output = key === undefined ? Arrangement.counted(this.layout) : Arrangement.keyed(this.layout, key);
     this.#consolidate = consolidator(this.layout);
-    this.#copy = compileCopy(this.layout);
   }
 
   get tables(): ReadonlySet<string> {
@@ -178,10 +206,12 @@ export class ViewGraph {
     return { bytesMax: flushBytes, now };
   }
 
-  listen(): Listener {
-    const listener = new Listener(this.layout, (closed) => this.listeners.delete(closed));
-    this.listeners.add(listener);
-    return listener;
+  /** A fault: its rows are not to be trusted, by nobody who reads them. */
+  stop(reason: string): void {
+    if (this.fault !== null) return;
+    this.fault = reason;
+    for (const observer of this.observers) observer.fail(new DataflowFault('NOT_FOUND', reason));
+    this.observers.clear();
   }
 
   /** The operator whose state is the largest. */
@@ -205,7 +235,16 @@ export class ViewGraph {
     if (delta.length === 0) return;
     if (this.root.consolidated !== true) this.#consolidate(delta);
     this.output.apply(delta);
-    for (const listener of this.listeners) listener.record(delta, this.#copy);
+    for (const observer of this.observers) this.#tell(observer, delta);
+  }
+
+  #tell(observer: Observer, delta: DeltaBlock): void {
+    try {
+      observer.changed(delta, this.output);
+    } catch (cause) {
+      this.observers.delete(observer);
+      observer.fail(cause);
+    }
   }
 
   #program(table: string): GraphNode[] {
