@@ -183,6 +183,105 @@ export const neighbours: readonly EdgeCase[] = [
       await ended;
     },
   },
+  {
+    id: 'E45 a cross product is asked',
+    right: 'nobody else waits; cancel, statement_timeout and a client that leaves end it at once',
+    async run(world) {
+      const { client, millrace, watch } = await withView(world, 10_000);
+      const asked = refusal(client.query(TRIPLE));
+      await watch.undisturbed(later(4 * SECOND_MS));
+      await cancel(client, millrace);
+      assert.equal((await soon(asked, 'the cancel')).code, '57014');
+      await client.query(`SET statement_timeout = '2s'`);
+      const before = performance.now();
+      assert.equal((await refusal(client.query(TRIPLE))).code, '57014');
+      assert.ok(performance.now() - before < 2 * SECOND_MS + 2 * NOTICED_WITHIN_MS);
+      await isIdle(millrace);
+      const leaving = await world.connect(millrace);
+      const left = leaving.query(TRIPLE).catch(() => undefined);
+      await later(SECOND_MS);
+      (leaving as pg.Client & { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+      await left;
+      await isIdle(millrace);
+    },
+  },
+  {
+    id: 'E45 more of them than there are workers',
+    right: 'look-ups go on, the others wait for their turn, and each ends by itself',
+    async run(world) {
+      const { millrace, watch } = await withView(world, 10_000);
+      const clients = await Promise.all(Array.from({ length: 5 }, () => world.connect(millrace)));
+      for (const one of clients) await one.query(`SET statement_timeout = '5s'`);
+      const all = Promise.all(clients.map((one) => refusal(one.query(TRIPLE))));
+      await watch.undisturbed(all);
+      assert.deepEqual(
+        (await all).map(({ code }) => code),
+        clients.map(() => '57014'),
+      );
+      await isIdle(millrace);
+    },
+  },
+  {
+    id: 'E45 what takes long is right',
+    right: 'as Postgres, from views and tables, of one tick, of any size, also in a transaction whose tick has passed',
+    async run(world) {
+      const { client, upstream } = await withView(world, 3_000);
+      const queries = [
+        'SELECT count(*), sum(x.v + y.v) FROM va x JOIN b y ON x.v <> y.v',
+        'SELECT x.id, y.id, x.v * y.v FROM va x JOIN b y ON x.id + y.id < 700 ORDER BY 1 DESC, 2',
+        'SELECT x.v, y.v, count(*) FROM va x LEFT JOIN va y ON x.id < y.id AND y.v = 3 GROUP BY x.v, y.v ORDER BY 1, 2',
+      ];
+      const onUpstream = await upstream.connect();
+      const expected = await Promise.all(queries.map((sql) => textRows(onUpstream, sql.replaceAll('va ', 'a '))));
+      for (const [i, sql] of queries.entries()) assert.deepEqual(await textRows(client, sql), expected[i], sql);
+      await client.query('BEGIN');
+      assert.deepEqual(await textRows(client, 'SELECT count(*) FROM va'), [['3000']]);
+      await upstream.query('UPDATE a SET v = v + 1; DELETE FROM b WHERE id > 10');
+      await later(SECOND_MS);
+      for (const [i, sql] of queries.entries()) assert.deepEqual(await textRows(client, sql), expected[i], `in a transaction: ${sql}`);
+      await client.query('COMMIT');
+      assert.deepEqual(await textRows(client, queries[0]!), await textRows(onUpstream, queries[0]!.replaceAll('va ', 'a ')));
+    },
+  },
+  {
+    id: 'E45 a query that needs more memory than one may have',
+    right: 'an error for its client, and the next one is answered',
+    async run(world) {
+      const { client, millrace, watch } = await withView(world, 10_000);
+      await client.query(`SET statement_timeout = '120s'`);
+      const refused = refusal(client.query('SELECT DISTINCT x.id, y.id, x.id::text || y.id::text || repeat($$.$$, 40) FROM va x, va y'));
+      await watch.undisturbed(refused);
+      const { code, message } = await refused;
+      assert.deepEqual([code, /larger than \d+ bytes/.test(message)], ['54000', true]);
+      assert.deepEqual(await textRows(client, 'SELECT count(*) FROM va x JOIN va y ON x.id + y.id < 100'), [['4851']]);
+      await isIdle(millrace);
+    },
+  },
+  {
+    id: 'SIGTERM while cross products are asked',
+    right: 'the process ends within ten seconds',
+    async run(world) {
+      const { millrace } = await withView(world, 10_000);
+      const clients = await Promise.all(Array.from({ length: 4 }, () => world.connect(millrace)));
+      const all = clients.map((one) => one.query(TRIPLE).catch(() => undefined));
+      await later(2 * SECOND_MS);
+      await endsOnTerm(millrace);
+      await Promise.all(all);
+    },
+  },
+  {
+    id: 'SIGTERM while the catalog hangs and clients do not read',
+    right: 'the process ends within ten seconds',
+    async run(world) {
+      const { client, millrace } = await withView(world, 300_000);
+      const hanging = (await world.connect(millrace)).query('SELECT pg_sleep(100)').catch(() => undefined);
+      const deaf = client.query('SELECT x.id, x.v, y.id, y.v FROM va x JOIN va y ON x.id = y.id').catch(() => undefined);
+      (client as pg.Client & { connection: { stream: { pause(): void } } }).connection.stream.pause();
+      await later(2 * SECOND_MS);
+      await endsOnTerm(millrace);
+      await Promise.all([hanging, deaf]);
+    },
+  },
 ];
 
 function must(text: string | undefined): string {
