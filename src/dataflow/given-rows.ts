@@ -2,6 +2,7 @@
  * Rows that come packed from another thread, as they stood there at one tick: whole blocks of a layout that both sides make of the same columns. Read by a query that is
  * computed beside the live state. Called by `dataflow.ts`; made by whoever ships them (`packed`).
  */
+import { AssertionError } from '../base/assert.ts';
 import { rowLayout, type RowLayout } from '../values/layout.ts';
 import type { Column } from '../values/type.ts';
 import { DeltaBlock } from './arrangement/delta-block.ts';
@@ -55,6 +56,10 @@ export function givenRows(columns: readonly Column[], picked: readonly number[],
   return { columns: picked, layout, delta: new DeltaBlock(layout), rows: () => new PackedSource(whole, blocks, pick) };
 }
 
+function readOnly(): never {
+  throw new AssertionError('packed rows are only read');
+}
+
 const infallible = {
   add(sqlstate: string, message: string): never {
     throw new DataflowFault('WRONG_VERDICT', `copying a column failed (${sqlstate} ${message})`);
@@ -78,7 +83,7 @@ class PackedSource implements RowSource {
     const packed = this.#blocks[this.#block];
     if (packed === undefined) return 0;
     const { words, heap, weights } = packed;
-    const space: RowSpace = { words, doubles: new Float64Array(words.buffer), heap };
+    const space: RowSpace = { words, doubles: new Float64Array(words.buffer), heap, allocateHeap: readOnly };
     const end = Math.min(weights.length, this.#row + rowsMax);
     const rows = rowAddresses(this.#layout.words, end).subarray(this.#row, end);
     this.#pick(space, rows, space, rows, weights.subarray(this.#row, end), rows.length, block, infallible);

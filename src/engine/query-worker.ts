@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 import { serve, Transferred } from '../base/rpc.ts';
+import { giveWay } from '../base/thread-priority.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
 import type { PackedRows } from '../dataflow/given-rows.ts';
 import { PgliteEvaluator } from '../pglite/evaluator.ts';
@@ -21,6 +22,7 @@ import type { EvaluateRequest, QueryMethods, QueryWorkerOptions } from './query-
 import { ReadableRows } from './table-rows.ts';
 import { Turns } from './turns.ts';
 
+giveWay();
 const port = must(parentPort, 'parentPort');
 const options = workerData as QueryWorkerOptions;
 const flags = new CancelFlags(options.cancelFlags);

@@ -39,11 +39,14 @@ async function withView(world: World, rows: number): Promise<Scene> {
   return one;
 }
 
-async function soon<T>(work: Promise<T>, what: string): Promise<T> {
+/** On a machine that is busy anyway, as many times as long as everything takes there. */
+const noticedWithinMs = ({ calmMs }: Watch): number => Math.max(NOTICED_WITHIN_MS, 10 * calmMs);
+
+async function soon<T>(work: Promise<T>, watch: Watch, what: string): Promise<T> {
   const before = performance.now();
   const result = await work;
   const tookMs = performance.now() - before;
-  assert.ok(tookMs < NOTICED_WITHIN_MS, `${what} took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < noticedWithinMs(watch), `${what} took ${Math.round(tookMs)} ms`);
   return result;
 }
 
@@ -98,15 +101,15 @@ export const neighbours: readonly EdgeCase[] = [
     id: 'E42 cancel and statement_timeout of a hydration',
     right: 'heard at once',
     async run(world) {
-      const { client, millrace } = await scene(world, PAIR(40_000));
+      const { client, millrace, watch } = await scene(world, PAIR(40_000));
       const cancelled = refusal(client.query(`CREATE MATERIALIZED VIEW c AS ${CROSS}`));
       await later(1.5 * SECOND_MS);
       await cancel(client, millrace);
-      assert.equal((await soon(cancelled, 'the cancel')).code, '57014');
+      assert.equal((await soon(cancelled, watch, 'the cancel')).code, '57014');
       await client.query(`SET statement_timeout = '1s'`);
       const before = performance.now();
       assert.equal((await refusal(client.query(`CREATE MATERIALIZED VIEW c AS ${CROSS}`))).code, '57014');
-      assert.ok(performance.now() - before < SECOND_MS + 2 * NOTICED_WITHIN_MS);
+      assert.ok(performance.now() - before < SECOND_MS + 2 * noticedWithinMs(watch));
       assert.deepEqual(await textRows(client, `SELECT name FROM millrace.views WHERE name = 'c'`), []);
       await isIdle(millrace);
     },
@@ -191,11 +194,11 @@ export const neighbours: readonly EdgeCase[] = [
       const asked = refusal(client.query(TRIPLE));
       await watch.undisturbed(later(4 * SECOND_MS));
       await cancel(client, millrace);
-      assert.equal((await soon(asked, 'the cancel')).code, '57014');
+      assert.equal((await soon(asked, watch, 'the cancel')).code, '57014');
       await client.query(`SET statement_timeout = '2s'`);
       const before = performance.now();
       assert.equal((await refusal(client.query(TRIPLE))).code, '57014');
-      assert.ok(performance.now() - before < 2 * SECOND_MS + 2 * NOTICED_WITHIN_MS);
+      assert.ok(performance.now() - before < 2 * SECOND_MS + 2 * noticedWithinMs(watch));
       await isIdle(millrace);
       const leaving = await world.connect(millrace);
       const left = leaving.query(TRIPLE).catch(() => undefined);
