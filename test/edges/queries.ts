@@ -1,11 +1,12 @@
 /** Queries as users write them: hidden columns, text that is equal by other rules than its bytes, keys that are computed, subqueries, many parameters, texts that nest too deeply. */
 import assert from 'node:assert/strict';
-import { refusal, textRows, type EdgeCase } from './edge.ts';
+import type pg from 'pg';
+import { eventually, refusal, textRows, type EdgeCase, type World } from './edge.ts';
 
 const PUBLISHED = 'CREATE PUBLICATION mz_source FOR ALL TABLES;';
 
 /** Views v0, v1 … of the queries and the queries asked once: each has the upstream's own rows. */
-async function sameAsUpstream(world: Parameters<EdgeCase['run']>[0], ddl: string, queries: readonly string[]): Promise<void> {
+async function sameAsUpstream(world: World, ddl: string, queries: readonly string[]): Promise<pg.Client> {
   const upstream = await world.upstream(`${ddl} ${PUBLISHED}`);
   const { client } = await world.following(upstream);
   const direct = await upstream.connect();
@@ -15,6 +16,7 @@ async function sameAsUpstream(world: Parameters<EdgeCase['run']>[0], ddl: string
     await client.query(`CREATE MATERIALIZED VIEW v${i} AS ${sql}`);
     assert.deepEqual(sorted(await textRows(client, `SELECT * FROM v${i}`)), want, `as a view: ${sql}`);
   }
+  return client;
 }
 
 function sorted(rows: (string | null)[][]): string[] {
@@ -25,8 +27,8 @@ export const queries: readonly EdgeCase[] = [
   {
     id: 'E2 hidden columns',
     right: 'columns that are grouped or ordered by and not shown take no part in DISTINCT, UNION and what is above',
-    run: (world) =>
-      sameAsUpstream(
+    async run(world) {
+      await sameAsUpstream(
         world,
         `CREATE TABLE g (id int PRIMARY KEY, a int, b int);
          INSERT INTO g VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1), (4, NULL, 3), (5, NULL, 4);`,
@@ -41,6 +43,96 @@ export const queries: readonly EdgeCase[] = [
           'SELECT a FROM g GROUP BY a, b ORDER BY b, a LIMIT 2',
           'WITH c AS (SELECT DISTINCT max(b) AS m FROM g GROUP BY a, id ORDER BY 1 OFFSET 1) SELECT m FROM c',
         ],
-      ),
+      );
+    },
+  },
+  {
+    id: 'E42 computed keys are hash joins',
+    right: 'no equality between two sides makes a cross product; EXPLAIN names the keys',
+    async run(world) {
+      const ddl = `
+        CREATE TABLE a (id int PRIMARY KEY, at timestamptz, ts timestamp, code text, doc jsonb, n numeric, f float8, name name, ip cidr, k int, x int);
+        CREATE TABLE b (id int PRIMARY KEY, day date, ref text, small smallint, ip inet, k int, y int);
+        INSERT INTO a SELECT i, timestamptz '2024-01-01' + i * interval '1 hour', timestamp '2024-01-01' + i * interval '1 day', i::text,
+          jsonb_build_object('ref', 'r' || i), i, i, 'r' || i, format('10.0.%s.%s/32', i / 250, i % 250)::cidr, i % 100, i % 7 FROM generate_series(1, 6000) i;
+        INSERT INTO b SELECT i, date '2024-01-01' + i, 'r' || i, i % 1000, format('10.0.%s.%s', i / 250, i % 250)::inet, i % 100, i % 5 FROM generate_series(1, 6000) i;
+      `;
+      const conditions = [
+        'b.id = a.id + 1',
+        'b.day = a.at::date',
+        'b.day = a.ts',
+        "b.ref = a.doc->>'ref'",
+        'a.code::int = b.id',
+        'b.id = a.n',
+        'a.f = b.id * 2',
+        'a.name = b.ref',
+        'b.ip = a.ip',
+        'a.id - 1 = b.small AND a.id % 10 = b.id % 10',
+        'lower(b.ref) = lower(a.name::text) AND a.id + b.id > 100',
+        '(a.id = b.id AND a.x = 1) OR (a.id = b.id AND b.y = 2)',
+        '(b.y = 2 AND a.code::int = b.id) OR (a.x = 3 AND a.code::int = b.id AND b.y < 4)',
+      ];
+      const sqls = conditions.flatMap((condition) => [
+        `SELECT a.id, b.id AS other FROM a JOIN b ON ${condition}`,
+        `SELECT a.id, b.id AS other FROM a LEFT JOIN b ON ${condition}`,
+        `SELECT a.id, b.id AS other FROM a, b WHERE ${condition}`,
+      ]);
+      const client = await sameAsUpstream(world, ddl, sqls);
+      for (const sql of sqls) {
+        const lines = (await textRows(client, `EXPLAIN ${sql}`)).flat().join('\n');
+        assert.match(lines, /[Jj]oin on .* = /, lines);
+        assert.doesNotMatch(lines, /Cross join/, lines);
+      }
+    },
+  },
+  {
+    id: 'E44 keys that fail',
+    right: 'a row whose key fails is an error, unless what is asked of its side alone rejects it; mended by the next change',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE a (id int PRIMARY KEY, kind text, code text);
+        CREATE TABLE b (id int PRIMARY KEY, label text);
+        INSERT INTO a VALUES (1, 'num', '10'), (2, 'num', '20'), (3, 'word', 'x'), (4, NULL, NULL), (5, 'num', NULL);
+        INSERT INTO b VALUES (10, 'ten'), (20, 'twenty'), (30, 'thirty');
+        ${PUBLISHED}
+      `);
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const right = [
+        `SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int WHERE a.kind = 'num'`,
+        `SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int WHERE a.code ~ '^\\d+$'`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON a.kind = 'num' AND b.id = a.code::int`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON a.code ~ '^\\d+$' AND b.id = a.code::int AND b.label <> 'ten'`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON b.id = a.code::int WHERE a.code ~ '^\\d+$'`,
+        `SELECT s.id, s.label FROM (SELECT a.id, a.code, b.label FROM a JOIN b ON b.id = a.code::int) s WHERE s.code ~ '^\\d+$'`,
+        `SELECT b.id, a.id AS other FROM b LEFT JOIN a ON a.code::int = b.id AND a.kind = 'num'`,
+        `SELECT b.id, a.id AS other FROM a RIGHT JOIN b ON a.code::int = b.id AND a.code ~ '^\\d+$'`,
+        `SELECT a.id, b.label FROM a, b WHERE 100 / nullif(a.id, 3) = b.id + 90 AND a.id <> 3`,
+      ];
+      for (const [i, sql] of right.entries()) {
+        await direct.query(
+          'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_indexscan = off; SET enable_bitmapscan = off',
+        );
+        const want = sorted(await textRows(direct, sql));
+        assert.deepEqual(sorted(await textRows(client, sql)), want, sql);
+        await client.query(`CREATE MATERIALIZED VIEW w${i} AS ${sql}`);
+        assert.deepEqual(sorted(await textRows(client, `SELECT * FROM w${i}`)), want, sql);
+      }
+      const failing = [
+        'SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int',
+        'SELECT a.id, b.label FROM a LEFT JOIN b ON b.id = a.code::int',
+        'SELECT a.id, b.label FROM b LEFT JOIN a ON b.id = a.code::int',
+      ];
+      for (const [i, sql] of failing.entries()) {
+        assert.equal((await refusal(client.query(sql))).code, '22P02', sql);
+        await client.query(`CREATE MATERIALIZED VIEW f${i} AS ${sql}`);
+        assert.equal((await refusal(client.query(`SELECT * FROM f${i}`))).code, '22P02', sql);
+      }
+      await upstream.query(`UPDATE a SET code = '30' WHERE id = 3`);
+      for (const [i, sql] of failing.entries()) {
+        const want = sorted(await textRows(direct, sql));
+        await eventually(async () => assert.deepEqual(sorted(await textRows(client, `SELECT * FROM f${i}`)), want, sql));
+      }
+    },
   },
 ];
