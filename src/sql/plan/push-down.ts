@@ -3,6 +3,7 @@
  * rejects is none whose key is computed (`join.ts` has the rule). Everything else stays where it was bound: a condition that can fail runs as late as it may.
  *
  *     σ p (L ⋈ R) → σ p (L) ⋈ R      p reads L alone          σ p (L ⟕ R) → σ p (L) ⟕ R          L ⟕p R → L ⟕ σ p (R)      p reads R alone
+ *     σ p (L ⟕ R) → σ p (L ⟕ σ p (R))      p reads R alone and is not true where R is NULL: what it takes from R leaves rows that it rejects
  *     σ p (π e) → π e (σ p∘e)          σ p (A ∪ B) → σ p (A) ∪ σ p (B)          σ p (γ k) → γ k (σ p∘k)      p reads keys alone; equal keys are identical
  *
  * Law: the same rows. Errors: fewer of keys, and of conditions those that Postgres could have met. Pure. Called by `plan-query.ts`.
@@ -61,6 +62,8 @@ function pushedJoin(plan: Join, conditions: readonly Expression[]): Plan {
   const isInner = plan.kind === 'inner';
   const [left, notLeft] = split(isInner ? [...plan.on, ...conditions] : conditions, ofLeft);
   const [right, rest] = isInner ? split(notLeft, ofRight) : split(plan.on, ofRight);
+  // Also above: it rejects the left rows that have no match any more.
+  const both = isInner ? [] : notLeft.filter((condition) => ofRight(condition) && rejectsNull(condition, width));
   const kept = isInner ? rest.filter((condition) => plan.on.includes(condition)) : rest;
   return above(
     {
@@ -68,7 +71,7 @@ function pushedJoin(plan: Join, conditions: readonly Expression[]): Plan {
       left: pushed(plan.left, left),
       right: pushed(
         plan.right,
-        right.map((condition) => mapColumns(condition, (ref) => columnRef(ref.index - width, ref.type))),
+        [...right, ...both].map((condition) => mapColumns(condition, (ref) => columnRef(ref.index - width, ref.type))),
       ),
       on: kept,
     },
@@ -112,6 +115,41 @@ function readsOnly(condition: Expression, isMeant: (index: number) => boolean): 
 /** Reads the first columns alone, and those of them that equal rows have alike to the last bit. */
 function readsIdentities(condition: Expression, count: number, { columns }: Plan): boolean {
   return readsOnly(condition, (index) => index < count && !needsCanonical(columns[index]!.type));
+}
+
+/** Never true where all columns from `width` on are NULL. */
+function rejectsNull(condition: Expression, width: number): boolean {
+  switch (condition.kind) {
+    case 'and':
+      return condition.args.some((arg) => rejectsNull(arg, width));
+    case 'or':
+      return condition.args.every((arg) => rejectsNull(arg, width));
+    case 'isNull':
+      return condition.negated && isNullThere(condition.arg, width);
+    case 'booleanTest':
+      return (condition.test === 'true' || condition.test === 'false') && isNullThere(condition.arg, width);
+    default:
+      return isNullThere(condition, width);
+  }
+}
+
+/** NULL where all columns from `width` on are. */
+function isNullThere(expression: Expression, width: number): boolean {
+  switch (expression.kind) {
+    case 'column':
+      return expression.index >= width;
+    case 'call':
+      return expression.strict && expression.args.some((arg) => isNullThere(arg, width));
+    case 'relabel':
+    case 'ioCast':
+    case 'canonical':
+    case 'not':
+      return isNullThere(expression.arg, width);
+    case 'anyAll':
+      return expression.elements.length > 0 && isNullThere(expression.left, width);
+    default:
+      return false;
+  }
 }
 
 function split<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
