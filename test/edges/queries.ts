@@ -135,4 +135,74 @@ export const queries: readonly EdgeCase[] = [
       }
     },
   },
+  {
+    id: 'E7 subqueries in expressions',
+    right: 'answered, or refused by the name of the SQL feature with a way to write it',
+    async run(world) {
+      const upstream = await world.upstream(`CREATE TABLE t (id int PRIMARY KEY, c int); INSERT INTO t VALUES (1, 1); ${PUBLISHED}`);
+      const { client } = await world.following(upstream);
+      const refused: readonly (readonly [string, RegExp])[] = [
+        ['id IN (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id NOT IN (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id = ANY (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id > ALL (SELECT c FROM t)', /^a comparison with ALL \(subquery\)/],
+        ['(id, c) IN (SELECT id, c FROM t)', /^IN or ANY \(subquery\)/],
+        ['EXISTS (SELECT FROM t u WHERE u.c = t.id)', /^EXISTS \(subquery\)/],
+        ['id = (SELECT max(c) FROM t)', /^a scalar subquery/],
+        ['id = ANY (ARRAY(SELECT c FROM t))', /^ARRAY\(subquery\)/],
+      ];
+      for (const [condition, name] of refused) {
+        for (const sql of [`SELECT id FROM t WHERE ${condition}`, `CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE ${condition}`]) {
+          const error = await refusal(client.query(sql));
+          assert.equal(error.code, '0A000', sql);
+          assert.match(error.message, name, sql);
+          assert.match(error.hint ?? '', /join|JOIN/, sql);
+        }
+      }
+    },
+  },
+  {
+    id: 'E8 many parameters',
+    right: 'a statement of 101 parameters, of 3,000, with NULLs and text among them, is answered',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE t (id int PRIMARY KEY, body text, at timestamptz); INSERT INTO t SELECT i, 'it''s \\ ' || i, timestamptz '2024-01-01' + i * interval '1 day' FROM generate_series(1, 5000) i; ${PUBLISHED}
+      `);
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      for (const count of [100, 101, 3_000]) {
+        const places = Array.from({ length: count - 4 }, (_, i) => `$${i + 1}`).join(', ');
+        const sql = `SELECT id, body, at, $${count}::text AS said FROM t WHERE (id IN (${places}) OR body = $${count - 3} OR at < $${count - 2}) AND $${count - 1}::int IS NULL ORDER BY id`;
+        const values = [...Array.from({ length: count - 4 }, (_, i) => i + 10), `it's \\ 4000`, '2024-01-04 00:00:00Z', null, `$1 'x'`];
+        await client.query(`SET timezone = 'UTC'`);
+        await direct.query(`SET timezone = 'UTC'`);
+        assert.deepEqual(await textRows(client, sql, values), await textRows(direct, sql, values), `${count} parameters`);
+      }
+      const places = Array.from({ length: 101 }, (_, i) => `$${i + 1}::text`).join(', ');
+      const values = Array.from({ length: 101 }, (_, i) => String(i));
+      assert.deepEqual(await textRows(client, `SELECT ${places}`, values), [values]);
+      assert.equal((await refusal(client.query(`SELECT id FROM t WHERE nothing IN (${places})`, values))).code, '42703');
+    },
+  },
+  {
+    id: 'E9 questions about a value',
+    right: 'pg_typeof is answered; what cannot be says why, in words of a query and not of a view',
+    async run(world) {
+      const ddl = `
+        CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE SCHEMA other; CREATE TYPE other.mood AS ENUM ('sad');
+        CREATE TABLE t (id int PRIMARY KEY, a text, b numeric(5,2), c mood, d other.mood, e positive, f int[], g varchar(3), h timestamptz);
+        INSERT INTO t VALUES (1, 'x', 1, 'ok', 'sad', 1, '{1}', 'abc', now());`;
+      const columns = ['id', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'a || g', 'b * 2', 'ARRAY[a]'];
+      const client = await sameAsUpstream(world, ddl, [
+        `SELECT ${columns.map((column, i) => `pg_typeof(${column}) AS t${i}`).join(', ')} FROM t`,
+        'SELECT pg_typeof(sum(id)) AS p FROM t',
+      ]);
+      const size = await refusal(client.query('SELECT pg_column_size(a) FROM t'));
+      assert.equal(size.code, '0A000');
+      assert.match(`${size.message} ${size.detail} ${size.hint}`, /stored upstream.*octet_length/);
+      assert.doesNotMatch(size.message, /view, /);
+      assert.equal((await textRows(client, 'SELECT pg_column_size(1)')).length, 1);
+      assert.match((await refusal(client.query('SELECT age(h) FROM t'))).hint ?? '', /age\(current_date/);
+    },
+  },
 ];
