@@ -16,6 +16,7 @@ import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
+import { ANALYSED_PARAMETERS_MAX, withValues } from './many-parameters.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
@@ -35,6 +36,8 @@ interface PreparedStatement extends Prepared {
   readonly cursorColumns?: readonly ResultColumn[];
   /** In force when it was analysed. */
   readonly searchPath?: string;
+  /** Of a query that only the catalog understood: why analysis did not. */
+  readonly reason?: MillraceError;
 }
 
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
@@ -204,7 +207,7 @@ export class EngineSession implements Session, OpenSession {
         { sql, parameterTypes, searchPath: this.#names.searchPath },
         call,
       );
-      return { text, statement, parameterTypes: description.parameterTypes, columns: description.columns };
+      return { text, statement, ...description, reason: error };
     }
   }
 
@@ -364,7 +367,7 @@ export class EngineSession implements Session, OpenSession {
     for (const { name, value, local } of settings) this.settings.set(name, value, local ? 'local' : 'session');
     const parametersNow = settings.length === 0 ? {} : { parameters: this.settings.reported() };
     const encoding =
-      analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)
+      !hasManyParameters(prepared) && (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
         ? { formats: resultFormats, recode: [] }
         : encodingOf(prepared.columns ?? [], resultFormats);
     const format = { kind: 'dataRow', formats: encoding.formats } as const;
@@ -397,28 +400,28 @@ export class EngineSession implements Session, OpenSession {
     format: RowFormat,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { analysis } = prepared;
-    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
-      return catalogQuery(
-        this.#coordinator,
-        {
-          sql,
-          parameterTypes: prepared.parameterTypes,
-          parameters,
-          parameterFormats,
-          searchPath: this.#names.searchPath,
-        },
-        format,
-        this.#call(signal),
-      );
+    let { analysis, parameterTypes } = prepared;
+    let text = sql;
     const { catalog } = this.#coordinator.mirror;
-    const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
+    let texts: (string | null)[] | undefined;
+    if (hasManyParameters(prepared)) {
+      const values = await parameterTexts(catalog, parameters, parameterFormats, parameterTypes, this.#call(signal));
+      text = withValues(sql, values, parameterTypes, await this.#coordinator.mirror.types());
+      analysis = await this.#coordinator.planner.analyse(text, [], this.#names, this.#call(signal));
+      texts = parameterTypes = [];
+    }
+    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)) {
+      const statement = { sql, parameterTypes: prepared.parameterTypes, parameters, parameterFormats, searchPath: this.#names.searchPath };
+      // That it reads rows is no reason when analysis had one.
+      return catalogQuery(this.#coordinator, statement, format, this.#call(signal)).catch((error: unknown) => {
+        throw error instanceof MillraceError && error.code === 'CATALOG_AND_ROWS' ? (prepared.reason ?? error) : error;
+      });
+    }
+    texts ??= await parameterTexts(catalog, parameters, parameterFormats, parameterTypes, this.#call(signal));
     // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
     const isCurrent =
       prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
-    const current = isCurrent
-      ? analysis
-      : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
+    const current = isCurrent ? analysis : await this.#coordinator.planner.analyse(text, parameterTypes, this.#names, this.#call(signal));
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
     const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
     const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);
@@ -470,6 +473,10 @@ export class EngineSession implements Session, OpenSession {
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
     return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
   }
+}
+
+function hasManyParameters({ analysis, parameterTypes }: PreparedStatement): boolean {
+  return analysis === undefined && parameterTypes.length > ANALYSED_PARAMETERS_MAX;
 }
 
 /** `CREATE MATERIALIZED VIEW`: for a message. */
