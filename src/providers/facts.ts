@@ -155,6 +155,8 @@ export interface RoleFacts {
 
 export interface TableFacts extends TableName {
   readonly oid: number;
+  /** The topmost table that it is a partition of or inherits from, among those looked at; else itself. */
+  readonly top: number;
   /** r p v m f S */
   readonly kind: string;
   /** p: permanent · u: unlogged · t: temporary */
@@ -181,6 +183,14 @@ export interface TableFacts extends TableName {
   readonly bytes: number;
   readonly rowsEstimated: number;
   readonly generatedColumns: readonly string[];
+  /** Those of them that are computed when read (18 on): no publication can carry them. */
+  readonly virtualColumns: readonly string[];
+  /** Generated columns in the index that is the identity, or would be by default. */
+  readonly keyGenerated: readonly string[];
+  /** The publication asked about names columns of it. */
+  readonly columnList: boolean;
+  /** Columns of the identity as it stands that the publication asked about leaves out: from 15 on every UPDATE and DELETE of the table then fails. Empty where it is not published. */
+  readonly identityUnpublished: readonly string[];
   /** Columns whose type comes from an extension: `location geometry (postgis)`. */
   readonly extensionColumns: readonly string[];
   /** Columns sorted by a collation of their own, or a nondeterministic one. */
@@ -195,6 +205,8 @@ export interface PublicationFacts {
   readonly viaRoot: boolean;
   /** insert, update, delete, truncate: what it does not publish. */
   readonly missing: readonly string[];
+  /** Whether it carries stored generated columns; before 18 none does. */
+  readonly generatedColumns: boolean;
   readonly tableCount: number;
 }
 
@@ -211,6 +223,13 @@ export interface SlotFacts {
   readonly retainedBytes: number;
   readonly safeBytes: number | undefined;
   readonly inactiveSeconds: number | undefined;
+}
+
+/** A partitioned table that is published leaf by leaf is, itself, in no list of published tables. */
+export function isPublished(table: TableFacts, tables: readonly TableFacts[]): boolean {
+  return (
+    table.published || (table.kind === 'p' && tables.some((leaf) => leaf.top === table.top && leaf.root !== undefined && leaf.published))
+  );
 }
 
 export function tableText(table: TableName): string {

@@ -79,6 +79,13 @@ function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
             : 'No restart, no more WAL.',
         link: `${DOCS}/sql-altertable.html`,
       };
+    case 'key':
+      return {
+        sql: `ALTER TABLE ${qualified(need.table.schema, need.table.name)} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;   -- or ADD PRIMARY KEY over columns that it has`,
+        console: 'Or leave the table out of what is streamed.',
+        cost: 'A new column rewrites the table under an exclusive lock; a key over columns that are there builds an index under one.',
+        link: `${DOCS}/sql-altertable.html`,
+      };
     case 'publication':
       return {
         sql: publicationStatements(need.change).join(' '),
@@ -180,15 +187,24 @@ export function identityStatement({ schema, name }: TableName, how: IdentityChoi
   return `ALTER TABLE ${qualified(schema, name)} REPLICA IDENTITY ${what};`;
 }
 
+/** From 18 on. */
+const GENERATED = 'publish_generated_columns = stored';
+
 export function publicationStatements(change: PublicationChange): string[] {
   const list = (tables: readonly TableName[]): string => tables.map(({ schema, name }) => qualified(schema, name)).join(', ');
   const publication = ident(change.publication);
   switch (change.change) {
     case 'create':
-      if (change.tables === 'all') return [`CREATE PUBLICATION ${publication} FOR ALL TABLES;`];
-      return [`CREATE PUBLICATION ${publication} FOR TABLE ${change.tables.length === 0 ? '<schema.table, …>' : list(change.tables)};`];
+      return [
+        `CREATE PUBLICATION ${publication} FOR ${change.tables === 'all' ? 'ALL TABLES' : `TABLE ${change.tables.length === 0 ? '<schema.table, …>' : list(change.tables)}`}${change.generated === true ? ` WITH (${GENERATED})` : ''};`,
+      ];
     case 'add':
-      return [`ALTER PUBLICATION ${publication} ADD TABLE ${list(change.tables)};`];
+      return [
+        ...(change.generated === true ? [`ALTER PUBLICATION ${publication} SET (${GENERATED});`] : []),
+        `ALTER PUBLICATION ${publication} ADD TABLE ${list(change.tables)};`,
+      ];
+    case 'publish_generated':
+      return [`ALTER PUBLICATION ${publication} SET (${GENERATED});`];
     case 'publish_all_operations':
       return [`ALTER PUBLICATION ${publication} SET (publish = 'insert, update, delete, truncate');`];
     case 'unfilter':

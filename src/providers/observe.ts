@@ -25,6 +25,7 @@ import type {
   SlotFacts,
   TableFacts,
 } from './facts.ts';
+import { isPublished } from './facts.ts';
 import type { CloudApi, ControlFacts } from './model.ts';
 import { HOST_RULES_SQL, PUBLICATION_SQL, ROLE_SQL, SERVER_SQL, SIGNALS_SQL, SLOTS_SQL, TABLES_SQL, WAL_RATE_SQL } from './queries.ts';
 
@@ -224,7 +225,7 @@ async function probePublication(
   asked: Asked,
 ): Promise<Probe> {
   const publishable = tables.filter((table) => ['r', 'p'].includes(table.kind) && table.persistence === 'p' && table.root === undefined);
-  const unpublished = publication === undefined ? publishable : publishable.filter((table) => !table.published);
+  const unpublished = publication === undefined ? publishable : publishable.filter((table) => !isPublished(table, tables));
   if (publication !== undefined && (publication.allTables || unpublished.length === 0)) return skipped('the publication is there');
   if (asked.role !== undefined && asked.role !== connection.parameters.user)
     return skipped('another role streams than the one that connects');
@@ -362,6 +363,7 @@ function readPublication(name: string, row: TextRow | undefined): PublicationFac
     allTables: yes(row['puballtables']),
     viaRoot: yes(row['viaroot']),
     missing: ['insert', 'update', 'delete', 'truncate'].filter((operation) => !yes(row[`pub${operation}`])),
+    generatedColumns: row['pubgencols'] === 's',
     tableCount: count(row['tables']),
   };
 }
@@ -369,6 +371,7 @@ function readPublication(name: string, row: TextRow | undefined): PublicationFac
 function readTable(row: TextRow): TableFacts {
   return {
     oid: count(row['oid']),
+    top: count(row['top']),
     schema: row['schema']!,
     name: row['name']!,
     kind: row['kind']!,
@@ -389,6 +392,10 @@ function readTable(row: TextRow): TableFacts {
     bytes: count(row['bytes']),
     rowsEstimated: count(row['rows']),
     generatedColumns: json<string[]>(row['generated'], []),
+    virtualColumns: json<string[]>(row['virtual'], []),
+    keyGenerated: json<string[]>(row['key_generated'], []),
+    columnList: yes(row['column_list']),
+    identityUnpublished: json<string[]>(row['identity_unpublished'], []),
     extensionColumns: json<string[]>(row['extension_columns'], []),
     collatedColumns: json<string[]>(row['collated'], []),
     columns: count(row['columns']),

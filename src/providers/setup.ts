@@ -10,6 +10,7 @@ import { initStatements, passwordIn, writeInitFile, type InitFacts } from './ini
 import type { CloudApi, Consumer, ProviderId, Step, TableName } from './model.ts';
 import { failureOf } from './observe.ts';
 import { plan, type Plan, type Wanted } from './plan.ts';
+import { tryWrites } from './trial.ts';
 import { MARKED_SQL, planUndo, type Marked } from './undo.ts';
 import { newPassword } from './verifier.ts';
 
@@ -82,8 +83,13 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
     planned = options.undo
       ? { steps: planUndo(diagnosis, wanted, await readMarked(parameters, options, diagnosis), options.cloud), refusals: [] }
       : plan(diagnosis, wanted, options.cloud);
+    if (options.yes && !options.undo && planned.refusals.length === 0 && planned.steps.length > 0) {
+      const harmed = await tryWrites(parameters, diagnosis, planned.steps, options.signal);
+      if (harmed.length > 0) planned = { steps: [], refusals: harmed };
+    }
     for (const step of planned.steps) steps.set(step.id, step);
-    if (round === 1 || planned.steps.some((step) => step.via !== 'hand')) options.onPlan?.(planned, diagnosis, round);
+    if (round === 1 || planned.refusals.length > 0 || planned.steps.some((step) => step.via !== 'hand'))
+      options.onPlan?.(planned, diagnosis, round);
     if (!options.yes || planned.refusals.length > 0) break;
 
     if (!options.undo && !itself && planned.steps.some((step) => step.via !== 'hand'))
