@@ -191,6 +191,8 @@ export interface TableFacts extends TableName {
   readonly columnList: boolean;
   /** Columns of the identity as it stands that the publication asked about leaves out: from 15 on every UPDATE and DELETE of the table then fails. Empty where it is not published. */
   readonly identityUnpublished: readonly string[];
+  /** Of a partitioned table, where those are plain columns: a primary key must hold them. */
+  readonly partitionedBy: readonly string[];
   /** Columns whose type comes from an extension: `location geometry (postgis)`. */
   readonly extensionColumns: readonly string[];
   /** Columns sorted by a collation of their own, or a nondeterministic one. */

@@ -63,6 +63,7 @@ export const healthyTable: TableFacts = {
   rowsEstimated: 10,
   generatedColumns: [],
   virtualColumns: [],
+  partitionedBy: [],
   keyGenerated: [],
   columnList: false,
   identityUnpublished: [],

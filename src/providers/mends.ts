@@ -80,12 +80,7 @@ function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
         link: `${DOCS}/sql-altertable.html`,
       };
     case 'key':
-      return {
-        sql: `ALTER TABLE ${qualified(need.table.schema, need.table.name)} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;   -- or ADD PRIMARY KEY over columns that it has`,
-        console: 'Or leave the table out of what is streamed.',
-        cost: 'A new column rewrites the table under an exclusive lock; a key over columns that are there builds an index under one.',
-        link: `${DOCS}/sql-altertable.html`,
-      };
+      return keyMend(need.table, need.partitionedBy);
     case 'publication':
       return {
         sql: publicationStatements(need.change).join(' '),
@@ -146,6 +141,26 @@ function tlsMend(provider: Provider, sslmode: string): Mend {
         : `Add ?sslmode=${sslmode} to the URL${sslmode.startsWith('verify') ? ' with &sslrootcert=<the host’s CA bundle>' : ''}.`,
     cost: NOTHING,
     link: provider.link,
+  };
+}
+
+function keyMend({ schema, name }: TableName, partitionedBy: readonly string[] | undefined): Mend {
+  const table = qualified(schema, name);
+  const elsewise = {
+    console: 'Or leave the table out of what is streamed.',
+    cost: 'A new column rewrites the table under an exclusive lock; a key over columns that are there builds an index under one.',
+    link: `${DOCS}/sql-altertable.html`,
+  };
+  if (partitionedBy === undefined)
+    return {
+      ...elsewise,
+      sql: `ALTER TABLE ${table} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;   -- or ADD PRIMARY KEY over columns that it has`,
+    };
+  if (partitionedBy.length === 0)
+    return { ...elsewise, console: 'It is partitioned by an expression, so it can have no primary key: leave it out of what is streamed.' };
+  return {
+    ...elsewise,
+    sql: `ALTER TABLE ${table} ADD COLUMN row_id uuid NOT NULL DEFAULT gen_random_uuid(), ADD PRIMARY KEY (row_id, ${partitionedBy.map(ident).join(', ')});   -- or over columns that it has`,
   };
 }
 

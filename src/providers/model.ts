@@ -128,7 +128,7 @@ export type Need =
   | { readonly kind: 'row_security'; readonly role: string; readonly table: TableName }
   | { readonly kind: 'identity'; readonly table: TableName; readonly how: IdentityChoice }
   /** No replica identity will do: only a key of the table's own does. */
-  | { readonly kind: 'key'; readonly table: TableName }
+  | { readonly kind: 'key'; readonly table: TableName; readonly partitionedBy?: readonly string[] }
   | { readonly kind: 'publication'; readonly change: PublicationChange }
   | { readonly kind: 'publication_right'; readonly role: string }
   | { readonly kind: 'drop_slot'; readonly slot: string }

@@ -393,6 +393,7 @@ function readTable(row: TextRow): TableFacts {
     rowsEstimated: count(row['rows']),
     generatedColumns: json<string[]>(row['generated'], []),
     virtualColumns: json<string[]>(row['virtual'], []),
+    partitionedBy: json<string[]>(row['partitioned_by'], []),
     keyGenerated: json<string[]>(row['key_generated'], []),
     columnList: yes(row['column_list']),
     identityUnpublished: json<string[]>(row['identity_unpublished'], []),

@@ -162,6 +162,7 @@ SELECT c.oid, coalesce(one.top, c.oid) AS top, n.nspname AS schema, c.relname AS
   has_table_privilege(c.oid, 'SELECT WITH GRANT OPTION') AND (has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION') OR has_schema_privilege(me.oid, n.oid, 'USAGE')) AS grantable,
   c.relrowsecurity AND NOT me.sees_all AND (c.relforcerowsecurity OR NOT pg_has_role(me.oid, c.relowner, 'USAGE')) AS filtered,
   (SELECT format('%I.%I', rn.nspname, rc.relname) FROM pg_catalog.pg_class rc JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE rc.oid = one.root) AS root,
+  (SELECT json_agg(a.attname) FROM pg_catalog.pg_partitioned_table d JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (d.partattrs::int2[]) WHERE d.partrelid = c.oid AND NOT 0 = ANY (d.partattrs::int2[]))::text AS partitioned_by,
   p.tablename IS NOT NULL OR list.there AS published, p.rowfilter, list.named AS column_list,
   CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) ELSE 0 END AS bytes, greatest(c.reltuples, 0)::int8 AS rows,
   (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '')::text AS generated,

@@ -131,6 +131,6 @@ function* partitionsToCome(table: TableFacts, { publication }: Observed): Genera
     subject: tableText(table),
     seen: `${tableText(table)} is partitioned and has no primary key`,
     why: `While it is published, every partition that is made later refuses UPDATE and DELETE until it has a replica identity of its own, your own application’s, too.`,
-    need: { kind: 'key', table: { schema: table.schema, name: table.name } },
+    need: { kind: 'key', table: { schema: table.schema, name: table.name }, partitionedBy: table.partitionedBy },
   };
 }
