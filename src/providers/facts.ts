@@ -139,8 +139,17 @@ export interface SessionRole {
   readonly bypassRls: boolean;
 }
 
+/** Who holds something now. Since when, only those see who may read statistics. */
+export interface SessionFacts {
+  readonly pid: number;
+  readonly application: string;
+  readonly since: string | null;
+}
+
 export interface RoleFacts {
   readonly name: string;
+  /** Sessions of it, in whatever database, but for the one that looks. */
+  readonly sessions: readonly SessionFacts[];
   readonly superuser: boolean;
   readonly replication: boolean;
   readonly canLogin: boolean;
@@ -218,6 +227,8 @@ export interface SlotFacts {
   readonly logical: boolean;
   readonly database: string | undefined;
   readonly active: boolean;
+  /** Who reads it. */
+  readonly reader: SessionFacts | undefined;
   readonly temporary: boolean;
   readonly walStatus: string | undefined;
   readonly lost: string | undefined;

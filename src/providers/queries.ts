@@ -108,6 +108,8 @@ export const HOST_RULES_SQL = `SELECT json_agg(json_build_object('line', line_nu
 export const ROLE_SQL = `SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolreplication AS replication, r.rolcanlogin AS can_login, r.rolbypassrls AS bypass_rls, r.rolconnlimit AS connection_limit,
   CASE WHEN r.rolvaliduntil = 'infinity' THEN NULL ELSE r.rolvaliduntil END AS valid_until,
   (SELECT json_agg(g.rolname) FROM pg_catalog.pg_roles g WHERE g.rolname IN ('rds_replication') AND pg_has_role(r.oid, g.oid, 'USAGE'))::text AS groups,
+  (SELECT json_agg(json_build_object('pid', a.pid, 'application', coalesce(a.application_name, ''), 'since', a.backend_start) ORDER BY a.pid) FROM
+     (SELECT * FROM pg_catalog.pg_stat_activity WHERE usesysid = r.oid AND pid <> pg_backend_pid() ORDER BY pid LIMIT 20) a)::text AS sessions,
   has_database_privilege(r.oid, current_database(), 'CREATE') AS may_create, has_database_privilege(r.oid, current_database(), 'CONNECT') AS may_connect
 FROM pg_catalog.pg_roles r WHERE r.rolname = coalesce($1::text, current_user)`;
 
@@ -118,7 +120,8 @@ FROM pg_catalog.pg_publication p WHERE p.pubname = $1`;
 
 export const SLOTS_SQL = `SELECT s.slot_name, s.plugin, s.slot_type, s.database, s.active, s.temporary, to_jsonb(s) ->> 'wal_status' AS wal_status, to_jsonb(s) ->> 'invalidation_reason' AS reason,
   to_jsonb(s) ->> 'failover' AS failover, to_jsonb(s) ->> 'safe_wal_size' AS safe_bytes, floor(extract(epoch FROM clock_timestamp() - (to_jsonb(s) ->> 'inactive_since')::timestamptz)) AS inactive_seconds,
-  pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, s.restart_lsn) AS retained
+  pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, s.restart_lsn) AS retained,
+  (SELECT json_build_object('pid', s.active_pid, 'application', coalesce(a.application_name, ''), 'since', a.backend_start) FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid WHERE s.active_pid IS NOT NULL)::text AS reader
 FROM pg_catalog.pg_replication_slots s ORDER BY s.slot_name`;
 
 /**

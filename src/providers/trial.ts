@@ -51,12 +51,14 @@ export async function tryWrites(
     const widening = sql.filter(({ id }) => id === 'sql.publication-generated').flatMap(({ statements }) => statements);
     const options = trialOptions(diagnosis);
     for (const group of groups) {
-      const identities = sql.filter((step) => group.some((one) => isIdentity(step, one))).flatMap(({ statements }) => statements);
+      const own = sql
+        .filter((step) => group.some((one) => isIdentity(step, one) || step.id === `sql.publication-unfilter ${tableText(one)}`))
+        .flatMap(({ statements }) => statements);
       const named = group.filter((table) => chosen.includes(table));
       const list = named.map((table) => qualified(table.schema, table.name)).join(', ');
       const publication = `CREATE PUBLICATION ${ident(`millrace_setup_${randomBytes(6).toString('hex')}`)} FOR TABLE ${list}${options};`;
       for (const table of named) {
-        const harm = await patiently(() => harmTo(connection, table, [...widening, ...identities, publication]), signal);
+        const harm = await patiently(() => harmTo(connection, table, [...widening, ...own, publication]), signal);
         if (harm !== undefined) findings.push(finding(diagnosis, table, harm));
       }
     }
