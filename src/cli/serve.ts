@@ -25,6 +25,8 @@ const USER = 'millrace';
 const PASSWORD_SECRET = 'millrace password';
 
 export async function serve(flags: ServeFlags, version: string): Promise<number> {
+  // The demo's: however that ended, this ends with it. What is on disk is always good for a start.
+  if (process.env['MILLRACE_END_WITH_STDIN'] === '1') process.stdin.on('end', () => process.exit(0)).resume();
   const logger = createLogger();
   const ended = Promise.withResolvers<number>();
   const startedMs = performance.now();

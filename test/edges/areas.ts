@@ -1,6 +1,7 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
+import { commands } from './commands.ts';
 import { queries } from './queries.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { queries, values };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, commands };
