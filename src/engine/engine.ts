@@ -26,7 +26,9 @@ import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
-import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
+import { objectStatuses, type InstalledView } from './engine-status.ts';
+import { FirstCopies } from './first-copies.ts';
+import { Freshness } from './freshness.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
@@ -74,6 +76,8 @@ export class Engine {
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
   readonly #snapshots: OpenSnapshots;
+  readonly #freshness = new Freshness();
+  readonly firstCopies: FirstCopies;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -86,6 +90,7 @@ export class Engine {
     this.#cancelFlags = parts.cancelFlags;
     this.#snapshots = new OpenSnapshots(parts.rows);
     this.#waiting = new Waiting(parts.cancelFlags);
+    this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
     this.#hydrator = new Hydrator({
@@ -108,11 +113,11 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
+    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
     const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
+    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
-      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied });
+      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views) this.#installAtStart(view, rows);
@@ -133,6 +138,7 @@ export class Engine {
       const { committedOffset, committedLsn, syncedOffset } = this.#progress.read();
       const more = this.#advance(committedOffset, committedLsn);
       this.#subscriptions.synced(syncedOffset);
+      this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -180,7 +186,7 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: Date.now(), reason: undefined });
     return figures;
   }
 
@@ -227,16 +233,7 @@ export class Engine {
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
-    const copying = (): string[] =>
-      ids
-        .filter((id) => this.#stepped(id)?.snapshotLsn === undefined && this.#stepped(id)?.fault === undefined)
-        .map((id) => this.#tables.get(id)?.name ?? id);
-    await this.#waiting.until(
-      () => copying().length === 0,
-      timeoutMs,
-      () => millraceError('STILL_COPYING', { tables: copying() }),
-      queryId,
-    );
+    await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
     this.#refuseTableFaults(ids);
   }
 
@@ -265,7 +262,14 @@ export class Engine {
   #defineTable(table: Table): void {
     this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    this.#stepper.addTable({ id: table.id, upstream: table.upstream, snapshotLsn: undefined, rowsCopied: 0, changes: 0, fault: undefined });
+    this.#stepper.addTable({
+      id: table.id,
+      upstream: table.upstream,
+      snapshotLsn: undefined,
+      rows: undefined,
+      changes: 0,
+      fault: undefined,
+    });
   }
 
   #stepped(id: ObjectId): SteppedTable | undefined {
@@ -284,9 +288,9 @@ export class Engine {
       this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
     }
     const hydrationMs = Math.round(performance.now() - startedMs);
-    this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
+    this.#logger.debug({ view: view.name, ms: hydrationMs }, 'view hydrated');
     // Nothing is ticked meanwhile.
-    this.#views.set(view.id, { object: view, hydrationMs, longestSliceMs: 0, reason });
+    this.#views.set(view.id, { object: view, hydratedAtMs: Date.now(), hydrationMs, longestSliceMs: 0, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -463,8 +467,6 @@ export class Engine {
   // ── what is seen from outside ──
 
   status(): EngineStatus {
-    const arranged = new Map<string, number>();
-    for (const { object, bytes } of this.#dataflow.arrangements()) arranged.set(object, (arranged.get(object) ?? 0) + bytes);
     return {
       timestamp: this.#clock.last,
       lsn: this.#stepper.lsn,
@@ -473,8 +475,15 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      views: [...this.#views.values()].map((view) => viewStatus(view, this.#dataflow, arranged)),
-      tables: [...this.#tables.keys()].map((id) => tableStatus(id, must(this.#stepped(id), 'stepped table'), arranged)),
+      storeErrors: [],
+      caughtUpAtMs: this.#freshness.caughtUpAtMs,
+      subscriptions: this.#subscriptions.statuses(),
+      ...objectStatuses({
+        dataflow: this.#dataflow,
+        views: this.#views.values(),
+        tables: this.#tables.values(),
+        stepped: ({ id }) => must(this.#stepped(id), 'stepped table'),
+      }),
     };
   }
 

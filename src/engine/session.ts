@@ -16,6 +16,7 @@ import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
+import { OpenSubscription } from './open-subscription.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
@@ -25,6 +26,7 @@ import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
+import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
 interface PreparedStatement extends Prepared {
@@ -51,9 +53,11 @@ export class EngineSession implements Session, OpenSession {
   #running: AbortController | undefined;
   /** The text of the statement that runs. */
   running: string | undefined;
-  subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  subscription: OpenSubscription | undefined;
+  readonly clientAddress: string | undefined;
 
-  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>) {
+  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>, clientAddress?: string) {
+    this.clientAddress = clientAddress;
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
     this.settings = new SessionSettings(startup);
@@ -422,13 +426,14 @@ export class EngineSession implements Session, OpenSession {
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
     const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
     const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
+    const notices = staleness(this.#coordinator);
     if (format.kind === 'copyText')
       return {
-        notices: [],
+        notices,
         body: { kind: 'copy', columnCount: planned.finish.project.length, batches: batchesOf(batches) },
         tag: () => `COPY ${rows}`,
       };
-    return { notices: [], body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
+    return { notices, body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -445,9 +450,10 @@ export class EngineSession implements Session, OpenSession {
     if (this.#coordinator.planner.isCatalogStatement(analysis))
       throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SUBSCRIBE to what is no view or table' });
     const planned = await this.#coordinator.planner.view(sql, undefined, this.#names, this.#call(signal));
-    const batches = await this.#coordinator.engine.subscribe(
+    const subscriptionId = this.#coordinator.nextNumber();
+    const started = await this.#coordinator.engine.subscribe(
       {
-        subscriptionId: this.#coordinator.nextNumber(),
+        subscriptionId,
         timeoutMs: this.settings.statementTimeoutMs,
         plan: planned.plan,
         snapshot: statement.snapshot,
@@ -456,10 +462,12 @@ export class EngineSession implements Session, OpenSession {
       },
       signal,
     );
-    this.subscription = { query: sql, startedAt: new Date() };
+    const open = new OpenSubscription(subscriptionId, sql, 'object' in statement.target ? statement.target.object.name : undefined);
+    this.subscription = open;
+    const batches = open.counted(started, () => (this.subscription = undefined));
     const columnCount = planned.columns.length + (statement.progress ? 3 : 2);
     return {
-      notices: [],
+      notices: staleness(this.#coordinator),
       body: { kind: format.kind === 'copyText' ? 'copy' : 'rows', columnCount, batches },
       tag: (rows) => (format.kind === 'copyText' ? `COPY ${rows}` : `SUBSCRIBE ${rows}`),
     };

@@ -113,6 +113,10 @@ export class Subscriptions {
     }
   }
 
+  statuses(): { id: number; backlogBytes: number }[] {
+    return Array.from(this.#open.values(), ({ id, backlogBytes }) => ({ id, backlogBytes }));
+  }
+
   get waitsForSync(): boolean {
     for (const subscription of this.#open.values()) if (subscription.marks.length > 0) return true;
     return false;
