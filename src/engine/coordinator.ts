@@ -14,7 +14,7 @@ import { Mirror } from '../sql/mirror/mirror.ts';
 import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
-import { connectionParameters, parseConnectionString, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { connectionParameters, optionsIn, type ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
 import { copyRefusals } from './fares.ts';
@@ -203,7 +203,8 @@ export class Coordinator {
       given[name] = typeof value === 'string' ? value : must(secrets[value.secret], `secret ${value.secret}`);
     }
     const { url, ...rest } = given;
-    return url === undefined ? connectionParameters(rest) : parseConnectionString(url);
+    // What is given by name counts before what the URL says: a host that moved needs no new URL.
+    return connectionParameters(url === undefined ? rest : { ...optionsIn(url), ...rest });
   }
 
   async close(): Promise<void> {

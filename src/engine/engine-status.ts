@@ -16,8 +16,8 @@ export interface InstalledView {
 
 export interface StatusParts {
   readonly dataflow: Dataflow;
-  readonly views: Iterable<InstalledView>;
-  readonly tables: Iterable<Table>;
+  readonly views: () => Iterable<InstalledView>;
+  readonly tables: () => Iterable<Table>;
   readonly stepped: (table: Table) => SteppedTable;
 }
 
@@ -27,8 +27,8 @@ export function objectStatuses(parts: StatusParts): { views: ViewStatus[]; table
     .map(({ object, kind, rows, bytes }): ArrangementStatus => ({ object, kind, rows, bytes }));
   const bytesOf = (id: ObjectId): number => arrangements.reduce((sum, { object, bytes }) => (object === id ? sum + bytes : sum), 0);
   return {
-    views: [...parts.views].map((view) => viewStatus(view, parts.dataflow, bytesOf(view.object.id))),
-    tables: [...parts.tables].map((table) => tableStatus(table, parts, arrangements)),
+    views: [...parts.views()].map((view) => viewStatus(view, parts.dataflow, bytesOf(view.object.id))),
+    tables: [...parts.tables()].map((table) => tableStatus(table, parts, arrangements)),
     arrangements,
   };
 }

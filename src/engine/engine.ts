@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
+import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -19,6 +19,7 @@ import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import type { Batch } from './encode.ts';
 import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
+import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
@@ -26,7 +27,8 @@ import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
-import { objectStatuses, type InstalledView } from './engine-status.ts';
+import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
+import { FaultLog } from './fault-log.ts';
 import { FirstCopies } from './first-copies.ts';
 import { Freshness } from './freshness.ts';
 import { Recordings } from './recordings.ts';
@@ -77,6 +79,8 @@ export class Engine {
   readonly #hydrator: Hydrator;
   readonly #snapshots: OpenSnapshots;
   readonly #freshness = new Freshness();
+  readonly #statusParts: StatusParts;
+  readonly #faultLog: FaultLog;
   readonly firstCopies: FirstCopies;
   #ticks = 0;
   #running = true;
@@ -104,6 +108,9 @@ export class Engine {
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
     this.#subscriptions = new Subscriptions(parts.output);
     this.#stepper.onTableChanged = () => this.#waiting.wake();
+    const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
+    this.#statusParts = { dataflow: parts.dataflow, views: () => this.#views.values(), tables: () => this.#tables.values(), stepped };
+    this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -113,14 +120,13 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
-    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
       for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views) this.#installAtStart(view, rows);
+      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -139,6 +145,7 @@ export class Engine {
       const more = this.#advance(committedOffset, committedLsn);
       this.#subscriptions.synced(syncedOffset);
       this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
+      this.#faultLog.look();
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -275,22 +282,6 @@ export class Engine {
   #stepped(id: ObjectId): SteppedTable | undefined {
     const table = this.#tables.get(id);
     return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
-  }
-
-  /** A view that cannot be rehydrated is faulty by itself; the others start. */
-  #installAtStart(view: MaterializedView, rows: ReadableRows): void {
-    const startedMs = performance.now();
-    let reason: string | undefined;
-    try {
-      this.#dataflow.install(view.id, view.plan, this.#hydrate(rows));
-    } catch (error) {
-      reason = reasonOf(error);
-      this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
-    }
-    const hydrationMs = Math.round(performance.now() - startedMs);
-    this.#logger.debug({ view: view.name, ms: hydrationMs }, 'view hydrated');
-    // Nothing is ticked meanwhile.
-    this.#views.set(view.id, { object: view, hydratedAtMs: Date.now(), hydrationMs, longestSliceMs: 0, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -478,12 +469,7 @@ export class Engine {
       storeErrors: [],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
       subscriptions: this.#subscriptions.statuses(),
-      ...objectStatuses({
-        dataflow: this.#dataflow,
-        views: this.#views.values(),
-        tables: this.#tables.values(),
-        stepped: ({ id }) => must(this.#stepped(id), 'stepped table'),
-      }),
+      ...objectStatuses(this.#statusParts),
     };
   }
 

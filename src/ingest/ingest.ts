@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError, must } from '../base/assert.ts';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, millraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
@@ -26,6 +26,7 @@ import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestOptions, IngestStatus } from './protocol.ts';
 import { Receiver } from './receiver.ts';
+import { sameWay } from './same-way.ts';
 import { dropOwnSlot, leaveNoSlot, outwaitTransactions } from './own-slot.ts';
 import { resume } from './resume.ts';
 import { afterFailure, ingestError } from './retry.ts';
@@ -40,7 +41,7 @@ import {
   type SourceNote,
 } from './source-note.ts';
 import { IngestTables } from './tables.ts';
-import { watchUpstream } from './watch.ts';
+import { NO_SLOT_SIZE, watchUpstream, type SlotSize } from './watch.ts';
 
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
@@ -65,7 +66,7 @@ export class Ingest {
   #error: Error | undefined;
   #nextAttemptAtMs: number | undefined;
   #reconnects = 0;
-  #slotSize: { retainedBytes: number; safeBytes: number | undefined; measuredAtMs: number } | undefined;
+  #slotSize: SlotSize = NO_SLOT_SIZE;
   readonly #stopping = new AbortController();
   readonly #pause = new Pause();
   #stream: WalStream | undefined;
@@ -129,9 +130,7 @@ export class Ingest {
       duplicates: this.#receiver.duplicates,
       bytes: this.#receiver.bytes,
       reconnects: this.#reconnects,
-      retainedBytes: this.#slotSize?.retainedBytes ?? null,
-      safeBytes: this.#slotSize?.safeBytes ?? null,
-      slotMeasuredAtMs: this.#slotSize?.measuredAtMs ?? null,
+      ...this.#slotSize,
     };
   }
 
@@ -154,7 +153,9 @@ export class Ingest {
   }
 
   setConnection(parameters: ConnectionParameters): void {
+    const before = this.#parameters;
     this.#parameters = parameters;
+    if (!sameWay(before, parameters)) this.#endSession?.(millraceError('UPSTREAM_CONNECTION_ALTERED', {}));
     this.#pause.end();
   }
 
@@ -291,7 +292,7 @@ export class Ingest {
         failed: endSession,
         tableFaulty: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
         slotSize: (size) => {
-          this.#slotSize = { ...size, measuredAtMs: Date.now() };
+          this.#slotSize = size;
           this.#tell();
         },
       },
@@ -370,7 +371,6 @@ export class Ingest {
         refused: (oid, error) => this.#tables.refuse(oid, error, Date.now()),
       },
     );
-    // Removed while it was being copied.
     for (const { oid } of tables) if (!this.#tables.has(oid)) this.#leave(oid);
     await this.#acknowledgement.settled();
   }
@@ -488,7 +488,7 @@ export class Ingest {
     if (error === undefined) this.#troubledSinceMs = undefined;
     else this.#troubledSinceMs ??= Date.now();
     // A figure of a slot that is gone, or useless, would be somebody's alarm.
-    if (state === 'stopped') this.#slotSize = undefined;
+    if (state === 'stopped') this.#slotSize = NO_SLOT_SIZE;
     this.#statusAlarm.clear();
     this.#onStatus?.(this.status());
   }

@@ -1,6 +1,7 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
 import { states } from './states.ts';
+import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status };
