@@ -64,7 +64,7 @@ async function served(
     host,
     port,
     authentication,
-    sessions: { open: async (startup) => new EngineSession(coordinator, startup) },
+    sessions: { open: async (startup, { address }) => new EngineSession(coordinator, startup, address) },
     logger,
   });
   try {
@@ -112,7 +112,7 @@ async function initialise(coordinator: Coordinator, file: string, logger: Logger
       try {
         const result = await session.execute(await session.prepare(text, []), [], [], []);
         if (result.body.kind !== 'none') for await (const batch of result.body.batches) void batch;
-        logger.info({ statement: redacted(text).slice(0, 80) }, result.tag(0));
+        logger.debug({ statement: redacted(text).slice(0, 80) }, result.tag(0));
       } catch (error) {
         if (!(error instanceof MillraceError) || error.code !== 'OBJECT_EXISTS') throw error;
         process.stdout.write(`${error.message}, left as it is\n`);

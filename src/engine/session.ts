@@ -17,6 +17,7 @@ import { define } from './definitions.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
 import { ANALYSED_PARAMETERS_MAX, withValues } from './many-parameters.ts';
+import { OpenSubscription } from './open-subscription.ts';
 import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
@@ -26,6 +27,7 @@ import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
+import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
 interface PreparedStatement extends Prepared {
@@ -54,9 +56,11 @@ export class EngineSession implements Session, OpenSession {
   #running: AbortController | undefined;
   /** The text of the statement that runs. */
   running: string | undefined;
-  subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  subscription: OpenSubscription | undefined;
+  readonly clientAddress: string | undefined;
 
-  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>) {
+  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>, clientAddress?: string) {
+    this.clientAddress = clientAddress;
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
     this.settings = new SessionSettings(startup);
@@ -425,9 +429,10 @@ export class EngineSession implements Session, OpenSession {
     const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
     const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
     const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);
+    const notices = staleness(this.#coordinator);
     if (format.kind === 'copyText')
-      return { notices: [], body: { kind: 'copy', columnCount: planned.finish.project.length, batches }, tag: (sent) => `COPY ${sent}` };
-    return { notices: [], body: { kind: 'rows', batches }, suspended, tag: (sent) => `SELECT ${sent}` };
+      return { notices, body: { kind: 'copy', columnCount: planned.finish.project.length, batches }, tag: (sent) => `COPY ${sent}` };
+    return { notices, body: { kind: 'rows', batches }, suspended, tag: (sent) => `SELECT ${sent}` };
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -444,9 +449,10 @@ export class EngineSession implements Session, OpenSession {
     if (this.#coordinator.planner.isCatalogStatement(analysis))
       throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SUBSCRIBE to what is no view or table' });
     const planned = await this.#coordinator.planner.view(sql, undefined, this.#names, this.#call(signal));
-    const batches = await this.#coordinator.engine.subscribe(
+    const subscriptionId = this.#coordinator.nextNumber();
+    const started = await this.#coordinator.engine.subscribe(
       {
-        subscriptionId: this.#coordinator.nextNumber(),
+        subscriptionId,
         timeoutMs: this.settings.statementTimeoutMs,
         plan: planned.plan,
         snapshot: statement.snapshot,
@@ -455,10 +461,12 @@ export class EngineSession implements Session, OpenSession {
       },
       signal,
     );
-    this.subscription = { query: sql, startedAt: new Date() };
+    const open = new OpenSubscription(subscriptionId, sql, 'object' in statement.target ? statement.target.object.name : undefined);
+    this.subscription = open;
+    const batches = open.counted(started, () => (this.subscription = undefined));
     const columnCount = planned.columns.length + (statement.progress ? 3 : 2);
     return {
-      notices: [],
+      notices: staleness(this.#coordinator),
       body: { kind: format.kind === 'copyText' ? 'copy' : 'rows', columnCount, batches },
       tag: (rows) => (format.kind === 'copyText' ? `COPY ${rows}` : `SUBSCRIBE ${rows}`),
     };

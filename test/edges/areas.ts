@@ -2,6 +2,8 @@
 import type { EdgeCase } from './edge.ts';
 import { commands } from './commands.ts';
 import { queries } from './queries.ts';
+import { states } from './states.ts';
+import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, commands };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, status, states, commands };

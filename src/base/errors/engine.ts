@@ -1,4 +1,14 @@
+import { qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
+
+type NotCopied = {
+  readonly schema: string;
+  readonly table: string;
+  readonly reason: string;
+  /** What mends the reason. */
+  readonly mend: string | undefined;
+  readonly seconds: number | undefined;
+};
 
 /** Errors of the room: engine. */
 export const engineErrors = defineErrors({
@@ -97,6 +107,14 @@ export const engineErrors = defineErrors({
     says: ({ table, reason }: { table: string; reason: string }) => `table "${table}" is stopped: ${reason}`,
     because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
     mend: ({ table }: { table: string; reason: string }) => `DROP TABLE ${table} CASCADE; then CREATE TABLE ${table} FROM SOURCE … again`,
+  },
+  TABLE_NOT_COPIED: {
+    sqlstate: '55000',
+    says: ({ schema, table, reason }: NotCopied) => `the first copy of ${qualified(schema, table)} cannot be made now: ${reason}`,
+    because:
+      'A table has no rows to show before its first copy. It is tried again by itself, so it goes on when what stands in its way is gone.',
+    detail: ({ seconds }: NotCopied) => (seconds === undefined ? undefined : `The next try is in ${seconds} s.`),
+    mend: ({ mend }: NotCopied) => mend ?? 'SELECT name, status, error, next_attempt_at FROM millrace.tables;',
   },
   STILL_COPYING: {
     sqlstate: '57014',

@@ -83,7 +83,7 @@ export const serverErrors = defineErrors({
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `internal error: ${reason}`,
     because: 'A fault of Millrace itself: the statement is stopped, its neighbours go on, and the log has the stack.',
-    mend: () => 'Please report it with the log of the process (MILLRACE_LOG=info).',
+    mend: () => 'Please report it with the log of the process (MILLRACE_LOG=debug).',
   },
   STATEMENTS_IN_ONE_PARSE: {
     sqlstate: '42601',
