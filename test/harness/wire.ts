@@ -41,6 +41,8 @@ interface Waiting {
   /** Asks for the next piece of a portal. */
   readonly more?: () => void;
   readonly onCopied?: (data: Buffer) => void;
+  /** Rows are counted by nobody and kept nowhere. */
+  readonly drains?: true;
 }
 
 const PROTOCOL = 196_608;
@@ -66,6 +68,12 @@ export class WireClient {
     const { error } = await answer;
     if (error !== undefined) throw new Error(`${error.sqlstate} ${error.message}`);
     return client;
+  }
+
+  /** Over a socket on which somebody else has logged in. */
+  static over(socket: Socket): WireClient {
+    socket.removeAllListeners('data');
+    return new WireClient(socket);
   }
 
   private constructor(socket: Socket) {
@@ -106,6 +114,11 @@ export class WireClient {
     return this.#ask([message('Q', cstring(sql))], { onCopied });
   }
 
+  /** Reads a result of any size and keeps nothing of it. */
+  async drain(sql: string): Promise<Answer> {
+    return this.#ask([message('Q', cstring(sql))], { drains: true, onCopied: () => undefined });
+  }
+
   close(): void {
     this.socket.destroy();
   }
@@ -129,7 +142,7 @@ export class WireClient {
     return this.#ask([...pieces, message('H')], { more: () => this.socket.write(Buffer.concat([execute, message('H')])) });
   }
 
-  #ask(pieces: readonly Buffer[], more: Pick<Waiting, 'more' | 'onCopied'> = {}): Promise<Answer> {
+  #ask(pieces: readonly Buffer[], more: Pick<Waiting, 'more' | 'onCopied' | 'drains'> = {}): Promise<Answer> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((settle, fail) => {
       this.#waiting.push({ answer: { fields: [], rows: [], copied: [], notices: [], error: undefined }, settle, fail, ...more });
@@ -174,7 +187,7 @@ export class WireClient {
         answer.rows.length = 0;
         return;
       case 'D':
-        answer.rows.push(valuesOf(body));
+        if (waiting.drains !== true) answer.rows.push(valuesOf(body));
         return;
       case 'd':
         if (waiting.onCopied === undefined) answer.copied.push(body);

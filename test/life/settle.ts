@@ -72,7 +72,7 @@ export async function settle(world: World, draw: number, patient: boolean): Prom
   });
   await Promise.all(sessions);
   await world.revive();
-  for (const subscription of [...world.subscriptions]) {
+  for (const subscription of world.subscriptions.slice()) {
     const relation = relations.find(({ name }) => name === subscription.relation);
     if (relation === undefined) continue;
     const theirs = await expected.of(work.find((one) => one.relation === relation)!.sql, 'line');
@@ -107,7 +107,7 @@ async function prepared(world: World, dice: Dice, relations: readonly Relation[]
   for (const relation of relations) {
     const sql = relation.isTable ? await tableText(world, relation.name) : relation.sql;
     const roads: Work['roads'][number][] = [];
-    for (const road of [...new Set([dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS)])])
+    for (const road of new Set([dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS)]))
       roads.push({ road, sql: `SELECT * FROM ${ident(relation.name)}`, theirs: await expected.of(sql, formOf(road)) });
     work.push({ relation, sql, roads });
   }
@@ -186,11 +186,11 @@ function counted(world: World, count: 'comparisons' | 'refusedWithReason', verdi
 
 /** The first row of each side from a little before where they part. */
 function shown({ onlyUpstream, onlyMillrace }: Difference): string {
-  const [a, b] = [onlyUpstream[0] ?? '', onlyMillrace[0] ?? ''];
+  const [a, b] = [onlyUpstream, onlyMillrace].map((rows) => rows.toSorted()[0] ?? '') as [string, string];
   let at = 0;
   if (a !== '' && b !== '') while (at < a.length && a[at] === b[at]) at++;
-  const from = Math.max(0, at - 60);
-  const part = (row: string): string => `${from > 0 ? '…' : ''}${Buffer.from(row.slice(from, from + 300), 'latin1').toString()}`;
+  const from = Math.max(0, at - 40);
+  const part = (row: string): string => `${from > 0 ? '…' : ''}${Buffer.from(row.slice(from, from + 200), 'latin1').toString()}`;
   return `only upstream, ${onlyUpstream.length} rows: ${part(a)}\nonly Millrace, ${onlyMillrace.length} rows: ${part(b)}`;
 }
 

@@ -219,7 +219,7 @@ export class World {
   }
 
   endSubscriptionsTo(names: ReadonlySet<string>): void {
-    for (const subscription of [...this.subscriptions]) if (names.has(subscription.relation)) this.#endSubscription(subscription);
+    for (const subscription of this.subscriptions.slice()) if (names.has(subscription.relation)) this.#endSubscription(subscription);
   }
 
   #endSubscription(subscription: Subscription): void {
