@@ -34,10 +34,10 @@ export interface Observed {
   readonly failures: readonly string[];
 }
 
-const DUE_EVERY_MS = 10;
+const DUE_EVERY_MS = 20;
 const CONNECT_EVERY_MS = 200;
 /** After the window: what was due by then may still come. */
-const ARRIVAL_TIMEOUT_MS = 45_000;
+const ARRIVAL_TIMEOUT_MS = 20_000;
 
 const order = workerData as ObserverOrder;
 const sent = new Float64Array(order.sent);
@@ -63,10 +63,16 @@ async function wire(): Promise<WireClient> {
   return opened;
 }
 
+/** A server that ended may come again. */
 async function follow(): Promise<void> {
-  const client = await connected();
-  client.on('end', () => void pause(100).then(follow, follow));
-  arrivals.follow(client, 'SELECT id, name, amount FROM live');
+  const again = (): void => void pause(200).then(follow);
+  try {
+    const client = await connected();
+    client.on('end', again);
+    arrivals.follow(client, 'SELECT id, name, amount FROM live');
+  } catch {
+    again();
+  }
 }
 
 async function lookUp(): Promise<void> {

@@ -10,7 +10,7 @@ import { freePort, RunningMillrace } from '../harness/millrace.ts';
 import { WireClient, type Answer } from '../harness/wire.ts';
 import type { TestPostgres } from '../postgres/postgres.ts';
 import type { Step, UpstreamStep } from './steps.ts';
-import { Subscription } from './subscription.ts';
+import { Subscription } from '../harness/subscription.ts';
 
 /** What a life begins with. */
 export interface Beginning {

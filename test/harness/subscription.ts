@@ -1,6 +1,6 @@
 /** A SUBSCRIBE left open, summed up as its lines come: what a client that keeps a copy would hold. */
 import { ident } from '../../src/base/ident.ts';
-import { CopyLines, type WireClient, type WireError } from '../harness/wire.ts';
+import { CopyLines, type WireClient, type WireError } from './wire.ts';
 
 export class Subscription {
   readonly relation: string;
