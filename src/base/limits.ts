@@ -21,6 +21,8 @@ export const limits = {
   evaluatorBatchMsMax: 1_000,
   /** One protocol message from a client. */
   clientMessageBytesMax: 64 << 20,
+  /** How long a stop waits for each thread in turn (engine, ingest, clients) before it ends it: all of them within ten seconds. */
+  closeMsMax: 2_500,
   /** Clients at once. */
   connectionsMax: 200,
 } as const;

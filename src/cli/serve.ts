@@ -5,7 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { millraceError, MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { createLogger, type Logger } from '../base/logging.ts';
+import { within } from '../base/within.ts';
 import { Coordinator } from '../engine/coordinator.ts';
 import { EngineSession } from '../engine/session.ts';
 import type { Authentication } from '../server/pgwire/authentication.ts';
@@ -21,6 +23,7 @@ export interface ServeFlags {
 }
 
 const USER = 'millrace';
+const LAST_RESORT_MS = 9_000;
 /** In the secrets file, beside the secrets of CREATE SECRET. */
 const PASSWORD_SECRET = 'millrace password';
 
@@ -76,11 +79,23 @@ async function served(
       );
     const credentials = password === undefined ? '' : `PGPASSWORD=${fresh ? password : '…'} `;
     process.stdout.write(`  ${credentials}psql -h ${server.host} -p ${server.port} -U ${USER} ${USER}\n`);
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ended.resolve(0));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        lastResort();
+        ended.resolve(0);
+      });
     return await ended.promise;
   } finally {
-    await server.close();
+    await within(limits.closeMsMax, server.close());
   }
+}
+
+/** Whatever hangs, a thread that cannot be ended too: the process is gone ten seconds after it was told. What is durable is durable. */
+function lastResort(): void {
+  setTimeout(() => {
+    process.stderr.write('millrace: stopping took too long, ending at once\n');
+    process.kill(process.pid, 'SIGKILL');
+  }, LAST_RESORT_MS).unref();
 }
 
 function address(listen: string): { host: string; port: number } {

@@ -17,7 +17,7 @@ import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
 import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { columnsRead, fusePlan, type Fused, type SharedSide } from './graph/fuse.ts';
+import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
 import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
@@ -25,6 +25,7 @@ import { ViewGraph, type Observer } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
 import { arranged, unarranged } from './table-source.ts';
+import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
 import { TableInput, type OldTuple, type TableShape } from './table.ts';
 import type { TupleBatch } from './tuple-source.ts';
 
@@ -38,6 +39,8 @@ export interface DataflowOptions {
   readonly validate?: boolean;
   /** A table's changes are pushed, and its rows hydrated, in pieces of about this many rows. */
   readonly pieceRowsMax?: number;
+  /** An operator's name as users know it, for the reason why a view stopped. */
+  readonly describe?: (operator: Plan) => string;
 }
 
 /** All current rows of a table, for an arrangement that does not exist yet. */
@@ -49,17 +52,6 @@ export interface ArrangementBytes {
   readonly bytes: number;
   readonly rows: number;
 }
-
-/** What a query asked once may take. */
-export interface QueryBounds {
-  interrupt(): void;
-  readonly bytesMax: number;
-}
-
-/** A query can be given up between two pieces only, so its pieces are short: a row may meet thousands. */
-const QUERY_PIECE_ROWS_MAX = 512;
-
-const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
 
 interface Table {
   readonly object: string;
@@ -87,6 +79,7 @@ interface Hydrating extends Installed {
 export class Dataflow implements RowChanges {
   readonly #evaluator: Evaluator;
   readonly #validate: boolean;
+  readonly #describe: (operator: Plan) => string;
   readonly #pieceRowsMax: number;
   readonly #longPieceRowsMax: number;
   readonly #tables = new Map<string, Table>();
@@ -101,6 +94,7 @@ export class Dataflow implements RowChanges {
   constructor(evaluator: Evaluator, options: DataflowOptions = {}) {
     this.#evaluator = evaluator;
     this.#validate = options.validate ?? false;
+    this.#describe = options.describe ?? (({ op }) => op);
     this.#pieceRowsMax = options.pieceRowsMax ?? PIECE_ROWS_MAX;
     this.#longPieceRowsMax = options.pieceRowsMax ?? LONG_PIECE_ROWS_MAX;
   }
@@ -227,6 +221,12 @@ export class Dataflow implements RowChanges {
         if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
       },
       turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax)),
+      cost: () => ({
+        pairs: graph.effort.pairs,
+        bytes: graph.stateBytes(),
+        busiest: () => graph.effort.most(),
+        largest: () => graph.largest(),
+      }),
       finish: () => {
         this.#hydrations.delete(object);
         this.#views.set(object, installed);
@@ -273,17 +273,8 @@ export class Dataflow implements RowChanges {
           unarranged(table.shape, [...columns], () => hydrate(name)),
         );
     }
-    try {
-      buildView(graph, fused, { table: (name) => byTable.get(name), view: (name) => this.#view(name) }, this.#evaluator, this.#validate);
-      const pieceRowsMax = hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax;
-      for (const _ of graph.hydration(piecesOf(Math.min(pieceRowsMax, QUERY_PIECE_ROWS_MAX)))) {
-        bounds.interrupt();
-        if (graph.stateBytes() > bounds.bytesMax)
-          throw new DataflowFault('MEMORY_EXHAUSTED', `the query needs more than ${bounds.bytesMax} bytes`);
-      }
-    } finally {
-      graph.dispose();
-    }
+    const sources: Sources = { table: (name) => byTable.get(name), view: (name) => this.#view(name) };
+    runQuery(graph, () => buildView(graph, fused, sources, this.#evaluator, this.#validate), this.#pieceRowsMax, bounds);
     return { rows: graph.output, errors: errorsOf(graph) };
   }
 
@@ -405,7 +396,8 @@ export class Dataflow implements RowChanges {
     try {
       view[what](table);
     } catch (cause) {
-      view.stop(reasonOf(cause));
+      const operator = cause instanceof DataflowFault ? cause.operator : undefined;
+      view.stop(operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`);
     }
   }
 
@@ -442,17 +434,30 @@ export class Dataflow implements RowChanges {
 
   /** `announced`: the tables under views that are not installed yet. */
   #fuse(plan: Plan, once: boolean, announced?: ReadonlyMap<string, ReadonlySet<string>>): Fused {
-    const fuse = (arranged: (object: string) => boolean): Fused =>
+    const fuse = (arranged: (object: string) => boolean, indexed: Objects['indexed']): Fused =>
       fusePlan(plan, {
+        indexed,
         tables: (name) => (this.#tables.has(name) ? new Set([name]) : (announced?.get(name) ?? this.#view(name).tables)),
         arranged,
         isView: (name) => !this.#tables.has(name),
       });
-    const fused = fuse(() => true);
+    const fused = fuse(
+      () => true,
+      () => true,
+    );
     if (!once) return fused;
-    // What no arrangement covers is read as it comes, so it has none to share.
+    // What no arrangement covers is read as it comes, so it has none to share; and an index is not made of all rows for one query, in one go.
     const read = columnsRead(fused);
-    return fuse((name) => this.#tables.get(name)?.inputs.some((input) => input.covers(read.get(name) ?? [])) ?? true);
+    const inputOf = (name: string): TableInput | undefined =>
+      this.#tables.get(name)?.inputs.find((input) => input.covers(read.get(name) ?? []));
+    return fuse(
+      (name) => !this.#tables.has(name) || inputOf(name) !== undefined,
+      (name, keys) => {
+        if (!this.#tables.has(name)) return this.#view(name).output.hasIndex(keys);
+        const input = inputOf(name);
+        return input?.arrangement.hasIndex(keys.map((key) => input.columns.indexOf(key))) ?? false;
+      },
+    );
   }
 
   #release({ graph, inputs }: Installed): void {
@@ -478,14 +483,3 @@ function hasMore(table: Table): boolean {
 }
 
 const NONE: ReadonlySet<number> = new Set();
-
-function errorsOf(graph: ViewGraph): ViewError[] {
-  const graphs = new Set<ViewGraph>();
-  const visit = (one: ViewGraph): void => {
-    if (graphs.has(one)) return;
-    graphs.add(one);
-    one.below.forEach(visit);
-  };
-  visit(graph);
-  return [...graphs].flatMap(({ errors }) => errors.list());
-}

@@ -5,8 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { StateLog } from '../base/state-log.ts';
+import { within } from '../base/within.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import type { IngestStatus } from '../ingest/protocol.ts';
@@ -209,9 +211,13 @@ export class Coordinator {
 
   async close(): Promise<void> {
     for (const session of this.sessions) session.cancel();
-    await this.source?.ingest.stop().catch(() => undefined);
+    if (this.source !== undefined) {
+      await within(limits.closeMsMax, this.source.ingest.stop());
+      // Where the upstream or the disk does not answer: what is durable is durable.
+      await within(limits.closeMsMax, this.source.ingest.terminate());
+    }
     await this.engine.close();
-    await this.mirror.close();
+    await within(limits.closeMsMax, this.mirror.close());
     this.directory.close();
   }
 }

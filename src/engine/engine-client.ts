@@ -3,7 +3,9 @@
  */
 import { must } from '../base/assert.ts';
 import { millraceError, type MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { revivedError, RpcClient } from '../base/rpc.ts';
+import { within } from '../base/within.ts';
 import { startWorker } from '../base/worker.ts';
 import type { RowBatch } from '../server/session.ts';
 import { CancelFlags } from './cancel-flags.ts';
@@ -72,7 +74,9 @@ export class EngineClient {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.rpc.call('close', {}).catch(() => undefined);
+    this.cancelFlags.stop();
+    // A tick that takes long hears nothing; what it holds is made again at the next start.
+    await within(limits.closeMsMax, this.rpc.call('close', {}));
     await this.#worker.terminate();
   }
 

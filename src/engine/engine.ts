@@ -8,7 +8,6 @@ import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
-import { DataflowFault } from '../dataflow/fault.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
@@ -16,7 +15,7 @@ import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './
 import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
-import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
+import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } from './hydrator.ts';
 import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { refuseErrors } from './peeks.ts';
@@ -50,6 +49,8 @@ export interface EngineParts {
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
+  /** An operator's name as users know it. */
+  describe(operator: Plan): string;
 }
 
 export class Engine {
@@ -186,6 +187,10 @@ export class Engine {
 
   // ── definitions ──
 
+  nameOf(id: ObjectId): string | undefined {
+    return this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name;
+  }
+
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
     this.#store.commit({ put, remove });
     failpoint('ddl');
@@ -196,7 +201,7 @@ export class Engine {
     for (const table of tables) this.#defineTable(table);
   }
 
-  async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
+  async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
     await this.awaitTables(this.#tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
@@ -210,10 +215,8 @@ export class Engine {
   }
 
   /** Between ticks. Its tables are there. */
-  async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
-    return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
-      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
-    });
+  async #bringIn(object: string, plan: Plan, asked: Asked & HydrationBudget, name = object): Promise<HydrationFigures> {
+    return this.#hydrator.install({ object, plan, name, ...asked });
   }
 
   async createIndex(index: Index, asked: Asked): Promise<void> {
@@ -333,7 +336,7 @@ export class Engine {
         : undefined;
     if (object !== undefined) return this.#open(request, liveView(this.#dataflow, object), () => {});
     const name = `subscription ${++this.#made}`;
-    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs });
+    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs, ...request.budget });
     try {
       return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
     } catch (error) {

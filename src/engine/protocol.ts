@@ -5,6 +5,7 @@
 import type { PlainError } from '../base/errors/define.ts';
 import type { RowSortKey } from '../dataflow/expression/rows.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
+import type { HydrationBudget } from './hydrator.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 
 export interface EngineOptions {
@@ -56,6 +57,7 @@ export interface SubscribeRequest {
   readonly subscriptionId: number;
   /** To start in. */
   readonly timeoutMs: number;
+  readonly budget: HydrationBudget;
   readonly plan: Plan;
   readonly snapshot: boolean;
   readonly progress: boolean;
@@ -75,7 +77,13 @@ export interface EngineMethods {
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
   /** `tablesTimeoutMs`: for the copies of its tables; `timeoutMs`: for the hydration that follows. */
-  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number; tablesTimeoutMs: number }): {
+  createMaterializedView(params: {
+    view: MaterializedView;
+    queryId: number;
+    timeoutMs: number;
+    tablesTimeoutMs: number;
+    budget: HydrationBudget;
+  }): {
     hydrationMs: number;
     longestSliceMs: number;
   };

@@ -454,6 +454,7 @@ export class EngineSession implements Session, OpenSession {
       {
         subscriptionId,
         timeoutMs: this.settings.statementTimeoutMs,
+        budget: this.settings.hydrationBudget,
         plan: planned.plan,
         snapshot: statement.snapshot,
         progress: statement.progress,

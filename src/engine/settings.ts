@@ -2,6 +2,8 @@
  * A session's settings: what clients may SET and SHOW. Anything that Postgres knows and Millrace does not act on is accepted where a driver
  * or tool sends it unasked; a setting whose other values would change answers is refused by name.
  */
+import { constrainedMemory } from 'node:process';
+import { totalmem } from 'node:os';
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
@@ -26,6 +28,10 @@ const onOff = (value: string): string | undefined =>
     : ['off', 'false', 'no', '0', 'f'].includes(value.toLowerCase())
       ? 'off'
       : undefined;
+/** 0 = no limit. */
+const count = (value: string): string | undefined => (/^\s*\d{1,15}\s*$/.test(value) ? value.trim() : undefined);
+/** As Postgres writes memory; a bare number is bytes. */
+const memory = (value: string): string | undefined => (parseBytes(value) === undefined ? undefined : value);
 const fixed = (only: string) => (value: string) => (value.toLowerCase() === only.toLowerCase() ? only : undefined);
 /** Postgres's durations: a bare number is milliseconds. */
 const duration = (value: string): string | undefined => (parseDurationMs(value) === undefined ? undefined : value);
@@ -55,7 +61,9 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   lock_timeout: { default: '0', accept: duration },
   bytea_output: { default: 'hex', accept: fixed('hex') },
   default_text_search_config: { default: 'pg_catalog.simple', captured: true, accept: anything },
+  max_hydration_rows: { default: '1000000000', accept: count },
   max_identifier_length: { default: '63' },
+  max_view_bytes: { default: `${halfTheMemoryMb()}MB`, accept: memory },
   real_time_recency: { default: 'off', accept: onOff },
   real_time_recency_timeout: { default: '10s', accept: duration },
   require_exact: { default: 'off', accept: onOff },
@@ -205,6 +213,11 @@ export class SessionSettings {
     return this.get('statement_timeout') === SETTINGS['statement_timeout']!.default ? DAY_MS : this.statementTimeoutMs;
   }
 
+  /** What bringing in a view may take. */
+  get hydrationBudget(): { rowsMax: number; bytesMax: number } {
+    return { rowsMax: Number(this.get('max_hydration_rows')) || Infinity, bytesMax: parseBytes(this.get('max_view_bytes')) || Infinity };
+  }
+
   durationMs(name: string): number {
     return parseDurationMs(this.get(name)) ?? 0;
   }
@@ -217,4 +230,16 @@ export function parseDurationMs(text: string): number | undefined {
     (match[2] ?? 'ms') as 'us' | 'ms' | 's' | 'min' | 'h' | 'd'
   ];
   return Number(match[1]) * unitMs;
+}
+
+export function parseBytes(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?\s*$/i.exec(text);
+  if (match === null) return undefined;
+  return Math.floor(Number(match[1]) * 1024 ** ['b', 'kb', 'mb', 'gb', 'tb'].indexOf((match[2] ?? 'b').toLowerCase()));
+}
+
+/** Of this machine, or of the container that this runs in. */
+function halfTheMemoryMb(): number {
+  const limit = constrainedMemory();
+  return Math.floor(Math.min(totalmem(), limit > 0 ? limit : Infinity) / 2 / 2 ** 20);
 }

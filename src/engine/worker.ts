@@ -8,6 +8,7 @@ import { millraceError } from '../base/errors.ts';
 import { createLogger } from '../base/logging.ts';
 import { serve, Transferred } from '../base/rpc.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import { PgliteEvaluator } from '../pglite/evaluator.ts';
 import { preparedDirectory } from '../pglite/prepared.ts';
@@ -19,6 +20,7 @@ import { RowStore } from '../store/rows/row-store.ts';
 import { CancelFlags } from './cancel-flags.ts';
 import { CatalogStore } from './catalog-store.ts';
 import { Engine } from './engine.ts';
+import { operatorName } from './operator-name.ts';
 import type { EngineEvent, EngineMethods, EngineOptions } from './protocol.ts';
 import { Stepper } from './stepper.ts';
 import { TableRows } from './table-rows.ts';
@@ -60,12 +62,14 @@ serve<EngineMethods>(port, {
     const logBounds = new LogBounds(bounds);
     const logDirectory = join(options.dataDirectory, 'log');
     const fold = new FoldClient({ logDirectory, rowsDirectory, bounds: logBounds });
-    const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate });
+    const describe = (operator: Plan): string => operatorName(operator, (id) => engine?.nameOf(id) ?? id);
+    const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate, describe });
     engine = new Engine({
       store,
       dataflow,
       evaluator: evaluator.withSettings(PINNED),
       logger,
+      describe,
       cancelFlags: new CancelFlags(options.cancelFlags),
       rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
@@ -88,7 +92,8 @@ serve<EngineMethods>(port, {
     store.commit({ put, remove });
   },
   addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
-  createMaterializedView: ({ view, tablesTimeoutMs, ...asked }) => attached().createMaterializedView(view, asked, tablesTimeoutMs),
+  createMaterializedView: ({ view, tablesTimeoutMs, budget, ...asked }) =>
+    attached().createMaterializedView(view, { ...asked, ...budget }, tablesTimeoutMs),
   createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
   async drop({ ids }) {
     if (engine === undefined) store.commit({ remove: ids });

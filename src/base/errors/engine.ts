@@ -95,6 +95,29 @@ export const engineErrors = defineErrors({
     because: 'Its first computation failed, or needs more memory than one piece of work may take; nothing was left behind.',
     mend: () => 'EXPLAIN the query: a join without a key multiplies its sides',
   },
+  JOIN_TOO_WIDE: {
+    sqlstate: '54000',
+    says: ({ view, reason, where }: { view: string; reason: string; where: string }) =>
+      `view "${view}" could not be started: ${reason} in ${where}`,
+    because: 'Each change of such a row would hold up everybody for as long; nothing was left behind.',
+    mend: () =>
+      'give that join an equality of columns that few rows share (EXPLAIN shows the joins), or aggregate a side before joining it',
+  },
+  HYDRATION_TOO_LARGE: {
+    sqlstate: '53400',
+    says: ({ view, rowsMax, where }: { view: string; rowsMax: number; where: string }) =>
+      `view "${view}" could not be started: its joins put more than ${rowsMax} pairs of rows together, most of them ${where}`,
+    because: 'A join that multiplies its sides would be computed for hours; nothing was left behind.',
+    mend: ({ rowsMax }: { view: string; rowsMax: number; where: string }) => `SET max_hydration_rows = ${10 * rowsMax};`,
+  },
+  VIEW_TOO_LARGE: {
+    sqlstate: '53400',
+    says: ({ view, bytesMax, where }: { view: string; bytesMax: number; where: string }) =>
+      `view "${view}" could not be started: it needs more than ${bytesMax} bytes of memory, most of them for ${where}`,
+    because: 'One view must not take the memory that the others need; nothing was left behind.',
+    mend: ({ bytesMax }: { view: string; bytesMax: number; where: string }) =>
+      `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
+  },
   VIEW_FAULTY: {
     sqlstate: 'XX000',
     says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
