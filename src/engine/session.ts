@@ -14,6 +14,7 @@ import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
 import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
+import { argumentBytes, firstWords } from './execute-argument.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
 import { parameterTexts } from './parameters.ts';
@@ -25,6 +26,7 @@ import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
+import { sleepOf, sleepResult } from './sleep.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
 interface PreparedStatement extends Prepared {
@@ -37,6 +39,8 @@ interface PreparedStatement extends Prepared {
   readonly searchPath?: string;
 }
 
+/** What others see of the statement that runs: track_activity_query_size, as in Postgres. */
+const SHOWN_CHARACTERS_MAX = 1_024;
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
 
@@ -114,7 +118,7 @@ export class EngineSession implements Session, OpenSession {
   async #guarded<T>(text: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#running = controller;
-    this.running = redacted(text);
+    this.running = redacted(text.slice(0, SHOWN_CHARACTERS_MAX));
     try {
       return await work(controller.signal);
     } catch (error) {
@@ -398,9 +402,15 @@ export class EngineSession implements Session, OpenSession {
     signal: AbortSignal,
   ): Promise<Result> {
     const { analysis } = prepared;
+    const sleep = sleepOf(sql);
+    if (sleep !== undefined && format.kind === 'dataRow') {
+      const [given] = sleep === '$1' ? await this.#texts(prepared, parameters, parameterFormats, signal) : [sleep];
+      return sleepResult(Number(given ?? 0), this.settings.statementTimeoutMs, signal);
+    }
     if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
       return catalogQuery(
         this.#coordinator,
+        { session: this, trivial: analysis !== undefined && this.#coordinator.planner.isTrivial(analysis) },
         {
           sql,
           parameterTypes: prepared.parameterTypes,
@@ -411,8 +421,7 @@ export class EngineSession implements Session, OpenSession {
         format,
         this.#call(signal),
       );
-    const { catalog } = this.#coordinator.mirror;
-    const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
+    const texts = await this.#texts(prepared, parameters, parameterFormats, signal);
     // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
     const isCurrent =
       prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
@@ -429,6 +438,15 @@ export class EngineSession implements Session, OpenSession {
         tag: () => `COPY ${rows}`,
       };
     return { notices: [], body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
+  }
+
+  #texts(
+    { parameterTypes }: PreparedStatement,
+    parameters: readonly (Uint8Array | null)[],
+    parameterFormats: readonly number[],
+    signal: AbortSignal,
+  ): Promise<(string | null)[]> {
+    return parameterTexts(this.#coordinator.mirror.catalog, parameters, parameterFormats, parameterTypes, this.#call(signal));
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -474,16 +492,4 @@ export class EngineSession implements Session, OpenSession {
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
     return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
   }
-}
-
-/** `CREATE MATERIALIZED VIEW`: for a message. */
-function firstWords(text: string): string {
-  return text.trim().split(/\s+/, 2).join(' ').toUpperCase();
-}
-
-/** An EXECUTE argument: a string, number, NULL, true or false, as Bind would bring it. */
-function argumentBytes(argument: string): Uint8Array | null {
-  if (/^null$/i.test(argument)) return null;
-  const quoted = /^'((?:[^']|'')*)'$/s.exec(argument);
-  return Buffer.from(quoted === null ? argument : quoted[1]!.replaceAll("''", "'"));
 }

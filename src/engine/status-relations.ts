@@ -11,10 +11,10 @@ import type { EngineStatus } from './protocol.ts';
 
 type Row = readonly (string | null)[];
 
-export async function refreshStatus(coordinator: Coordinator, names: readonly StatusName[]): Promise<void> {
-  if (names.length === 0) return;
+export async function statusRows(coordinator: Coordinator, names: readonly StatusName[]): Promise<Map<StatusName, Row[]>> {
+  if (names.length === 0) return new Map();
   const status = await coordinator.engine.rpc.call('status', {});
-  for (const name of names) await coordinator.mirror.refresh(name, rowsOf(coordinator, status, name));
+  return new Map(names.map((name) => [name, rowsOf(coordinator, status, name)]));
 }
 
 function rowsOf(coordinator: Coordinator, status: EngineStatus | null, name: StatusName): Row[] {
