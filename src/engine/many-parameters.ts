@@ -7,9 +7,10 @@ import { literal } from '../base/ident.ts';
 import type { TypeTable } from '../sql/mirror/types.ts';
 import { replaceParameters } from '../sql/plan/parameters.ts';
 import { plainTypeName } from '../values/type-name.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
 
 /** FUNC_MAX_ARGS of Postgres. */
-export const ANALYSED_PARAMETERS_MAX = 100;
+const ANALYSED_PARAMETERS_MAX = 100;
 
 export function withValues(sql: string, values: readonly (string | null)[], parameterTypes: readonly number[], types: TypeTable): string {
   return replaceParameters(sql, (number) => {
@@ -17,4 +18,8 @@ export function withValues(sql: string, values: readonly (string | null)[], para
     const type = plainTypeName(types.typeOf(must(parameterTypes[number - 1], `the type of $${number}`)));
     return `(${value === null ? 'NULL' : literal(value)}::${type})`;
   });
+}
+
+export function hasManyParameters({ analysis, parameterTypes }: PreparedStatement): boolean {
+  return analysis === undefined && parameterTypes.length > ANALYSED_PARAMETERS_MAX;
 }

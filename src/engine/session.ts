@@ -5,7 +5,6 @@
 import { millraceError, MillraceError } from '../base/errors.ts';
 
 import type { Prepared, Result, ResultColumn, Session } from '../server/session.ts';
-import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
 import { redacted } from '../sql/statements/redacted.ts';
@@ -14,34 +13,25 @@ import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
 import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
+import { argumentBytes, firstWords } from './execute-argument.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
-import { ANALYSED_PARAMETERS_MAX, withValues } from './many-parameters.ts';
+import { hasManyParameters } from './many-parameters.ts';
 import { OpenSubscription } from './open-subscription.ts';
-import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
-import { catalogQuery, peek } from './queries.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
 import { encodingOf, recoded, type Encoding } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
+import { rowQuery } from './row-query.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
 import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
-interface PreparedStatement extends Prepared {
-  readonly statement: Statement;
-  /** Of a query: what it is made of. */
-  readonly analysis?: Analysed;
-  /** Of a DECLARE: what FETCH will show. */
-  readonly cursorColumns?: readonly ResultColumn[];
-  /** In force when it was analysed. */
-  readonly searchPath?: string;
-  /** Of a query that only the catalog understood: why analysis did not. */
-  readonly reason?: MillraceError;
-}
-
+/** What others see of the statement that runs: track_activity_query_size, as in Postgres. */
+const SHOWN_CHARACTERS_MAX = 1_024;
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
 
@@ -121,7 +111,7 @@ export class EngineSession implements Session, OpenSession {
   async #guarded<T>(text: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#running = controller;
-    this.running = redacted(text);
+    this.running = redacted(text.slice(0, SHOWN_CHARACTERS_MAX));
     try {
       return await work(controller.signal);
     } catch (error) {
@@ -396,7 +386,7 @@ export class EngineSession implements Session, OpenSession {
     );
   }
 
-  async #query(
+  #query(
     prepared: PreparedStatement,
     sql: string,
     parameters: readonly (Uint8Array | null)[],
@@ -404,35 +394,11 @@ export class EngineSession implements Session, OpenSession {
     format: RowFormat,
     signal: AbortSignal,
   ): Promise<Result> {
-    let { analysis, parameterTypes } = prepared;
-    let text = sql;
-    const { catalog } = this.#coordinator.mirror;
-    let texts: (string | null)[] | undefined;
-    if (hasManyParameters(prepared)) {
-      const values = await parameterTexts(catalog, parameters, parameterFormats, parameterTypes, this.#call(signal));
-      text = withValues(sql, values, parameterTypes, await this.#coordinator.mirror.types());
-      analysis = await this.#coordinator.planner.analyse(text, [], this.#names, this.#call(signal));
-      texts = parameterTypes = [];
-    }
-    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)) {
-      const statement = { sql, parameterTypes: prepared.parameterTypes, parameters, parameterFormats, searchPath: this.#names.searchPath };
-      // That it reads rows is no reason when analysis had one.
-      return catalogQuery(this.#coordinator, statement, format, this.#call(signal)).catch((error: unknown) => {
-        throw error instanceof MillraceError && error.code === 'CATALOG_AND_ROWS' ? (prepared.reason ?? error) : error;
-      });
-    }
-    texts ??= await parameterTexts(catalog, parameters, parameterFormats, parameterTypes, this.#call(signal));
-    // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
-    const isCurrent =
-      prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
-    const current = isCurrent ? analysis : await this.#coordinator.planner.analyse(text, parameterTypes, this.#names, this.#call(signal));
-    const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
-    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
-    const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);
-    const notices = staleness(this.#coordinator);
-    if (format.kind === 'copyText')
-      return { notices, body: { kind: 'copy', columnCount: planned.finish.project.length, batches }, tag: (sent) => `COPY ${sent}` };
-    return { notices, body: { kind: 'rows', batches }, suspended, tag: (sent) => `SELECT ${sent}` };
+    return rowQuery(
+      this.#coordinator,
+      { prepared, sql, parameters, parameterFormats, format },
+      { session: this, settings: this.settings, names: this.#names, snapshot: () => this.#block.snapshot(), call: this.#call(signal) },
+    );
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -482,20 +448,4 @@ export class EngineSession implements Session, OpenSession {
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
     return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
   }
-}
-
-function hasManyParameters({ analysis, parameterTypes }: PreparedStatement): boolean {
-  return analysis === undefined && parameterTypes.length > ANALYSED_PARAMETERS_MAX;
-}
-
-/** `CREATE MATERIALIZED VIEW`: for a message. */
-function firstWords(text: string): string {
-  return text.trim().split(/\s+/, 2).join(' ').toUpperCase();
-}
-
-/** An EXECUTE argument: a string, number, NULL, true or false, as Bind would bring it. */
-function argumentBytes(argument: string): Uint8Array | null {
-  if (/^null$/i.test(argument)) return null;
-  const quoted = /^'((?:[^']|'')*)'$/s.exec(argument);
-  return Buffer.from(quoted === null ? argument : quoted[1]!.replaceAll("''", "'"));
 }

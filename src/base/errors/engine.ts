@@ -320,7 +320,7 @@ export const engineErrors = defineErrors({
   CATALOG_BUSY: {
     sqlstate: '53400',
     says: ({ waitingMax }: { waitingMax: number }) => `${waitingMax} catalog statements are waiting already`,
-    because: 'Catalog statements run one at a time, and the queue has a limit.',
+    because: 'Catalog statements run one or two at a time, and the queue has a limit.',
     mend: () => 'try again in a second; open fewer connections that introspect the catalog at once',
   },
   CATALOG_STATEMENT_REFUSED: {
@@ -328,6 +328,28 @@ export const engineErrors = defineErrors({
     says: ({ keyword }: { keyword: string }) => `${keyword} cannot run on the system catalog`,
     because: 'The system catalog can be read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) and nothing else.',
     mend: () => 'use a SELECT',
+  },
+  CATALOG_FUNCTION_REFUSED: {
+    sqlstate: '42501',
+    says: ({ function: name }: { function: string }) => `the function ${name} cannot be called here`,
+    because:
+      'The Postgres that answers catalog queries is shared by all clients, so what would lock, wait, seed or write in it is refused (advisory locks, setseed, pg_logical_emit_message, large objects, sequences …). `SELECT pg_sleep(seconds)` alone is answered.',
+    mend: () => 'Call it on the upstream database.',
+  },
+  CATALOG_STATEMENT_TIMED_OUT: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) => `a statement on the system catalog may take ${timeoutMs} ms`,
+    because:
+      'The Postgres that answers it is shared by all clients and cannot be interrupted, so its time is bounded whatever statement_timeout says.',
+    mend: () => 'Read less of the catalog at once; compute on the upstream database.',
+  },
+  CATALOG_CONTENDED: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) =>
+      `other sessions wait for the system catalog, and this statement has had ${timeoutMs} ms`,
+    because:
+      'Two statements on the system catalog run at once; while both places are taken by long ones and others wait, the younger of the long ones gives way.',
+    mend: () => 'Try again later, or read less of the catalog at once.',
   },
   CATALOG_AND_ROWS: {
     sqlstate: '0A000',
