@@ -19,10 +19,21 @@ export const limits = {
   subscribersMemoryBytesMax: 1 << 30,
   /** A batch of fallback calls in the evaluator. */
   evaluatorBatchMsMax: 1_000,
-  /** One protocol message from a client. */
+  /** One protocol message from a client: the parameters of a Bind, in practice. */
   clientMessageBytesMax: 64 << 20,
   /** How long a stop waits for each thread in turn (engine, ingest, clients) before it ends it: all of them within ten seconds. */
   closeMsMax: 2_500,
+  /** The text of a statement, or of several in one message: everybody's thread reads it, and Postgres builds a tree of it that is a hundred times as large. */
+  statementBytesMax: 1 << 20,
+  /** Settings, prepared statements, portals, cursors, unread results and messages of one session, and of all together. */
+  sessionMemoryBytesMax: 64 << 20,
+  clientsMemoryBytesMax: 512 << 20,
+  /** Prepared statements of a session, by Parse and by PREPARE each. */
+  preparedStatementsMax: 5_000,
+  /** A statement on the system catalog, whatever statement_timeout says: Postgres in there cannot be interrupted, its worker is ended. */
+  catalogStatementMsMax: 60_000,
+  /** Analysing one statement. */
+  planningMsMax: 10_000,
   /** Clients at once. */
   connectionsMax: 200,
 } as const;

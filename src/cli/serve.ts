@@ -28,6 +28,8 @@ const LAST_RESORT_MS = 9_000;
 const PASSWORD_SECRET = 'millrace password';
 
 export async function serve(flags: ServeFlags, version: string): Promise<number> {
+  // The demo's: however that ended, this ends with it. What is on disk is always good for a start.
+  if (process.env['MILLRACE_END_WITH_STDIN'] === '1') process.stdin.on('end', () => process.exit(0)).resume();
   const logger = createLogger();
   const ended = Promise.withResolvers<number>();
   const startedMs = performance.now();
@@ -65,7 +67,7 @@ async function served(
     host,
     port,
     authentication,
-    sessions: { open: async (startup) => new EngineSession(coordinator, startup) },
+    sessions: { open: async (startup, { address }) => new EngineSession(coordinator, startup, address) },
     logger,
   });
   try {
@@ -125,7 +127,7 @@ async function initialise(coordinator: Coordinator, file: string, logger: Logger
       try {
         const result = await session.execute(await session.prepare(text, []), [], [], []);
         if (result.body.kind !== 'none') for await (const batch of result.body.batches) void batch;
-        logger.info({ statement: redacted(text).slice(0, 80) }, result.tag(0));
+        logger.debug({ statement: redacted(text).slice(0, 80) }, result.tag(0));
       } catch (error) {
         if (!(error instanceof MillraceError) || error.code !== 'OBJECT_EXISTS') throw error;
         process.stdout.write(`${error.message}, left as it is\n`);

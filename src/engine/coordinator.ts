@@ -7,6 +7,7 @@ import { must } from '../base/assert.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
+import { StateLog } from '../base/state-log.ts';
 import { within } from '../base/within.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
@@ -15,11 +16,14 @@ import { Mirror } from '../sql/mirror/mirror.ts';
 import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
-import { connectionParameters, parseConnectionString, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { connectionParameters, optionsIn, type ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
+import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
+import { logSource } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
+import type { OpenSubscription } from './open-subscription.ts';
 
 export interface CoordinatorOptions {
   readonly dataDirectory: string;
@@ -51,11 +55,12 @@ export interface AuditOutcome {
 export interface OpenSession {
   readonly number: number;
   readonly applicationName: string;
+  readonly clientAddress: string | undefined;
   readonly openedAt: Date;
   readonly transactionStatus: 'I' | 'T' | 'E';
   /** The text of the statement that runs. */
   readonly running: string | undefined;
-  readonly subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  readonly subscription: OpenSubscription | undefined;
   cancel(): void;
 }
 
@@ -68,14 +73,18 @@ export class Coordinator {
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
   readonly sessions = new Set<OpenSession>();
+  /** By the view's id. */
   readonly audits = new Map<string, AuditOutcome>();
+  readonly #states: StateLog;
   readonly #onFailure: (error: MillraceError) => void;
   #definitions: Promise<unknown> = Promise.resolve();
   #numbers = 0;
+  #anyRefusal = false;
 
   private constructor(options: CoordinatorOptions, directory: DataDirectory) {
     this.directory = directory;
     this.logger = options.logger;
+    this.#states = new StateLog(options.logger);
     this.#onFailure = options.onFailure;
     this.engine = new EngineClient({ dataDirectory: directory.path, validate: options.validate }, options.onFailure);
     this.mirror = new Mirror({ version: options.version, environmentId: randomUUID(), prelude: PLANNING_PRELUDE });
@@ -121,7 +130,7 @@ export class Coordinator {
   }
 
   /** Ingest opens the log and connects by itself; the engine joins it. Tables are those of the catalog. */
-  async startSource(source: Source): Promise<void> {
+  async startSource(source: Source): Promise<RunningSource> {
     const progress = new IngestProgress();
     const bounds = new LogBounds();
     const running: RunningSource = {
@@ -130,8 +139,8 @@ export class Coordinator {
       ingest: new IngestClient({
         status: (status) => {
           running.status = status;
-          const faults = status.tables.flatMap(({ oid, error }) => (error === null ? [] : [{ oid, error }]));
-          if (faults.length > 0) this.engine.rpc.call('stopTables', { faults }).catch(() => undefined);
+          logSource(this.#states, source.name, status, Date.now());
+          this.#tellEngine(status);
         },
         died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
       }),
@@ -155,6 +164,16 @@ export class Coordinator {
     }
     this.source = running;
     await this.engine.rpc.call('attach', { progress: progress.buffer, bounds: bounds.buffer, types: this.mirror.evaluatorTypes() });
+    return running;
+  }
+
+  /** What the engine cannot see in the log: tables that ingest has stopped, and copies that cannot be made now. */
+  #tellEngine(status: IngestStatus): void {
+    const faults = status.tables.flatMap(({ oid, state, error }) => (state !== 'faulty' || error === null ? [] : [{ oid, error }]));
+    if (faults.length > 0) this.engine.rpc.call('stopTables', { faults }).catch(() => undefined);
+    const refusals = copyRefusals(status, Date.now());
+    if (refusals.length > 0 || this.#anyRefusal) this.engine.rpc.call('refuseCopies', { refusals }).catch(() => undefined);
+    this.#anyRefusal = refusals.length > 0;
   }
 
   /** The source is dropped: its slot goes with it (I-4, fault 88), and its log is forgotten when the next source begins. */
@@ -186,7 +205,8 @@ export class Coordinator {
       given[name] = typeof value === 'string' ? value : must(secrets[value.secret], `secret ${value.secret}`);
     }
     const { url, ...rest } = given;
-    return url === undefined ? connectionParameters(rest) : parseConnectionString(url);
+    // What is given by name counts before what the URL says: a host that moved needs no new URL.
+    return connectionParameters(url === undefined ? rest : { ...optionsIn(url), ...rest });
   }
 
   async close(): Promise<void> {
@@ -202,11 +222,11 @@ export class Coordinator {
   }
 }
 
-/** How long each part of a start took, in the log at level info. */
+/** How long each part of a start took, in the log at level debug. */
 function phases(logger: Logger): (name: string) => void {
   let sinceMs = performance.now();
   return (name) => {
-    logger.info({ ms: Math.round(performance.now() - sinceMs) }, name);
+    logger.debug({ ms: Math.round(performance.now() - sinceMs) }, name);
     sinceMs = performance.now();
   };
 }

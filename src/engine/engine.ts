@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
+import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
@@ -16,12 +16,16 @@ import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } from './hydrator.ts';
+import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './protocol.ts';
-import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
+import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
+import { FaultLog } from './fault-log.ts';
+import { FirstCopies } from './first-copies.ts';
+import { Freshness } from './freshness.ts';
 import { QueryWorkers } from './query-workers.ts';
 import { Reads } from './reads.ts';
 import { Recordings } from './recordings.ts';
@@ -70,6 +74,10 @@ export class Engine {
   readonly #hydrator: Hydrator;
   readonly #turns = new Turns();
   readonly reads: Reads;
+  readonly #freshness = new Freshness();
+  readonly #statusParts: StatusParts;
+  readonly #faultLog: FaultLog;
+  readonly firstCopies: FirstCopies;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -79,6 +87,7 @@ export class Engine {
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
     this.#waiting = new Waiting(parts.cancelFlags);
+    this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
     this.#hydrator = new Hydrator({
@@ -105,6 +114,9 @@ export class Engine {
       refuseFaults: (plan) => this.#refuseFaults(plan),
     });
     this.#stepper.onTableChanged = () => this.#waiting.wake();
+    const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
+    this.#statusParts = { dataflow: parts.dataflow, views: () => this.#views.values(), tables: () => this.#tables.values(), stepped };
+    this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -114,14 +126,13 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
     const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
+    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
-      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied });
+      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views) this.#installAtStart(view, rows);
+      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -151,6 +162,8 @@ export class Engine {
         continue;
       }
       this.#subscriptions.synced(syncedOffset);
+      this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
+      this.#faultLog.look();
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -202,7 +215,7 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: Date.now(), reason: undefined });
     return figures;
   }
 
@@ -247,16 +260,7 @@ export class Engine {
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
-    const copying = (): string[] =>
-      ids
-        .filter((id) => this.#stepped(id)?.snapshotLsn === undefined && this.#stepped(id)?.fault === undefined)
-        .map((id) => this.#tables.get(id)?.name ?? id);
-    await this.#waiting.until(
-      () => copying().length === 0,
-      timeoutMs,
-      () => millraceError('STILL_COPYING', { tables: copying() }),
-      queryId,
-    );
+    await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
     this.#refuseTableFaults(ids);
   }
 
@@ -285,28 +289,19 @@ export class Engine {
   #defineTable(table: Table): void {
     this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    this.#stepper.addTable({ id: table.id, upstream: table.upstream, snapshotLsn: undefined, rowsCopied: 0, changes: 0, fault: undefined });
+    this.#stepper.addTable({
+      id: table.id,
+      upstream: table.upstream,
+      snapshotLsn: undefined,
+      rows: undefined,
+      changes: 0,
+      fault: undefined,
+    });
   }
 
   #stepped(id: ObjectId): SteppedTable | undefined {
     const table = this.#tables.get(id);
     return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
-  }
-
-  /** A view that cannot be rehydrated is faulty by itself; the others start. */
-  #installAtStart(view: MaterializedView, rows: ReadableRows): void {
-    const startedMs = performance.now();
-    let reason: string | undefined;
-    try {
-      this.#dataflow.install(view.id, view.plan, this.#hydrate(rows));
-    } catch (error) {
-      reason = reasonOf(error);
-      this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
-    }
-    const hydrationMs = Math.round(performance.now() - startedMs);
-    this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
-    // Nothing is ticked meanwhile.
-    this.#views.set(view.id, { object: view, hydrationMs, longestSliceMs: 0, reason });
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
@@ -399,8 +394,6 @@ export class Engine {
   // ── what is seen from outside ──
 
   status(): EngineStatus {
-    const arranged = new Map<string, number>();
-    for (const { object, bytes } of this.#dataflow.arrangements()) arranged.set(object, (arranged.get(object) ?? 0) + bytes);
     return {
       timestamp: this.#clock.last,
       lsn: this.#stepper.lsn,
@@ -409,8 +402,10 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      views: [...this.#views.values()].map((view) => viewStatus(view, this.#dataflow, arranged)),
-      tables: [...this.#tables.keys()].map((id) => tableStatus(id, must(this.#stepped(id), 'stepped table'), arranged)),
+      storeErrors: [],
+      caughtUpAtMs: this.#freshness.caughtUpAtMs,
+      subscriptions: this.#subscriptions.statuses(),
+      ...objectStatuses(this.#statusParts),
     };
   }
 

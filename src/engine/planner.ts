@@ -17,6 +17,11 @@ export interface NameSettings {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+const TRIVIAL_TREE_CHARACTERS_MAX = 20_000;
+const TRIVIAL_NODES = new Set(['QUERY', 'FROMEXPR', 'TARGETENTRY', 'CONST', 'PARAM', 'SQLVALUEFUNCTION', 'FUNCEXPR', 'RELABELTYPE']);
+/** version(), current_database(), current_schema(), now(), pg_backend_pid(). */
+const TRIVIAL_FUNCTIONS = new Set(['89', '861', '1402', '1299', '2026']);
+
 export class Planner {
   readonly #mirror: Mirror;
   readonly #catalog: () => Catalog;
@@ -35,6 +40,13 @@ export class Planner {
   isCatalogStatement({ relations, tree }: Analysed): boolean {
     // A constant of type regclass (psql's \d has them) makes a dependency, too; only a range table entry reads rows. Spaces in names are escaped in a tree.
     return relations.size === 0 || ![...tree.matchAll(/:rtekind 0 :relid (\d+)/g)].some(([, oid]) => relations.has(Number(oid)));
+  }
+
+  /** Constants and facts of the session alone: what pools and drivers ask to see whether somebody is there. */
+  isTrivial({ tree }: Analysed): boolean {
+    if (tree.length > TRIVIAL_TREE_CHARACTERS_MAX) return false;
+    if ([...tree.matchAll(/\{([A-Z]+)/g)].some(([, tag]) => !TRIVIAL_NODES.has(tag!))) return false;
+    return [...tree.matchAll(/:funcid (\d+)/g)].every(([, oid]) => TRIVIAL_FUNCTIONS.has(oid!));
   }
 
   async query(analysis: Analysed, parameters: readonly (string | null)[], names: NameSettings, call: CallOptions): Promise<PlannedQuery> {

@@ -92,6 +92,8 @@ export interface EngineMethods {
   drop(params: { ids: ObjectId[] }): void;
   /** Ingest cannot go on with these tables; their neighbours can (I-8). */
   stopTables(params: { faults: { oid: number; error: PlainError }[] }): void;
+  /** First copies that cannot be made now, by OID: whoever waits for them hears why. All that there are. */
+  refuseCopies(params: { refusals: { oid: number; error: PlainError }[] }): void;
   /** Resolves when the copies of these tables are complete, or with the reason why not. */
   awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
   peek(params: PeekRequest): PeekResult;
@@ -124,17 +126,33 @@ export interface EngineStatus {
   readonly changes: number;
   readonly views: readonly ViewStatus[];
   readonly tables: readonly TableStatus[];
+  /** When the rows were last known to be all that the upstream had; null: never since the start. */
+  readonly caughtUpAtMs: number | null;
+  readonly arrangements: readonly ArrangementStatus[];
+  /** What keeps the stores from being written. */
+  readonly storeErrors: readonly PlainError[];
+  /** What open subscriptions have sent that their clients have not taken. */
+  readonly subscriptions: readonly { readonly id: number; readonly backlogBytes: number }[];
   readonly foldedOffset: number;
   readonly committedOffset: number;
+}
+
+export interface ArrangementStatus {
+  readonly object: ObjectId;
+  readonly kind: 'table' | 'view';
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 export interface ViewStatus {
   readonly id: ObjectId;
   readonly state: 'live' | 'faulty';
-  readonly rows: number;
+  /** null: it has none to show. */
+  readonly rows: number | null;
   readonly errors: number;
   readonly error: PlainError | null;
   readonly stateBytes: number;
+  readonly hydratedAtMs: number | null;
   readonly hydrationMs: number;
   /** What a tick waited meanwhile, at most; 0 for a view that was there when the engine started. */
   readonly longestSliceMs: number;
@@ -144,9 +162,9 @@ export interface TableStatus {
   readonly id: ObjectId;
   readonly state: 'copying' | 'live' | 'faulty';
   readonly error: PlainError | null;
-  readonly arrangedBytes: number;
+  /** Now; null: not counted. */
+  readonly rows: number | null;
   readonly changes: number;
-  readonly rowsCopied: number;
   readonly snapshotLsn: bigint | null;
 }
 

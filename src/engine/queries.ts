@@ -12,7 +12,7 @@ import type { RowFormat } from './protocol.ts';
 import { recentLsn } from './recency.ts';
 import { ResultStream } from './result-stream.ts';
 import type { SessionSettings } from './settings.ts';
-import { refreshStatus } from './status-relations.ts';
+import { statusRows } from './status-relations.ts';
 
 /** `snapshot`: the tick of the transaction block, if there is one; asked for once the upstream's position is known. */
 export async function peek(
@@ -48,16 +48,28 @@ export async function peek(
   });
 }
 
+/** An OID of the mirror's own types is the planner's; elsewhere the type is inferred again. */
+function builtIn(typeOid: number): number {
+  return typeOid >= FIRST_OWN_OID ? 0 : typeOid;
+}
+
+const FIRST_OWN_OID = 16_384;
+
 export async function catalogQuery(
   coordinator: Coordinator,
+  { session, trivial }: { readonly session: object; readonly trivial: boolean },
   statement: Omit<RawStatement, 'resultFormats'>,
   format: RowFormat,
   call: CallOptions,
 ): Promise<Result> {
   if (format.kind === 'copyText') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of a catalog query' });
-  await refreshStatus(coordinator, statusRelationsIn(statement.sql));
+  const status = await statusRows(coordinator, statusRelationsIn(statement.sql));
   const resultFormats = format.kind === 'dataRow' ? format.formats : [];
-  const raw = await coordinator.mirror.catalog.queryRaw({ ...statement, resultFormats }, call);
+  const { mirror } = coordinator;
+  // What costs nothing (a pool's SELECT 1) waits for nobody's long statement.
+  const raw = trivial
+    ? await mirror.catalog.queryRaw({ ...statement, resultFormats }, call)
+    : await mirror.run(session, { ...statement, parameterTypes: statement.parameterTypes.map(builtIn), resultFormats }, status, call);
   return {
     notices: raw.notices.map(({ sqlstate, message, detail, hint }): Notice => ({ severity: 'NOTICE', sqlstate, message, detail, hint })),
     body: raw.columns === null ? { kind: 'none' } : { kind: 'rows', batches: batchesOf([{ bytes: raw.rows, rows: raw.rowCount }]) },

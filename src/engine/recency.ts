@@ -2,7 +2,7 @@
  * Real-time recency: the upstream's WAL end at the moment of asking, so that a read can wait until all that was committed by then is applied. Nothing need be
  * written upstream: the walsender is asked how far it has sent until it has passed that point. Called by sessions, and by audits of an idle upstream.
  */
-import { millraceError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
 import { readWalEnd } from '../upstream/replication/wal-end.ts';
@@ -29,9 +29,15 @@ export async function received(source: RunningSource, lsn: Lsn, timeoutMs: numbe
   const deadline = performance.now() + timeoutMs;
   while (source.progress.read().committedLsn < lsn) {
     if (signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
+    refuseStopped(source);
     if (performance.now() > deadline) throw millraceError('RECENCY_TIMED_OUT', { timeoutMs });
     const { sequence } = source.progress;
     await source.ingest.askPosition();
     await source.progress.changed(sequence, ASK_INTERVAL_MS);
   }
+}
+
+/** Nothing more will come until somebody decides: no use to wait for it. */
+export function refuseStopped({ status }: RunningSource): void {
+  if (status?.state === 'stopped' && status.error !== null) throw MillraceError.fromPlain(status.error);
 }

@@ -5,7 +5,6 @@
 import { millraceError, MillraceError } from '../base/errors.ts';
 
 import type { Prepared, Result, ResultColumn, Session } from '../server/session.ts';
-import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
 import { redacted } from '../sql/statements/redacted.ts';
@@ -14,29 +13,25 @@ import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
 import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
+import { argumentBytes, firstWords } from './execute-argument.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
-import { parameterTexts } from './parameters.ts';
+import { hasManyParameters } from './many-parameters.ts';
+import { OpenSubscription } from './open-subscription.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
-import { catalogQuery, peek } from './queries.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
 import { encodingOf, recoded, type Encoding } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
+import { rowQuery } from './row-query.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
+import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
 
-interface PreparedStatement extends Prepared {
-  readonly statement: Statement;
-  /** Of a query: what it is made of. */
-  readonly analysis?: Analysed;
-  /** Of a DECLARE: what FETCH will show. */
-  readonly cursorColumns?: readonly ResultColumn[];
-  /** In force when it was analysed. */
-  readonly searchPath?: string;
-}
-
+/** What others see of the statement that runs: track_activity_query_size, as in Postgres. */
+const SHOWN_CHARACTERS_MAX = 1_024;
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
 
@@ -51,9 +46,11 @@ export class EngineSession implements Session, OpenSession {
   #running: AbortController | undefined;
   /** The text of the statement that runs. */
   running: string | undefined;
-  subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  subscription: OpenSubscription | undefined;
+  readonly clientAddress: string | undefined;
 
-  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>) {
+  constructor(coordinator: Coordinator, startup: ReadonlyMap<string, string>, clientAddress?: string) {
+    this.clientAddress = clientAddress;
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
     this.settings = new SessionSettings(startup);
@@ -114,7 +111,7 @@ export class EngineSession implements Session, OpenSession {
   async #guarded<T>(text: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#running = controller;
-    this.running = redacted(text);
+    this.running = redacted(text.slice(0, SHOWN_CHARACTERS_MAX));
     try {
       return await work(controller.signal);
     } catch (error) {
@@ -204,7 +201,7 @@ export class EngineSession implements Session, OpenSession {
         { sql, parameterTypes, searchPath: this.#names.searchPath },
         call,
       );
-      return { text, statement, parameterTypes: description.parameterTypes, columns: description.columns };
+      return { text, statement, ...description, reason: error };
     }
   }
 
@@ -364,7 +361,7 @@ export class EngineSession implements Session, OpenSession {
     for (const { name, value, local } of settings) this.settings.set(name, value, local ? 'local' : 'session');
     const parametersNow = settings.length === 0 ? {} : { parameters: this.settings.reported() };
     const encoding =
-      analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)
+      !hasManyParameters(prepared) && (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
         ? { formats: resultFormats, recode: [] }
         : encodingOf(prepared.columns ?? [], resultFormats);
     const format = { kind: 'dataRow', formats: encoding.formats } as const;
@@ -389,7 +386,7 @@ export class EngineSession implements Session, OpenSession {
     );
   }
 
-  async #query(
+  #query(
     prepared: PreparedStatement,
     sql: string,
     parameters: readonly (Uint8Array | null)[],
@@ -397,34 +394,11 @@ export class EngineSession implements Session, OpenSession {
     format: RowFormat,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { analysis } = prepared;
-    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
-      return catalogQuery(
-        this.#coordinator,
-        {
-          sql,
-          parameterTypes: prepared.parameterTypes,
-          parameters,
-          parameterFormats,
-          searchPath: this.#names.searchPath,
-        },
-        format,
-        this.#call(signal),
-      );
-    const { catalog } = this.#coordinator.mirror;
-    const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
-    // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
-    const isCurrent =
-      prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
-    const current = isCurrent
-      ? analysis
-      : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
-    const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
-    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
-    const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);
-    if (format.kind === 'copyText')
-      return { notices: [], body: { kind: 'copy', columnCount: planned.finish.project.length, batches }, tag: (sent) => `COPY ${sent}` };
-    return { notices: [], body: { kind: 'rows', batches }, suspended, tag: (sent) => `SELECT ${sent}` };
+    return rowQuery(
+      this.#coordinator,
+      { prepared, sql, parameters, parameterFormats, format },
+      { session: this, settings: this.settings, names: this.#names, snapshot: () => this.#block.snapshot(), call: this.#call(signal) },
+    );
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -441,9 +415,10 @@ export class EngineSession implements Session, OpenSession {
     if (this.#coordinator.planner.isCatalogStatement(analysis))
       throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'SUBSCRIBE to what is no view or table' });
     const planned = await this.#coordinator.planner.view(sql, undefined, this.#names, this.#call(signal));
-    const batches = await this.#coordinator.engine.subscribe(
+    const subscriptionId = this.#coordinator.nextNumber();
+    const started = await this.#coordinator.engine.subscribe(
       {
-        subscriptionId: this.#coordinator.nextNumber(),
+        subscriptionId,
         timeoutMs: this.settings.statementTimeoutMs,
         budget: this.settings.hydrationBudget,
         plan: planned.plan,
@@ -453,10 +428,12 @@ export class EngineSession implements Session, OpenSession {
       },
       signal,
     );
-    this.subscription = { query: sql, startedAt: new Date() };
+    const open = new OpenSubscription(subscriptionId, sql, 'object' in statement.target ? statement.target.object.name : undefined);
+    this.subscription = open;
+    const batches = open.counted(started, () => (this.subscription = undefined));
     const columnCount = planned.columns.length + (statement.progress ? 3 : 2);
     return {
-      notices: [],
+      notices: staleness(this.#coordinator),
       body: { kind: format.kind === 'copyText' ? 'copy' : 'rows', columnCount, batches },
       tag: (rows) => (format.kind === 'copyText' ? `COPY ${rows}` : `SUBSCRIBE ${rows}`),
     };
@@ -471,16 +448,4 @@ export class EngineSession implements Session, OpenSession {
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
     return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
   }
-}
-
-/** `CREATE MATERIALIZED VIEW`: for a message. */
-function firstWords(text: string): string {
-  return text.trim().split(/\s+/, 2).join(' ').toUpperCase();
-}
-
-/** An EXECUTE argument: a string, number, NULL, true or false, as Bind would bring it. */
-function argumentBytes(argument: string): Uint8Array | null {
-  if (/^null$/i.test(argument)) return null;
-  const quoted = /^'((?:[^']|'')*)'$/s.exec(argument);
-  return Buffer.from(quoted === null ? argument : quoted[1]!.replaceAll("''", "'"));
 }

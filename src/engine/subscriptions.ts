@@ -42,7 +42,6 @@ export class Subscriptions {
   readonly #open = new Map<number, Subscription>();
   readonly #output: SubscriptionOutput;
   readonly #turns: Turns;
-
   readonly #logger: Logger;
 
   constructor(parts: { readonly output: SubscriptionOutput; readonly turns: Turns; readonly logger: Logger }) {
@@ -102,6 +101,10 @@ export class Subscriptions {
       const { timestamp } = due;
       this.#guarded(subscription, () => subscription.subscriber.mark(timestamp));
     }
+  }
+
+  statuses(): { id: number; backlogBytes: number }[] {
+    return Array.from(this.#open.values(), ({ id, subscriber }) => ({ id, backlogBytes: subscriber.backlogBytes }));
   }
 
   taken(id: number, bytes: number): void {

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError, must } from '../base/assert.ts';
-import { MillraceError } from '../base/errors.ts';
+import { MillraceError, millraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
@@ -15,16 +15,19 @@ import { identifySystem, requireLogicalDecoding, type SystemIdentity } from '../
 import { publicationMissing, requirePublication } from '../upstream/catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
-import { connectForSlot, createSlot, dropTemporarySlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
+import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
 import { connectForStream, type WalStream } from '../upstream/replication/stream.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import { Acknowledgement } from './acknowledgement.ts';
+import { Alarm } from './alarm.ts';
 import { concernsCopyOnly, copyTables } from './copy.ts';
+import { fitToCopy } from './fit-to-copy.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestOptions, IngestStatus } from './protocol.ts';
 import { Receiver } from './receiver.ts';
-import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
+import { sameWay } from './same-way.ts';
+import { dropOwnSlot, leaveNoSlot, outwaitTransactions } from './own-slot.ts';
 import { resume } from './resume.ts';
 import { afterFailure, ingestError } from './retry.ts';
 import { watchSilence } from './silence.ts';
@@ -38,14 +41,10 @@ import {
   type SourceNote,
 } from './source-note.ts';
 import { IngestTables } from './tables.ts';
-import { watchUpstream } from './watch.ts';
+import { NO_SLOT_SIZE, watchUpstream, type SlotSize } from './watch.ts';
 
-/** Tables that could not be copied for a reason of the whole server (no free slot …) are tried again after this. */
-const COPY_RETRY_MS = 30_000;
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
-/** While the stream is held for a copy, making the slot may wait only this long for open transactions. */
-const HELD_SLOT_TIMEOUT_MS = 10_000;
 const HOLD_POLL_MS = 5;
 
 export class Ingest {
@@ -63,17 +62,18 @@ export class Ingest {
   readonly #tables: IngestTables;
   #state: IngestStatus['state'] = 'connecting';
   #sinceMs = Date.now();
+  #troubledSinceMs: number | undefined;
   #error: Error | undefined;
   #nextAttemptAtMs: number | undefined;
   #reconnects = 0;
-  #slotSize: { retainedBytes: number; safeBytes: number | undefined } | undefined;
+  #slotSize: SlotSize = NO_SLOT_SIZE;
   readonly #stopping = new AbortController();
   readonly #pause = new Pause();
   #stream: WalStream | undefined;
   #endSession: ((error: Error) => void) | undefined;
   #addition: Promise<void> | undefined;
-  #statusTimer: NodeJS.Timeout | undefined;
-  #copyTimer: NodeJS.Timeout | undefined;
+  readonly #statusAlarm = new Alarm();
+  readonly #copyAlarm = new Alarm();
   readonly #finished: Promise<void>;
 
   /** Opens the log (throws LOG_DAMAGED) and begins; everything after is told by status. */
@@ -119,6 +119,7 @@ export class Ingest {
     return {
       state: this.#state,
       sinceMs: this.#sinceMs,
+      troubledSinceMs: this.#troubledSinceMs ?? null,
       error: this.#error === undefined ? null : ingestError(this.#error).toPlain(),
       nextAttemptAtMs: this.#nextAttemptAtMs ?? null,
       slotName: this.#slotName,
@@ -129,8 +130,7 @@ export class Ingest {
       duplicates: this.#receiver.duplicates,
       bytes: this.#receiver.bytes,
       reconnects: this.#reconnects,
-      retainedBytes: this.#slotSize?.retainedBytes ?? null,
-      safeBytes: this.#slotSize?.safeBytes ?? null,
+      ...this.#slotSize,
     };
   }
 
@@ -153,7 +153,9 @@ export class Ingest {
   }
 
   setConnection(parameters: ConnectionParameters): void {
+    const before = this.#parameters;
     this.#parameters = parameters;
+    if (!sameWay(before, parameters)) this.#endSession?.(millraceError('UPSTREAM_CONNECTION_ALTERED', {}));
     this.#pause.end();
   }
 
@@ -175,7 +177,7 @@ export class Ingest {
         await leaveNoSlot(this.#parameters, this.#slotName);
       }
     } finally {
-      clearTimeout(this.#copyTimer);
+      this.#copyAlarm.clear();
       this.#writer.close();
       this.#setState('ended', undefined);
     }
@@ -259,7 +261,6 @@ export class Ingest {
     const ended = new Promise<never>((_, reject) => {
       endSession = reject;
     });
-    // Nobody may be waiting yet when it ends.
     ended.catch(() => undefined);
     this.#endSession = endSession;
     const stream = await connection.start(
@@ -338,10 +339,10 @@ export class Ingest {
     for (const table of tables) this.#acknowledgement.appended(this.#writer.appendTable(table));
     if (tables.length === 0) this.#acknowledgement.appended(this.#writer.appendProgress(0n));
     await this.#acknowledgement.settled();
-    this.#setState('copying', undefined);
     const making = await connectForSlot(this.#parameters, 'bootstrap', this.#stopping.signal);
     try {
       const slot = await createSlot(making, this.#slotName, 'permanent');
+      this.#setState('copying', undefined);
       failpoint('slot-creation');
       await this.#copy(tables, slot);
       this.#acknowledgement.snapshotComplete(slot.consistentPoint);
@@ -367,10 +368,9 @@ export class Ingest {
           this.#take({ ...note, memberships: { ...note.memberships, [oid]: membership } });
           this.#tables.set(oid, { state: 'live', rowsCopied, snapshotLsn, error: null });
         },
-        refused: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
+        refused: (oid, error) => this.#tables.refuse(oid, error, Date.now()),
       },
     );
-    // Removed while it was being copied.
     for (const { oid } of tables) if (!this.#tables.has(oid)) this.#leave(oid);
     await this.#acknowledgement.settled();
   }
@@ -378,7 +378,8 @@ export class Ingest {
   /** While a stream is on. One at a time; what comes meanwhile is added next. */
   #addWhileStreaming(): void {
     const stream = this.#stream;
-    if (stream === undefined || this.#addition !== undefined || this.#tables.waiting().length === 0) return;
+    if (stream === undefined || this.#addition !== undefined) return;
+    if (this.#tables.due(Date.now()).length === 0) return this.#addLater();
     this.#addition = this.#addWaiting(() => this.#hold(stream))
       .catch((error: unknown) => {
         // The next session does what this one could not.
@@ -388,8 +389,14 @@ export class Ingest {
         this.#addition = undefined;
         if (this.#stream !== stream) return;
         stream.release();
-        if (this.#tables.statuses().some(({ state, error }) => state === 'waiting' && error === null)) this.#addWhileStreaming();
+        this.#addWhileStreaming();
       });
+  }
+
+  /** When the first of those that were refused is due again. */
+  #addLater(): void {
+    const dueMs = this.#tables.nextAttemptAtMs();
+    if (dueMs !== undefined) this.#copyAlarm.after(Math.max(dueMs - Date.now(), 0) + 1, () => this.#addWhileStreaming());
   }
 
   /** Stops the stream at a place between transactions. */
@@ -400,20 +407,20 @@ export class Ingest {
   }
 
   /**
-   * Copies every waiting table at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
+   * Copies every table that is due at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
    * `hold`: stops the stream, so that nothing the snapshot lacks comes into the log before the copy.
    */
   async #addWaiting(hold?: () => Promise<void>): Promise<void> {
-    const tables = this.#tables.waiting();
+    const tables = this.#tables.due(Date.now());
     if (tables.length > 0) {
+      const refuse = (oid: number, error: MillraceError): void => this.#tables.refuse(oid, error, Date.now());
       try {
-        await this.#addAtTemporarySlot(tables, hold);
+        const request = { parameters: this.#parameters, publication: this.#publication, tables, signal: this.#stopping.signal };
+        const fit = await fitToCopy(request, refuse);
+        if (fit.length > 0) await this.#addAtTemporarySlot(fit, hold);
       } catch (error) {
         if (!(error instanceof MillraceError) || !concernsCopyOnly(error)) throw error;
-        this.#tables.refuseAdditions(error);
-        clearTimeout(this.#copyTimer);
-        this.#copyTimer = setTimeout(() => this.#addWhileStreaming(), COPY_RETRY_MS);
-        this.#copyTimer.unref();
+        for (const { oid } of this.#tables.due(Date.now())) refuse(oid, error);
       }
     }
     this.#tables.settle();
@@ -424,10 +431,7 @@ export class Ingest {
     const name = `${this.#slotName}_copy_${randomBytes(4).toString('hex')}`;
     try {
       if (hold !== undefined) {
-        // Making a slot waits for transactions that are open upstream. The long ones are waited for here, while the stream still runs.
-        await createSlot(making, name, 'temporary');
-        await dropTemporarySlot(making, name);
-        await making.query(`SELECT set_config('lock_timeout', '${HELD_SLOT_TIMEOUT_MS}', false)`);
+        await outwaitTransactions(making, name);
         await hold();
       }
       const slot = await createSlot(making, name, 'temporary');
@@ -481,17 +485,16 @@ export class Ingest {
     if (state !== this.#state) this.#sinceMs = Date.now();
     this.#state = state;
     this.#error = error;
-    clearTimeout(this.#statusTimer);
-    this.#statusTimer = undefined;
+    if (error === undefined) this.#troubledSinceMs = undefined;
+    else this.#troubledSinceMs ??= Date.now();
+    // A figure of a slot that is gone, or useless, would be somebody's alarm.
+    if (state === 'stopped') this.#slotSize = NO_SLOT_SIZE;
+    this.#statusAlarm.clear();
     this.#onStatus?.(this.status());
   }
 
   /** Small changes are told together. */
   #tell(): void {
-    if (this.#onStatus === undefined) return;
-    this.#statusTimer ??= setTimeout(() => {
-      this.#statusTimer = undefined;
-      this.#onStatus?.(this.status());
-    }, 50);
+    if (!this.#statusAlarm.isSet) this.#statusAlarm.after(50, () => this.#onStatus?.(this.status()));
   }
 }

@@ -9,6 +9,7 @@ import { readPublishedTables, refusalOf, requirePublication } from '../upstream/
 import type { UpstreamConnection } from '../upstream/connection/connect.ts';
 import { readSlot } from '../upstream/replication/slot.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
+import type { IngestStatus } from './protocol.ts';
 
 const WATCH_INTERVAL_MS = 15_000;
 
@@ -20,11 +21,15 @@ export interface Watched {
   membership(oid: number): string | undefined;
 }
 
+export type SlotSize = Pick<IngestStatus, 'retainedBytes' | 'safeBytes' | 'slotMeasuredAtMs'>;
+
+export const NO_SLOT_SIZE: SlotSize = { retainedBytes: null, safeBytes: null, slotMeasuredAtMs: null };
+
 export interface WatchEvents {
   /** The whole source is concerned: the session ends with this error. */
   failed(error: Error): void;
   tableFaulty(oid: number, error: MillraceError): void;
-  slotSize(size: { retainedBytes: number; safeBytes: number | undefined }): void;
+  slotSize(size: SlotSize): void;
 }
 
 export function watchUpstream(
@@ -58,7 +63,8 @@ export function watchUpstream(
         if (problem !== undefined) events.tableFaulty(table.oid, problem);
       }
       const slot = await readSlot(control, watched.slotName);
-      if (slot !== undefined) events.slotSize(slot);
+      if (slot !== undefined)
+        events.slotSize({ retainedBytes: slot.retainedBytes, safeBytes: slot.safeBytes ?? null, slotMeasuredAtMs: Date.now() });
     } catch (error) {
       if (!stopped)
         events.failed(

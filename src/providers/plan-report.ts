@@ -119,8 +119,17 @@ export function endText(result: SetupResult, style: Style): string[] {
       '',
     ];
   const lines: string[] = [];
-  if (result.verdict === 'done') lines.push(`  ${style.green(style.bold('done and proved'))}`, '');
+  if (result.verdict === 'done') {
+    lines.push(`  ${style.green(style.bold('done and proved'))}`, '');
+    const byHand = result.applied.filter(({ state }) => state === 'by hand').length;
+    if (byHand > 0) lines.push(`  ${count(byHand, 'step')} left to you: see above`, '');
+  } else if (result.refusals.length > 0)
+    lines.push(
+      `  ${style.red(style.bold('refused'))}: ${result.applied.some(({ state }) => state === 'done') ? 'what was done before stays' : 'nothing was changed'}`,
+      '',
+    );
   else {
+    for (const name of result.left ?? []) lines.push(...wrapped(`still there: ${name}`, COLUMNS - 4).map((line) => `  ${line}`));
     const left = result.applied.filter(({ state }) => state !== 'done' && state !== 'skipped');
     lines.push(`  ${style.red(style.bold('not done yet'))}${left.length === 0 ? '' : `: ${count(left.length, 'step')} left`}`);
     for (const finding of result.after?.findings ?? [])

@@ -5,7 +5,7 @@
  */
 export interface SessionFactory {
   /** Called after authentication. `startup` are the startup message's parameters (database, application_name, options …). */
-  open(startup: ReadonlyMap<string, string>): Promise<Session>;
+  open(startup: ReadonlyMap<string, string>, client: { readonly address: string | undefined }): Promise<Session>;
 }
 
 export interface Session {

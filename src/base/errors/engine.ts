@@ -1,4 +1,14 @@
+import { qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
+
+type NotCopied = {
+  readonly schema: string;
+  readonly table: string;
+  readonly reason: string;
+  /** What mends the reason. */
+  readonly mend: string | undefined;
+  readonly seconds: number | undefined;
+};
 
 /** Errors of the room: engine. */
 export const engineErrors = defineErrors({
@@ -121,6 +131,14 @@ export const engineErrors = defineErrors({
     because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
     mend: ({ table }: { table: string; reason: string }) => `DROP TABLE ${table} CASCADE; then CREATE TABLE ${table} FROM SOURCE … again`,
   },
+  TABLE_NOT_COPIED: {
+    sqlstate: '55000',
+    says: ({ schema, table, reason }: NotCopied) => `the first copy of ${qualified(schema, table)} cannot be made now: ${reason}`,
+    because:
+      'A table has no rows to show before its first copy. It is tried again by itself, so it goes on when what stands in its way is gone.',
+    detail: ({ seconds }: NotCopied) => (seconds === undefined ? undefined : `The next try is in ${seconds} s.`),
+    mend: ({ mend }: NotCopied) => mend ?? 'SELECT name, status, error, next_attempt_at FROM millrace.tables;',
+  },
   STILL_COPYING: {
     sqlstate: '57014',
     says: ({ tables }: { tables: readonly string[] }) => `gave up waiting for the first copy of ${tables.join(', ')}`,
@@ -227,6 +245,27 @@ export const engineErrors = defineErrors({
     because: 'Millrace sends the types that drivers ask for in binary; any type can be had as text.',
     mend: () => 'ask for the text format, or cast the column to text',
   },
+  DEMO_RUNNING: {
+    sqlstate: '55006',
+    says: ({ database }: { database: string }) => `another demo is running in database "${database}"`,
+    because: 'A demo makes a schema, a publication and a slot of its own; two would share them.',
+    mend: () => 'end the other one with Ctrl-C, or give another database: millrace demo --postgres URL',
+  },
+  DEMO_NAME_TAKEN: {
+    sqlstate: '42710',
+    says: ({ kind, name, database }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
+      `${kind} "${name}" is in database "${database}" already, and was not made by the demo`,
+    because: 'The demo works in a schema and a publication of that name, and touches nothing that was there before.',
+    mend: ({ kind, name }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
+      `ALTER ${kind.toUpperCase()} ${name} RENAME TO ${name}_kept;   (or give another database: millrace demo --postgres URL)`,
+  },
+  DEMO_LEFT_BEHIND: {
+    sqlstate: '58000',
+    says: ({ database }: { database: string; reason: string }) => `what the demo made in database "${database}" could not be taken away`,
+    because: 'At its end the demo drops its slot, publication and schema; the server refused, or was gone.',
+    detail: ({ reason }: { database: string; reason: string }) => reason,
+    mend: () => 'run the same demo again: it takes away what an earlier one left',
+  },
   DEMO_ENGINE_FAILED: {
     sqlstate: '58000',
     says: () => 'the demo could not start Millrace',
@@ -287,7 +326,7 @@ export const engineErrors = defineErrors({
   CATALOG_BUSY: {
     sqlstate: '53400',
     says: ({ waitingMax }: { waitingMax: number }) => `${waitingMax} catalog statements are waiting already`,
-    because: 'Catalog statements run one at a time, and the queue has a limit.',
+    because: 'Catalog statements run one or two at a time, and the queue has a limit.',
     mend: () => 'try again in a second; open fewer connections that introspect the catalog at once',
   },
   CATALOG_STATEMENT_REFUSED: {
@@ -295,6 +334,28 @@ export const engineErrors = defineErrors({
     says: ({ keyword }: { keyword: string }) => `${keyword} cannot run on the system catalog`,
     because: 'The system catalog can be read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) and nothing else.',
     mend: () => 'use a SELECT',
+  },
+  CATALOG_FUNCTION_REFUSED: {
+    sqlstate: '42501',
+    says: ({ function: name }: { function: string }) => `the function ${name} cannot be called here`,
+    because:
+      'The Postgres that answers catalog queries is shared by all clients, so what would lock, wait, seed or write in it is refused (advisory locks, setseed, pg_logical_emit_message, large objects, sequences …). `SELECT pg_sleep(seconds)` alone is answered.',
+    mend: () => 'Call it on the upstream database.',
+  },
+  CATALOG_STATEMENT_TIMED_OUT: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) => `a statement on the system catalog may take ${timeoutMs} ms`,
+    because:
+      'The Postgres that answers it is shared by all clients and cannot be interrupted, so its time is bounded whatever statement_timeout says.',
+    mend: () => 'Read less of the catalog at once; compute on the upstream database.',
+  },
+  CATALOG_CONTENDED: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) =>
+      `other sessions wait for the system catalog, and this statement has had ${timeoutMs} ms`,
+    because:
+      'Two statements on the system catalog run at once; while both places are taken by long ones and others wait, the younger of the long ones gives way.',
+    mend: () => 'Try again later, or read less of the catalog at once.',
   },
   CATALOG_AND_ROWS: {
     sqlstate: '0A000',

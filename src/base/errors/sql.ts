@@ -66,6 +66,18 @@ export const sqlErrors = defineErrors({
     because: 'A VOLATILE function gives another answer at every call; the dataflow calls functions once a distinct argument.',
     mend: () => 'Apply it in the client.',
   },
+  DEPENDS_ON_SESSION: {
+    sqlstate: '0A000',
+    says: ({ function: name }: { function: string; why: string }) => `${name} cannot be called over the rows of a view or table`,
+    because: 'Rows are computed away from the session and its system catalog; a call of such a function over constants alone is answered.',
+    detail: ({ why }: { function: string; why: string }) => why,
+    mend: ({ function: name }: { function: string; why: string }) =>
+      name === 'pg_column_size()'
+        ? 'Take octet_length(c::text), or ask the upstream database.'
+        : name === 'age()'
+          ? 'Say from when: age(current_date, c).'
+          : 'Apply it in the client, or ask the upstream database.',
+  },
   USER_FUNCTION: {
     sqlstate: '0A000',
     says: ({ function: name }: { function: string }) => `the user-defined function ${name} is not available here`,

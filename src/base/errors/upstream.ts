@@ -58,6 +58,11 @@ export const upstreamErrors = defineErrors({
     because: 'The network or the server ended it. Millrace connects again by itself and continues where it was.',
     detail: said,
   },
+  UPSTREAM_CONNECTION_ALTERED: {
+    sqlstate: '08006',
+    says: () => 'the connection to the upstream was altered',
+    because: 'ALTER CONNECTION takes effect at once: the stream is begun anew over the new way, and continues where it was.',
+  },
   UPSTREAM_NOT_READY: {
     sqlstate: '57P03',
     says: ({ host, port }: Server & Said) => `the upstream at ${host}:${port} is starting up or shutting down`,

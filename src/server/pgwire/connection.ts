@@ -83,7 +83,7 @@ export class Connection {
     socket.on('end', () => this.#gone());
     socket.on('close', () => this.#gone());
     socket.on('error', (error) => {
-      context.logger.info({ error: error.message }, 'client connection failed');
+      context.logger.debug({ error: error.message }, 'client connection failed');
       this.#gone();
     });
   }
@@ -140,7 +140,7 @@ export class Connection {
       },
     });
     clearTimeout(deadline);
-    const session = await sessions.open(startup.parameters);
+    const session = await sessions.open(startup.parameters, { address: this.#socket.remoteAddress });
     this.#session = session;
     const extended = new ExtendedProtocol(session, this.#output, limits, this.#interrupt);
     this.#extended = extended;

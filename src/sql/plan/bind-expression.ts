@@ -12,6 +12,7 @@ import { arrayElements } from './constant.ts';
 import type { PlanContext } from './context.ts';
 import { listOf, type Loaded } from './load.ts';
 import type { TreeNode } from './node-tree.ts';
+import { PG_TYPEOF } from './volatility.ts';
 
 /** What the leaves mean. */
 export interface Scope {
@@ -71,6 +72,10 @@ export class ExpressionBinder {
       case 'FUNCEXPR': {
         if (node.flag('funcretset')) {
           throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the set-returning function ${this.#name(node.number('funcid'))}()` });
+        }
+        if (node.number('funcid') === PG_TYPEOF) {
+          const [arg] = node.nodes('args');
+          return { kind: 'constant', text: this.#context.shownName(this.typeOf(arg!)), type: this.typeOf(node) };
         }
         return this.#call(node, 'funcid', undefined, bindAll('args'));
       }

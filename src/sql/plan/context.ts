@@ -7,6 +7,8 @@ import type { Collation, Column, PgType } from '../../values/type.ts';
 export interface PlanContext {
   typeOf(oid: number, typmod?: number, collationOid?: number): PgType;
   collation(oid: number): Collation | undefined;
+  /** A type as the session writes it: without the schema where its search_path finds it. */
+  shownName(type: PgType): string;
   /** Functions that come with Postgres; undefined: a user's or an extension's. */
   functionOf(oid: number): FunctionFacts | undefined;
   operatorOf(oid: number): OperatorFacts | undefined;

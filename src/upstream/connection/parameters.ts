@@ -60,12 +60,17 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 
 /** A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env). */
 export function parseConnectionString(text: string, environment: Readonly<Record<string, string | undefined>> = {}): ConnectionParameters {
-  const given = /^postgres(ql)?:\/\//.test(text) ? parseUrl(text) : parsePairs(text);
+  const given = optionsIn(text);
   for (const [variable, name] of Object.entries(ENVIRONMENT)) {
     const value = environment[variable];
     if (value !== undefined && value !== '') given[name] ??= value;
   }
   return connectionParameters(given);
+}
+
+/** What a URL or conninfo string gives, by libpq's names. */
+export function optionsIn(text: string): Record<string, string> {
+  return /^postgres(ql)?:\/\//.test(text) ? parseUrl(text) : parsePairs(text);
 }
 
 /** Options by libpq's names. Materialize's spellings of sslmode (`verify_ca`) are accepted. */

@@ -1,0 +1,2 @@
+import type { EdgeCase } from './edge.ts';
+export const demo: readonly EdgeCase[] = [];

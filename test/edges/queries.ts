@@ -1,0 +1,208 @@
+/** Queries as users write them: hidden columns, text that is equal by other rules than its bytes, keys that are computed, subqueries, many parameters, texts that nest too deeply. */
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import { eventually, refusal, textRows, type EdgeCase, type World } from './edge.ts';
+
+const PUBLISHED = 'CREATE PUBLICATION mz_source FOR ALL TABLES;';
+
+/** Views v0, v1 … of the queries and the queries asked once: each has the upstream's own rows. */
+async function sameAsUpstream(world: World, ddl: string, queries: readonly string[]): Promise<pg.Client> {
+  const upstream = await world.upstream(`${ddl} ${PUBLISHED}`);
+  const { client } = await world.following(upstream);
+  const direct = await upstream.connect();
+  for (const [i, sql] of queries.entries()) {
+    const want = sorted(await textRows(direct, sql));
+    assert.deepEqual(sorted(await textRows(client, sql)), want, sql);
+    await client.query(`CREATE MATERIALIZED VIEW v${i} AS ${sql}`);
+    assert.deepEqual(sorted(await textRows(client, `SELECT * FROM v${i}`)), want, `as a view: ${sql}`);
+  }
+  return client;
+}
+
+function sorted(rows: (string | null)[][]): string[] {
+  return rows.map((row) => JSON.stringify(row)).sort();
+}
+
+export const queries: readonly EdgeCase[] = [
+  {
+    id: 'E2 hidden columns',
+    right: 'columns that are grouped or ordered by and not shown take no part in DISTINCT, UNION and what is above',
+    async run(world) {
+      await sameAsUpstream(
+        world,
+        `CREATE TABLE g (id int PRIMARY KEY, a int, b int);
+         INSERT INTO g VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1), (4, NULL, 3), (5, NULL, 4);`,
+        [
+          'SELECT DISTINCT a FROM g GROUP BY a, b',
+          'SELECT DISTINCT count(*) FROM g GROUP BY a, b',
+          'SELECT DISTINCT a + 1 AS n FROM g GROUP BY a, b HAVING count(*) = 1 ORDER BY n',
+          'SELECT DISTINCT a FROM g GROUP BY a, b ORDER BY a DESC LIMIT 2',
+          'SELECT count(*) AS n FROM (SELECT DISTINCT a FROM g GROUP BY a, b ORDER BY a) s',
+          'SELECT a FROM g GROUP BY a, b UNION SELECT a FROM g GROUP BY a, b, id',
+          'SELECT s.a, count(*) AS n FROM (SELECT a FROM g ORDER BY b DESC, id LIMIT 3) s GROUP BY s.a',
+          'SELECT a FROM g GROUP BY a, b ORDER BY b, a LIMIT 2',
+          'WITH c AS (SELECT DISTINCT max(b) AS m FROM g GROUP BY a, id ORDER BY 1 OFFSET 1) SELECT m FROM c',
+        ],
+      );
+    },
+  },
+  {
+    id: 'E42 computed keys are hash joins',
+    right: 'no equality between two sides makes a cross product; EXPLAIN names the keys',
+    async run(world) {
+      const ddl = `
+        CREATE TABLE a (id int PRIMARY KEY, at timestamptz, ts timestamp, code text, doc jsonb, n numeric, f float8, name name, ip cidr, k int, x int);
+        CREATE TABLE b (id int PRIMARY KEY, day date, ref text, small smallint, ip inet, k int, y int);
+        INSERT INTO a SELECT i, timestamptz '2024-01-01' + i * interval '1 hour', timestamp '2024-01-01' + i * interval '1 day', i::text,
+          jsonb_build_object('ref', 'r' || i), i, i, 'r' || i, format('10.0.%s.%s/32', i / 250, i % 250)::cidr, i % 100, i % 7 FROM generate_series(1, 6000) i;
+        INSERT INTO b SELECT i, date '2024-01-01' + i, 'r' || i, i % 1000, format('10.0.%s.%s', i / 250, i % 250)::inet, i % 100, i % 5 FROM generate_series(1, 6000) i;
+      `;
+      const conditions = [
+        'b.id = a.id + 1',
+        'b.day = a.at::date',
+        'b.day = a.ts',
+        "b.ref = a.doc->>'ref'",
+        'a.code::int = b.id',
+        'b.id = a.n',
+        'a.f = b.id * 2',
+        'a.name = b.ref',
+        'b.ip = a.ip',
+        'a.id - 1 = b.small AND a.id % 10 = b.id % 10',
+        'lower(b.ref) = lower(a.name::text) AND a.id + b.id > 100',
+        '(a.id = b.id AND a.x = 1) OR (a.id = b.id AND b.y = 2)',
+        '(b.y = 2 AND a.code::int = b.id) OR (a.x = 3 AND a.code::int = b.id AND b.y < 4)',
+      ];
+      const sqls = conditions.flatMap((condition) => [
+        `SELECT a.id, b.id AS other FROM a JOIN b ON ${condition}`,
+        `SELECT a.id, b.id AS other FROM a LEFT JOIN b ON ${condition}`,
+        `SELECT a.id, b.id AS other FROM a, b WHERE ${condition}`,
+      ]);
+      const client = await sameAsUpstream(world, ddl, sqls);
+      for (const sql of sqls) {
+        const lines = (await textRows(client, `EXPLAIN ${sql}`)).flat().join('\n');
+        assert.match(lines, /[Jj]oin on .* = /, lines);
+        assert.doesNotMatch(lines, /Cross join/, lines);
+      }
+    },
+  },
+  {
+    id: 'E44 keys that fail',
+    right: 'a row whose key fails is an error, unless what is asked of its side alone rejects it; mended by the next change',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE a (id int PRIMARY KEY, kind text, code text);
+        CREATE TABLE b (id int PRIMARY KEY, label text);
+        INSERT INTO a VALUES (1, 'num', '10'), (2, 'num', '20'), (3, 'word', 'x'), (4, NULL, NULL), (5, 'num', NULL);
+        INSERT INTO b VALUES (10, 'ten'), (20, 'twenty'), (30, 'thirty');
+        ${PUBLISHED}
+      `);
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const right = [
+        `SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int WHERE a.kind = 'num'`,
+        `SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int WHERE a.code ~ '^\\d+$'`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON a.kind = 'num' AND b.id = a.code::int`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON a.code ~ '^\\d+$' AND b.id = a.code::int AND b.label <> 'ten'`,
+        `SELECT a.id, b.label FROM a LEFT JOIN b ON b.id = a.code::int WHERE a.code ~ '^\\d+$'`,
+        `SELECT s.id, s.label FROM (SELECT a.id, a.code, b.label FROM a JOIN b ON b.id = a.code::int) s WHERE s.code ~ '^\\d+$'`,
+        `SELECT b.id, a.id AS other FROM b LEFT JOIN a ON a.code::int = b.id AND a.kind = 'num'`,
+        `SELECT b.id, a.id AS other FROM a RIGHT JOIN b ON a.code::int = b.id AND a.code ~ '^\\d+$'`,
+        `SELECT a.id, b.label FROM a, b WHERE 100 / nullif(a.id, 3) = b.id + 90 AND a.id <> 3`,
+      ];
+      for (const [i, sql] of right.entries()) {
+        await direct.query(
+          'SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_indexscan = off; SET enable_bitmapscan = off',
+        );
+        const want = sorted(await textRows(direct, sql));
+        assert.deepEqual(sorted(await textRows(client, sql)), want, sql);
+        await client.query(`CREATE MATERIALIZED VIEW w${i} AS ${sql}`);
+        assert.deepEqual(sorted(await textRows(client, `SELECT * FROM w${i}`)), want, sql);
+      }
+      const failing = [
+        'SELECT a.id, b.label FROM a JOIN b ON b.id = a.code::int',
+        'SELECT a.id, b.label FROM a LEFT JOIN b ON b.id = a.code::int',
+        'SELECT a.id, b.label FROM b LEFT JOIN a ON b.id = a.code::int',
+      ];
+      for (const [i, sql] of failing.entries()) {
+        assert.equal((await refusal(client.query(sql))).code, '22P02', sql);
+        await client.query(`CREATE MATERIALIZED VIEW f${i} AS ${sql}`);
+        assert.equal((await refusal(client.query(`SELECT * FROM f${i}`))).code, '22P02', sql);
+      }
+      await upstream.query(`UPDATE a SET code = '30' WHERE id = 3`);
+      for (const [i, sql] of failing.entries()) {
+        const want = sorted(await textRows(direct, sql));
+        await eventually(async () => assert.deepEqual(sorted(await textRows(client, `SELECT * FROM f${i}`)), want, sql));
+      }
+    },
+  },
+  {
+    id: 'E7 subqueries in expressions',
+    right: 'answered, or refused by the name of the SQL feature with a way to write it',
+    async run(world) {
+      const upstream = await world.upstream(`CREATE TABLE t (id int PRIMARY KEY, c int); INSERT INTO t VALUES (1, 1); ${PUBLISHED}`);
+      const { client } = await world.following(upstream);
+      const refused: readonly (readonly [string, RegExp])[] = [
+        ['id IN (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id NOT IN (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id = ANY (SELECT c FROM t)', /^IN or ANY \(subquery\)/],
+        ['id > ALL (SELECT c FROM t)', /^a comparison with ALL \(subquery\)/],
+        ['(id, c) IN (SELECT id, c FROM t)', /^IN or ANY \(subquery\)/],
+        ['EXISTS (SELECT FROM t u WHERE u.c = t.id)', /^EXISTS \(subquery\)/],
+        ['id = (SELECT max(c) FROM t)', /^a scalar subquery/],
+        ['id = ANY (ARRAY(SELECT c FROM t))', /^ARRAY\(subquery\)/],
+      ];
+      for (const [condition, name] of refused) {
+        for (const sql of [`SELECT id FROM t WHERE ${condition}`, `CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE ${condition}`]) {
+          const error = await refusal(client.query(sql));
+          assert.equal(error.code, '0A000', sql);
+          assert.match(error.message, name, sql);
+          assert.match(error.hint ?? '', /join|JOIN/, sql);
+        }
+      }
+    },
+  },
+  {
+    id: 'E8 many parameters',
+    right: 'a statement of 101 parameters, of 3,000, with NULLs and text among them, is answered',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE t (id int PRIMARY KEY, body text, at timestamptz); INSERT INTO t SELECT i, 'it''s \\ ' || i, timestamptz '2024-01-01' + i * interval '1 day' FROM generate_series(1, 5000) i; ${PUBLISHED}
+      `);
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      for (const count of [100, 101, 3_000]) {
+        const places = Array.from({ length: count - 4 }, (_, i) => `$${i + 1}`).join(', ');
+        const sql = `SELECT id, body, at, $${count}::text AS said FROM t WHERE (id IN (${places}) OR body = $${count - 3} OR at < $${count - 2}) AND $${count - 1}::int IS NULL ORDER BY id`;
+        const values = [...Array.from({ length: count - 4 }, (_, i) => i + 10), `it's \\ 4000`, '2024-01-04 00:00:00Z', null, `$1 'x'`];
+        await client.query(`SET timezone = 'UTC'`);
+        await direct.query(`SET timezone = 'UTC'`);
+        assert.deepEqual(await textRows(client, sql, values), await textRows(direct, sql, values), `${count} parameters`);
+      }
+      const places = Array.from({ length: 101 }, (_, i) => `$${i + 1}::text`).join(', ');
+      const values = Array.from({ length: 101 }, (_, i) => String(i));
+      assert.deepEqual(await textRows(client, `SELECT ${places}`, values), [values]);
+      assert.equal((await refusal(client.query(`SELECT id FROM t WHERE nothing IN (${places})`, values))).code, '42703');
+    },
+  },
+  {
+    id: 'E9 questions about a value',
+    right: 'pg_typeof is answered; what cannot be says why, in words of a query and not of a view',
+    async run(world) {
+      const ddl = `
+        CREATE TYPE mood AS ENUM ('ok'); CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE SCHEMA other; CREATE TYPE other.mood AS ENUM ('sad');
+        CREATE TABLE t (id int PRIMARY KEY, a text, b numeric(5,2), c mood, d other.mood, e positive, f int[], g varchar(3), h timestamptz);
+        INSERT INTO t VALUES (1, 'x', 1, 'ok', 'sad', 1, '{1}', 'abc', now());`;
+      const columns = ['id', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'a || g', 'b * 2', 'ARRAY[a]'];
+      const client = await sameAsUpstream(world, ddl, [
+        `SELECT ${columns.map((column, i) => `pg_typeof(${column}) AS t${i}`).join(', ')} FROM t`,
+        'SELECT pg_typeof(sum(id)) AS p FROM t',
+      ]);
+      const size = await refusal(client.query('SELECT pg_column_size(a) FROM t'));
+      assert.equal(size.code, '0A000');
+      assert.match(`${size.message} ${size.detail} ${size.hint}`, /stored upstream.*octet_length/);
+      assert.doesNotMatch(size.message, /view, /);
+      assert.equal((await textRows(client, 'SELECT pg_column_size(1)')).length, 1);
+      assert.match((await refusal(client.query('SELECT age(h) FROM t'))).hint ?? '', /age\(current_date/);
+    },
+  },
+];
