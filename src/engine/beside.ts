@@ -29,7 +29,7 @@ interface Giving {
   readonly object: string;
   readonly cursor: ViewCursor;
   readonly packer: Packer;
-  release(): void;
+  readonly release: () => void;
 }
 
 /** `position`: of a tick that the query must be of; else it is the one at which the worker has time. */
