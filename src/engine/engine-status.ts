@@ -13,16 +13,19 @@ export interface InstalledView {
   readonly reason: string | undefined;
 }
 
+/** `stopped`: why a table under it is. */
 export function viewStatus(
   { object, hydrationMs, longestSliceMs, reason }: InstalledView,
   dataflow: Dataflow,
   arrangedBytes: ReadonlyMap<string, number>,
+  stopped: PlainError | undefined,
 ): ViewStatus {
-  const fault = reason ?? dataflow.fault(object.id);
+  const fault = stopped?.message ?? reason ?? dataflow.fault(object.id);
   const errors = fault === null ? dataflow.errors(object.id) : [];
   const [first] = errors;
   let error: PlainError | null = null;
-  if (fault !== null) error = millraceError('VIEW_FAULTY', { view: object.name, reason: fault }).toPlain();
+  if (stopped !== undefined) error = stopped;
+  else if (fault !== null) error = millraceError('VIEW_FAULTY', { view: object.name, reason: fault }).toPlain();
   else if (first !== undefined) error = { code: 'EVALUATION_ERROR', sqlstate: first.sqlstate, message: first.message };
   return {
     id: object.id,

@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError, reasonOf } from '../base/errors.ts';
+import { millraceError, type PlainError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -27,8 +27,10 @@ import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
 import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
+import { Readable } from './readable.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
+import { StoppedTables, takeInAgain } from './stopped-tables.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
 import { ViewIndexes } from './view-indexes.ts';
@@ -74,6 +76,8 @@ export class Engine {
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
   readonly #snapshots: OpenSnapshots;
+  readonly #stopped: StoppedTables;
+  readonly #readable: Readable;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -88,17 +92,31 @@ export class Engine {
     this.#waiting = new Waiting(parts.cancelFlags);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#readable = new Readable({
+      views: this.#views,
+      tables: this.#tables,
+      dataflow: parts.dataflow,
+      stepped: (id) => this.#stepped(id),
+    });
     this.#hydrator = new Hydrator({
       ...parts,
       waiting: this.#waiting,
       table: (id) => this.#stepped(id),
-      refuse: (plan) => this.#refuseUnreadable(plan),
+      refuse: (plan) => this.#readable.refuseGone(plan),
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
     this.#subscriptions = new Subscriptions(parts.output);
-    this.#stepper.onTableChanged = () => this.#waiting.wake();
+    this.#stopped = new StoppedTables(
+      (table) =>
+        [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
+      (object, error) => this.#subscriptions.closeAllOf(object, error),
+    );
+    this.#stepper.onTableChanged = (table) => {
+      this.#stopped.note(table);
+      this.#waiting.wake();
+    };
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -112,7 +130,10 @@ export class Engine {
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
-      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied });
+      for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
+        this.#stepper.copied({ oid, ...copied });
+        if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
+      }
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views) this.#installAtStart(view, rows);
@@ -154,6 +175,7 @@ export class Engine {
       this.#ticks++;
       this.#rows.pin(stepper.position);
       this.#waiting.wake();
+      this.#stopped.tell();
     }
     if (moved || this.#subscriptions.size > 0) this.#subscriptions.tick(this.#clock.next(), stepper.position.offset);
     return !arrived;
@@ -172,7 +194,7 @@ export class Engine {
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
-    await this.awaitTables(this.#tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
+    await this.awaitTables(this.#readable.tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
@@ -237,35 +259,27 @@ export class Engine {
       () => millraceError('STILL_COPYING', { tables: copying() }),
       queryId,
     );
-    this.#refuseTableFaults(ids);
-  }
-
-  /** Asked while a view on it comes in: what it reads may go, or fail. */
-  #refuseUnreadable(plan: Plan): void {
-    const gone = objectsRead(plan).find((id) => !this.#views.has(id) && !this.#tables.has(id));
-    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
-    this.#refuseTableFaults(this.#tablesUnder(plan));
-  }
-
-  #refuseTableFaults(ids: readonly ObjectId[]): void {
-    for (const id of ids) {
-      const fault = this.#stepped(id)?.fault;
-      if (fault !== undefined) throw MillraceError.fromPlain(fault);
-    }
+    this.#readable.refuseStopped(ids);
   }
 
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
-    for (const { oid, error } of faults) {
-      const stepped = this.#stepper.tables.get(oid);
-      if (stepped !== undefined) stepped.fault ??= error;
-    }
-    this.#waiting.wake();
+    for (const fault of faults) this.#stepper.stopped(fault);
+    this.#stopped.tell();
   }
 
   #defineTable(table: Table): void {
     this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    this.#stepper.addTable({ id: table.id, upstream: table.upstream, snapshotLsn: undefined, rowsCopied: 0, changes: 0, fault: undefined });
+    const { id, upstream } = table;
+    this.#stepper.addTable({
+      id,
+      upstream,
+      again: takeInAgain(table),
+      snapshotLsn: undefined,
+      rowsCopied: 0,
+      changes: 0,
+      fault: undefined,
+    });
   }
 
   #stepped(id: ObjectId): SteppedTable | undefined {
@@ -290,12 +304,7 @@ export class Engine {
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream.oid, interrupt);
-  }
-
-  /** Tables that the plan reads, itself or through views. */
-  #tablesUnder(plan: Plan): ObjectId[] {
-    return objectsRead(expanded(plan, (id) => this.#views.get(id)?.object.plan));
+    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
   /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */
@@ -317,7 +326,7 @@ export class Engine {
   async peek(request: PeekRequest): Promise<PeekResult> {
     const { queryId, timeoutMs, atLeastLsn } = request;
     const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
-    await this.awaitTables(this.#tablesUnder(request.plan), timeoutMs, queryId);
+    await this.awaitTables(this.#readable.tablesUnder(request.plan), timeoutMs, queryId);
     if (atLeastLsn !== undefined)
       await this.#waiting.until(
         () => this.#stepper.lsn >= atLeastLsn,
@@ -339,7 +348,7 @@ export class Engine {
   async #peekNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Answer | undefined> {
     const passed = (): boolean => position !== undefined && !sameCut(position, this.#stepper.position);
     if (passed()) return undefined;
-    this.#refuseFaults(request.plan);
+    this.#readable.refuseFaulty(request.plan);
     const { plan, finish, format } = request;
     const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
     if (plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)) {
@@ -373,22 +382,6 @@ export class Engine {
     }
   }
 
-  #refuseFaults(plan: Plan): void {
-    for (const object of objectsRead(plan)) {
-      const view = this.#views.get(object);
-      if (view !== undefined) {
-        const reason = view.reason ?? this.#dataflow.fault(object);
-        if (reason !== null) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason });
-        this.#refuseFaults(view.object.plan);
-      }
-      const stepped = this.#stepped(object);
-      if (stepped?.fault !== undefined) throw MillraceError.fromPlain(stepped.fault);
-      const table = this.#tables.get(object);
-      const reason = table === undefined ? null : this.#dataflow.fault(object);
-      if (reason !== null) throw millraceError('TABLE_FAULTY', { table: table!.name, reason });
-    }
-  }
-
   openSnapshot(snapshotId: number): number {
     this.#snapshots.open(snapshotId, this.#clock.last, this.#stepper.position);
     return this.#clock.last;
@@ -402,8 +395,8 @@ export class Engine {
 
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
-    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, subscriptionId);
-    this.#refuseFaults(plan);
+    await this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, subscriptionId);
+    this.#readable.refuseFaulty(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
@@ -443,14 +436,13 @@ export class Engine {
   }
 
   async readRecording(recordingId: number, object: ObjectId, lsn: bigint, timeoutMs: number): Promise<(string | null)[][]> {
-    const view = must(this.#views.get(object), 'view');
-    if (view.reason !== undefined) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason: view.reason });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     await this.#waiting.until(
       () => this.#stepper.lsn >= lsn,
       timeoutMs,
       () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
     );
-    this.#refuseFaults({ op: 'scan', object, pick: [], columns: [] });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
   }
@@ -473,7 +465,9 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      views: [...this.#views.values()].map((view) => viewStatus(view, this.#dataflow, arranged)),
+      views: [...this.#views.values()].map((view) =>
+        viewStatus(view, this.#dataflow, arranged, this.#readable.faultUnder(view.object.plan)),
+      ),
       tables: [...this.#tables.keys()].map((id) => tableStatus(id, must(this.#stepped(id), 'stepped table'), arranged)),
     };
   }

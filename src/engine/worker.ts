@@ -30,6 +30,7 @@ const store = new CatalogStore(options.dataDirectory);
 const rowsDirectory = join(options.dataDirectory, 'rows');
 let rowStore: RowStore | undefined;
 let engine: Engine | undefined;
+let evaluator: PgliteEvaluator | undefined;
 
 /** What every session and view has, until a session may choose otherwise (settings.ts): the evaluator prints as the stream does. */
 const PINNED = { TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', extra_float_digits: '1', bytea_output: 'hex' };
@@ -50,7 +51,7 @@ serve<EngineMethods>(port, {
     return { logAtLeast: rowStore.logAtLeast };
   },
   async attach({ progress, bounds, types }) {
-    const evaluator = new PgliteEvaluator(await preparedDirectory());
+    evaluator = new PgliteEvaluator(await preparedDirectory());
     evaluator.defineTypes(types);
     const logBounds = new LogBounds(bounds);
     const logDirectory = join(options.dataDirectory, 'log');
@@ -82,7 +83,10 @@ serve<EngineMethods>(port, {
   commit({ put, remove }) {
     store.commit({ put, remove });
   },
-  addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
+  addTables({ tables, alsoPut, types }) {
+    attached().addTables(tables, alsoPut);
+    evaluator?.defineTypes(types);
+  },
   createMaterializedView: ({ view, tablesTimeoutMs, ...asked }) => attached().createMaterializedView(view, asked, tablesTimeoutMs),
   createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
   async drop({ ids }) {

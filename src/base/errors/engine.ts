@@ -219,6 +219,13 @@ export const engineErrors = defineErrors({
     mend: ({ table, publication }: { table: string; publication: string; database: string }) =>
       `ALTER PUBLICATION ${publication} ADD TABLE ${table}; on the upstream database`,
   },
+  REFERENCE_AMBIGUOUS: {
+    sqlstate: '42P09',
+    says: ({ table, candidates }: { table: string; candidates: readonly string[] }) =>
+      `table reference "${table}" is ambiguous: ${candidates.join(', ')}`,
+    because: 'Several schemas of the upstream have a published table of that name.',
+    mend: ({ candidates }: { table: string; candidates: readonly string[] }) => `name its schema: REFERENCE ${candidates[0]}`,
+  },
   PREPARED_STATEMENT_MISSING: {
     sqlstate: '26000',
     says: ({ name }: { name: string }) => `prepared statement "${name}" does not exist`,

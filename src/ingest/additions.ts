@@ -1,0 +1,158 @@
+/**
+ * The copies that are still to be made: of a whole source at its first snapshot, and of tables that join it, at temporary slots, while the stream is held. A table that was rewritten
+ * since its snapshot is copied again at another one. Keeps I-1: what a snapshot lacks comes into the log behind its copy. Owned by `ingest.ts`.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AssertionError } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
+import { failpoint } from '../store/failpoints.ts';
+import type { LogWriter } from '../store/log/writer.ts';
+import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { connectForSlot, createSlot, dropTemporarySlot, type CreatedSlot } from '../upstream/replication/slot.ts';
+import type { WalStream } from '../upstream/replication/stream.ts';
+import type { UpstreamTable } from '../upstream/table.ts';
+import type { Acknowledgement } from './acknowledgement.ts';
+import { concernsCopyOnly, copyTables } from './copy.ts';
+import type { Receiver } from './receiver.ts';
+import type { Shapes } from './shapes.ts';
+import type { IngestTables } from './tables.ts';
+
+/** Tables that could not be copied for a reason of the whole server (no free slot …) are tried again after this. */
+const COPY_RETRY_MS = 30_000;
+/** While the stream is held for a copy, making the slot may wait only this long for open transactions. */
+const HELD_SLOT_TIMEOUT_MS = 10_000;
+const HOLD_POLL_MS = 5;
+/** Snapshots that a table may miss because it was rewritten. */
+const REWRITES_MAX = 5;
+
+export interface AdditionsParts {
+  readonly writer: LogWriter;
+  readonly acknowledgement: Acknowledgement;
+  readonly receiver: Receiver;
+  readonly tables: IngestTables;
+  readonly shapes: Shapes;
+  readonly slotName: string;
+  readonly publication: string;
+  readonly signal: AbortSignal;
+  parameters(): ConnectionParameters;
+  /** The one that is on. */
+  stream(): WalStream | undefined;
+  failed(error: unknown): void;
+  /** The table's rows go from the log, if they are there. */
+  leave(oid: number): void;
+}
+
+export class Additions {
+  readonly #parts: AdditionsParts;
+  #addition: Promise<void> | undefined;
+  #copyTimer: NodeJS.Timeout | undefined;
+  readonly #rewrites = new Map<number, number>();
+
+  constructor(parts: AdditionsParts) {
+    this.#parts = parts;
+  }
+
+  /** What runs is over. */
+  async ended(): Promise<void> {
+    if (this.#parts.signal.aborted) clearTimeout(this.#copyTimer);
+    await this.#addition;
+  }
+
+  async copy(tables: readonly UpstreamTable[], slot: CreatedSlot): Promise<void> {
+    const { acknowledgement, publication, signal } = this.#parts;
+    await copyTables(
+      this.#parts.writer,
+      { parameters: this.#parts.parameters(), publication, tables, slot, signal },
+      {
+        appended: (offset) => acknowledgement.appended(offset),
+        copying: (oid, rowsCopied) => this.#parts.tables.set(oid, { state: 'copying', rowsCopied }),
+        copied: (oid, rowsCopied, snapshotLsn) => {
+          this.#rewrites.delete(oid);
+          this.#parts.tables.set(oid, { state: 'live', rowsCopied, snapshotLsn, error: null });
+        },
+        refused: (oid, error) => this.#refused(oid, error),
+      },
+    );
+    // Removed while it was being copied.
+    for (const { oid } of tables) if (!this.#parts.tables.has(oid)) this.#parts.leave(oid);
+    this.#parts.shapes.changed();
+    await acknowledgement.settled();
+  }
+
+  #refused(oid: number, error: MillraceError): void {
+    const rewrites = (this.#rewrites.get(oid) ?? 0) + 1;
+    if (error.code === 'TABLE_REWRITTEN' && rewrites <= REWRITES_MAX) {
+      this.#rewrites.set(oid, rewrites);
+      this.#parts.tables.set(oid, { state: 'waiting', rowsCopied: 0, error: null });
+    } else this.#parts.tables.set(oid, { state: 'faulty', error: error.toPlain() });
+  }
+
+  /** While a stream is on. One at a time; what comes meanwhile is added next. */
+  whileStreaming(): void {
+    const stream = this.#parts.stream();
+    if (stream === undefined || this.#addition !== undefined || this.#parts.tables.waiting().length === 0) return;
+    this.#addition = this.addWaiting(() => this.#hold(stream))
+      .catch((error: unknown) => {
+        // The next session does what this one could not.
+        if (this.#parts.stream() === stream) this.#parts.failed(error);
+      })
+      .finally(() => {
+        this.#addition = undefined;
+        if (this.#parts.stream() !== stream) return;
+        stream.release();
+        if (this.#parts.tables.statuses().some(({ state, error }) => state === 'waiting' && error === null)) this.whileStreaming();
+      });
+  }
+
+  /** Stops the stream at a place between transactions. */
+  async #hold(stream: WalStream): Promise<void> {
+    while (!this.#parts.receiver.betweenTransactions && this.#parts.stream() === stream) await sleep(HOLD_POLL_MS);
+    if (this.#parts.stream() !== stream) throw new AssertionError('the stream has ended before a table could be added');
+    stream.hold();
+  }
+
+  /**
+   * Copies every waiting table at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
+   * `hold`: stops the stream, so that nothing the snapshot lacks comes into the log before the copy.
+   */
+  async addWaiting(hold?: () => Promise<void>): Promise<void> {
+    const tables = this.#parts.tables.waiting();
+    if (tables.length > 0) {
+      try {
+        await this.#addAtTemporarySlot(tables, hold);
+      } catch (error) {
+        if (!(error instanceof MillraceError) || !concernsCopyOnly(error)) throw error;
+        this.#parts.tables.refuseAdditions(error);
+        clearTimeout(this.#copyTimer);
+        this.#copyTimer = setTimeout(() => this.whileStreaming(), COPY_RETRY_MS);
+        this.#copyTimer.unref();
+      }
+    }
+    this.#parts.tables.settle();
+  }
+
+  async #addAtTemporarySlot(tables: readonly UpstreamTable[], hold?: () => Promise<void>): Promise<void> {
+    const { acknowledgement, writer, slotName } = this.#parts;
+    const making = await connectForSlot(this.#parts.parameters(), 'added table', this.#parts.signal);
+    const name = `${slotName}_copy_${randomBytes(4).toString('hex')}`;
+    try {
+      if (hold !== undefined) {
+        // Making a slot waits for transactions that are open upstream. The long ones are waited for here, while the stream still runs.
+        await createSlot(making, name, 'temporary');
+        await dropTemporarySlot(making, name);
+        await making.query(`SELECT set_config('lock_timeout', '${HELD_SLOT_TIMEOUT_MS}', false)`);
+        await hold();
+      }
+      const slot = await createSlot(making, name, 'temporary');
+      failpoint('slot-creation');
+      for (const table of tables) {
+        this.#parts.leave(table.oid);
+        acknowledgement.appended(writer.appendTable(table));
+      }
+      await this.copy(tables, slot);
+    } finally {
+      await making.end();
+    }
+  }
+}
