@@ -11,7 +11,7 @@ export const publications: readonly EdgeCase[] = [
     right: 'each such table is refused, also after a restart, until it is taken in again; its neighbour goes on',
     async run(world) {
       const upstream = await world.upstream(`CREATE SCHEMA s2; CREATE SCHEMA s3; CREATE SCHEMA s4;
-        ${['readded', 'filtered', 'neighbour', 's2.left', 's3.moved'].map((name) => `CREATE TABLE ${name} (id int PRIMARY KEY, v text); INSERT INTO ${name} VALUES (1, 'a'), (2, 'b')`).join(';')};
+        ${['readded', 'filtered', 'neighbour', 's2.apart', 's3.moved'].map((name) => `CREATE TABLE ${name} (id int PRIMARY KEY, v text); INSERT INTO ${name} VALUES (1, 'a'), (2, 'b')`).join(';')};
         CREATE PUBLICATION mz_source FOR TABLE readded, filtered, neighbour, TABLES IN SCHEMA s2, s3`);
       await noticed(
         world,
@@ -20,10 +20,10 @@ export const publications: readonly EdgeCase[] = [
           `ALTER PUBLICATION mz_source DROP TABLE readded; UPDATE readded SET v = 'lost'; ALTER PUBLICATION mz_source ADD TABLE readded`,
           `ALTER PUBLICATION mz_source DROP TABLE filtered; ALTER PUBLICATION mz_source ADD TABLE filtered WHERE (id > 1); UPDATE filtered SET v = 'lost'`,
           `ALTER PUBLICATION mz_source DROP TABLE filtered; ALTER PUBLICATION mz_source ADD TABLE filtered`,
-          `ALTER PUBLICATION mz_source DROP TABLES IN SCHEMA s2; UPDATE s2.left SET v = 'lost'; ALTER PUBLICATION mz_source ADD TABLES IN SCHEMA s2`,
+          `ALTER PUBLICATION mz_source DROP TABLES IN SCHEMA s2; UPDATE s2.apart SET v = 'lost'; ALTER PUBLICATION mz_source ADD TABLES IN SCHEMA s2`,
           `ALTER TABLE s3.moved SET SCHEMA s4; UPDATE s4.moved SET v = 'lost'; ALTER TABLE s4.moved SET SCHEMA s3`,
         ],
-        ['public.readded', 'public.filtered', 's2.left', 's3.moved'],
+        ['public.readded', 'public.filtered', 's2.apart', 's3.moved'],
         ['public.neighbour'],
       );
     },
