@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
+import { ClientsMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
@@ -73,6 +74,7 @@ export class Coordinator {
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
   readonly sessions = new Set<OpenSession>();
+  readonly memory = new ClientsMemory();
   /** By the view's id. */
   readonly audits = new Map<string, AuditOutcome>();
   readonly #states: StateLog;

@@ -31,6 +31,12 @@ export const engineErrors = defineErrors({
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
     mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
   },
+  SETTINGS_EXHAUSTED: {
+    sqlstate: '53400',
+    says: ({ customSettingsMax }: { customSettingsMax: number }) => `the session has ${customSettingsMax} settings of its own already`,
+    because: 'Whatever grows has a limit (I-6).',
+    mend: () => 'RESET ALL;',
+  },
   OBJECT_EXISTS: {
     sqlstate: '42P07',
     says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" already exists`,

@@ -101,6 +101,18 @@ export const sqlErrors = defineErrors({
     because: 'Every reference to a view or CTE is planned by itself, and a plan has a limit (I-6).',
     mend: () => 'Make the part that is used several times a materialized view.',
   },
+  STATEMENT_TREE_TOO_LARGE: {
+    sqlstate: '54001',
+    says: ({ what, is, max }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? `the statement nests ${is} levels deep, more than ${max}`
+        : `the statement's query tree has ${is} characters, more than ${max}`,
+    because: 'A query tree is planned on the thread that serves all clients, and what is too deep ends on a stack somewhere (I-6).',
+    mend: ({ what }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? 'Split the expression, with a common table expression for its parts.'
+        : 'Split long lists of values over several statements.',
+  },
   PARAMETER_MISSING: {
     sqlstate: '42P02',
     says: ({ number }: { number: number }) => `there is no parameter $${number}`,

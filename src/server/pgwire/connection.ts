@@ -39,6 +39,8 @@ export interface ConnectionContext {
 
 export interface ConnectionLimits extends ExtendedLimits {
   readonly messageBytesMax: number;
+  /** Of Query and Parse. */
+  readonly statementBytesMax: number;
   readonly connectionsMax: number;
   readonly authenticationTimeoutMs: number;
 }
@@ -48,6 +50,8 @@ const STARTUP_BYTES_MAX = 10_000;
 const AUTHENTICATION_BYTES_MAX = 1_024;
 /** What may wait unread while a statement runs; beyond, the socket is left to TCP. */
 const WAITING_BYTES_MAX = 256 << 10;
+/** Smaller messages are not counted as memory that a session holds. */
+const UNCOUNTED_BYTES_MAX = 64 << 10;
 /** How long a cancelled statement has to end after its client is gone. */
 const UNWIND_TIMEOUT_MS = 5_000;
 /** How long the last words may take to leave. */
@@ -161,7 +165,20 @@ export class Connection {
   }
 
   async #serve(session: Session, extended: ExtendedProtocol): Promise<void> {
-    const messageLimits: MessageLimits = { typed: true, bodyBytesMax: this.#context.limits.messageBytesMax };
+    const { messageBytesMax, statementBytesMax } = this.#context.limits;
+    let heldBytes = 0;
+    const messageLimits: MessageLimits = {
+      typed: true,
+      bodyBytesMax: messageBytesMax,
+      admit(kind, bytes) {
+        if ((kind === type.query || kind === type.parse) && bytes > statementBytesMax)
+          return millraceError('STATEMENT_TOO_LONG', { bytes, bytesMax: statementBytesMax });
+        if (bytes < UNCOUNTED_BYTES_MAX) return undefined;
+        const refusal = session.memory.refusal('messages', bytes);
+        if (refusal === undefined) session.memory.take('messages', (heldBytes = bytes));
+        return refusal;
+      },
+    };
     for (;;) {
       const message = await this.#receive(messageLimits);
       if (message.type === type.terminate) return;
@@ -171,6 +188,8 @@ export class Connection {
         if (this.#output.full) await this.#output.flush();
       } finally {
         this.#running = false;
+        session.memory.give('messages', heldBytes);
+        heldBytes = 0;
       }
     }
   }
@@ -178,6 +197,12 @@ export class Connection {
   async #handle(message: FrontendMessage, session: Session, extended: ExtendedProtocol): Promise<void> {
     if (this.#skipping && message.type !== type.sync) {
       if (!knownTypes.has(message.type)) throw unknownType(message.type);
+      return;
+    }
+    if (message.refused !== undefined) {
+      await this.#answerFailure(message.refused, session, extended);
+      if (message.type === type.query) await this.#ready(session, extended);
+      else this.#skipping = true;
       return;
     }
     const body = new BodyReader(message.body);

@@ -581,6 +581,39 @@ suite('malformed bytes', () => {
     await until(() => sessions.opened[0]!.closed);
   });
 
+  test('a statement that is too long is an error, and the session goes on: simple and extended', async () => {
+    await start({ limits: { statementBytesMax: 1_000 } });
+    const { client: raw } = await RawClient.session(server!.port);
+    raw.send(query(`SELECT '${'x'.repeat(2_000_000)}'`), query('SELECT generate_series(1, 2)'));
+    const answer = await raw.until('Z');
+    expect(errorFields(answer[0]!)).toMatchObject({ S: 'ERROR', C: '54000' });
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['T', 'D', 'D', 'C', 'Z']);
+    raw.send(parse('', 'x'.repeat(2_000)), bind('', '', []), execute('', 0), sync);
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['E', 'Z']);
+    raw.close();
+  });
+
+  test('what a session keeps is counted, refused by name and given back', async () => {
+    await start();
+    const { client: raw } = await RawClient.session(server!.port);
+    const { memory } = sessions.opened[0]!;
+    const large = 'x'.repeat(50 << 20);
+    raw.send(query('BEGIN'));
+    await raw.until('Z');
+    raw.send(parse('s', 'SELECT $1'), bind('a', 's', [large]), sync);
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['1', '2', 'Z']);
+    expect(memory.held('portals')).toBeGreaterThan(50 << 20);
+    raw.send(bind('b', 's', [large]), sync);
+    expect(errorFields((await raw.until('Z'))[0]!)).toMatchObject({ C: '53200', H: expect.stringContaining('close portals') as string });
+    raw.send(query('ROLLBACK'));
+    await raw.until('Z');
+    expect([memory.held('portals'), memory.held('messages')]).toEqual([0, 0]);
+    raw.send(close('S', 's'), sync);
+    await raw.until('Z');
+    expect(memory.bytes).toBe(0);
+    raw.close();
+  });
+
   test('text that is not UTF-8 is an error of the statement only', async () => {
     await start();
     const { client: raw } = await RawClient.session(server!.port);

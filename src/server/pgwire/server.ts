@@ -32,9 +32,10 @@ export interface PgwireServer {
 
 const defaultLimits: ConnectionLimits = {
   messageBytesMax: limits.clientMessageBytesMax,
+  statementBytesMax: limits.statementBytesMax,
   connectionsMax: limits.connectionsMax,
   authenticationTimeoutMs: 30_000,
-  statementsMax: 5_000,
+  statementsMax: limits.preparedStatementsMax,
   portalsMax: 1_000,
 };
 /** Sockets beyond the sessions: for those still authenticating, and for CancelRequests when every place is taken. */
