@@ -5,8 +5,14 @@ import { Cursors } from './cursors.ts';
 import { batchesOf, textColumns, textRows } from './literal-result.ts';
 
 const columns = textColumns('a');
-const rows = (...batches: string[][]) => (): Promise<Result> =>
-  Promise.resolve({ notices: [], body: { kind: 'rows', batches: batchesOf(batches.map((values) => textRows(values.map((value) => [value])))) }, tag: () => '' });
+const rows =
+  (...batches: string[][]) =>
+  (): Promise<Result> =>
+    Promise.resolve({
+      notices: [],
+      body: { kind: 'rows', batches: batchesOf(batches.map((values) => textRows(values.map((value) => [value])))) },
+      tag: () => '',
+    });
 
 test('rows are fetched in order, over the edges of batches, and held until then', async () => {
   const memory = new ClientsMemory().session();

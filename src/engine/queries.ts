@@ -73,7 +73,10 @@ export async function catalogQuery(
     : await mirror.run(session, { ...statement, parameterTypes: statement.parameterTypes.map(builtIn), resultFormats }, status, call);
   return {
     notices: raw.notices.map(({ sqlstate, message, detail, hint }): Notice => ({ severity: 'NOTICE', sqlstate, message, detail, hint })),
-    body: raw.columns === null ? { kind: 'none' } : { kind: 'rows', batches: heldBatches(session.memory, [{ bytes: raw.rows, rows: raw.rowCount }]) },
+    body:
+      raw.columns === null
+        ? { kind: 'none' }
+        : { kind: 'rows', batches: heldBatches(session.memory, [{ bytes: raw.rows, rows: raw.rowCount }]) },
     tag: () => raw.tag,
   };
 }

@@ -40,7 +40,10 @@ export class Savepoints {
 
   #cut(length: number): void {
     this.#open.length = length;
-    this.#memory.set('savepoints', this.#open.reduce((sum, { heldBytes }) => sum + heldBytes, 0));
+    this.#memory.set(
+      'savepoints',
+      this.#open.reduce((sum, { heldBytes }) => sum + heldBytes, 0),
+    );
   }
 
   #at(name: string): number {

@@ -26,7 +26,6 @@ test('names of a session’s own are not without end', () => {
   settings.set('my.a7', '2', 'session');
 });
 
-
 test('statement_timeout ends a hydration only where it was asked for', () => {
   const settings = new SessionSettings(new Map(), memory());
   const day = 24 * 3600 * 1000;

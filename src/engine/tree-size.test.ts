@@ -10,7 +10,9 @@ test.each([
   ['{A '.repeat(limits.queryTreeLevelsMax + 1).padEnd(60_000) + '}'.repeat(limits.queryTreeLevelsMax + 1), 'levels'],
   ['{A}'.padEnd(limits.queryTreeCharactersMax + 1), 'characters'],
 ])('what is too large is refused', (tree, what) => {
-  expect(() => refuseLargeTree(tree)).toThrow(expect.objectContaining({ sqlstate: '54001', facts: expect.objectContaining({ what }) as object }));
+  expect(() => refuseLargeTree(tree)).toThrow(
+    expect.objectContaining({ sqlstate: '54001', facts: expect.objectContaining({ what }) as object }),
+  );
 });
 
 test('what fits is not', () => {

@@ -116,6 +116,15 @@ export const upstreamErrors = defineErrors({
     detail: said,
     mend: () => 'sslmode=require   (in CREATE CONNECTION: SSL MODE require)',
   },
+  UPSTREAM_WANTS_PASSWORD: {
+    sqlstate: '28000',
+    says: ({ host, port, asked, sslmode }: { host: string; port: number; asked: string; sslmode: string }) =>
+      `the server at ${host}:${port} asks for the password ${asked === 'md5' ? 'as an MD5 hash' : 'in clear'}, and sslmode is ${sslmode}: it was not sent`,
+    because:
+      'Whoever answers under that name, or listens between, would have the password. It is sent over TLS that was asked for, and never with SCRAM.',
+    mend: () =>
+      "SSL MODE 'require' (sslmode=require), or password_encryption = 'scram-sha-256' on the upstream and the password set anew; where the network is trusted: ALLOW CLEARTEXT true (require_auth=password).",
+  },
   UPSTREAM_TLS_UNSUPPORTED: {
     sqlstate: '08001',
     says: ({ host, sslmode }: Server & Said & { sslmode: string }) =>

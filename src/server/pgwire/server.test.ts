@@ -509,6 +509,30 @@ suite('startup', () => {
     expect(errorFields((await raw.rest())[0]!)).toMatchObject({ S: 'FATAL', C: '08006' });
   });
 
+  test.each([
+    ['that say nothing', async (): Promise<void> => undefined],
+    [
+      'that stop before their proof',
+      async (raw: RawClient): Promise<void> => {
+        raw.send(startup(PROTOCOL_3_0, { user: 'millrace' }));
+        await raw.message();
+      },
+    ],
+  ])('sockets %s do not lock anybody out', async (_, begin) => {
+    const users = new Map([['millrace', scramVerifier('secret')]]);
+    await start({ authentication: { kind: 'scram', users }, limits: { unauthenticatedMax: 10, connectionsMax: 5 } });
+    const stuck = [];
+    for (let i = 0; i < 50; i++) {
+      const raw = await RawClient.connect(server!.port);
+      raw.socket.on('error', () => undefined);
+      stuck.push(raw);
+      await begin(raw).catch(() => undefined);
+    }
+    expect((await (await client({ password: 'secret' })).query('SELECT generate_series(1, 1)')).rowCount).toBe(1);
+    await until(() => stuck.filter(({ socket }) => !socket.destroyed && !socket.readableEnded).length <= 10);
+    for (const { socket } of stuck) socket.destroy();
+  });
+
   test('takes so many sessions, and a place again when one leaves', async () => {
     await start({ limits: { connectionsMax: 1 } });
     const first = await client();
@@ -551,6 +575,23 @@ suite('authentication', () => {
     raw.send(bytes);
     expect(errorFields((await raw.rest()).at(-1)!)).toMatchObject({ S: 'FATAL', C: expect.stringMatching(/^(?:08P01|54000)$/) as string });
   });
+
+  test('answers wrong passwords later and later, a few at a time, and right ones at once', async () => {
+    await start({ authentication: scram });
+    const before = performance.now();
+    const tries = Array.from({ length: 30 }, () =>
+      client({ password: 'wrong' }).then(
+        () => '',
+        (error: { code?: string }) => error.code ?? 'closed',
+      ),
+    );
+    const fast = await client({ password: 'mühle fi' });
+    expect((await fast.query('SELECT generate_series(1, 1)')).rowCount).toBe(1);
+    const outcomes = await Promise.all(tries);
+    // Thirty at once: ten are answered, after up to 5 s, and the others closed.
+    expect(outcomes.filter((outcome) => outcome === '28P01')).toHaveLength(10);
+    expect(performance.now() - before).toBeGreaterThan(4_900);
+  }, 30_000);
 
   test('without a password is for loopback only', async () => {
     await expect(

@@ -21,6 +21,8 @@ export interface ConnectionParameters {
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: 'postgres' | 'direct';
   readonly channelBinding: 'disable' | 'prefer' | 'require';
+  /** The password may be sent as it is to whoever asks for it, TLS or not: ALLOW CLEARTEXT, or libpq's require_auth with `password`. */
+  readonly allowCleartext: boolean;
   readonly connectTimeoutMs: number;
   readonly keepaliveIdleMs: number;
   readonly applicationName: string | undefined;
@@ -35,12 +37,12 @@ const KEEPALIVE_IDLE_MS_DEFAULT = 15_000;
 const IGNORED = new Set(
   (
     'fallback_application_name client_encoding keepalives keepalives_interval keepalives_count tcp_user_timeout gssencmode krbsrvname gsslib gssdelegation service passfile ' +
-    'target_session_attrs load_balance_hosts sslcompression sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth replication ' +
+    'target_session_attrs load_balance_hosts sslcompression sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version requirepeer replication ' +
     'sslcertmode min_protocol_version max_protocol_version requiressl'
   ).split(' '),
 );
 const KNOWN = new Set(
-  'host hostaddr port dbname user password sslmode sslrootcert sslcert sslkey sslpassword sslnegotiation channel_binding connect_timeout keepalives_idle application_name options'.split(
+  'host hostaddr port dbname user password sslmode sslrootcert sslcert sslkey sslpassword sslnegotiation channel_binding require_auth connect_timeout keepalives_idle application_name options'.split(
     ' ',
   ),
 );
@@ -96,6 +98,7 @@ export function connectionParameters(given: Readonly<Record<string, string>>): C
     sslkey: given['sslkey'],
     sslpassword: given['sslpassword'],
     sslnegotiation: oneOf('sslnegotiation', given['sslnegotiation'] ?? 'postgres', ['postgres', 'direct'] as const),
+    allowCleartext: given['require_auth']?.split(',').some((method) => method.trim() === 'password') ?? false,
     channelBinding: oneOf('channel_binding', given['channel_binding'] ?? 'prefer', ['disable', 'prefer', 'require'] as const),
     connectTimeoutMs: seconds('connect_timeout', given['connect_timeout'], CONNECT_TIMEOUT_MS_DEFAULT),
     keepaliveIdleMs: seconds('keepalives_idle', given['keepalives_idle'], KEEPALIVE_IDLE_MS_DEFAULT),
