@@ -31,6 +31,8 @@ export const limits = {
   /** Settings, prepared statements, portals, cursors, unread results and messages of one session, and of all together. */
   sessionMemoryBytesMax: 128 << 20,
   clientsMemoryBytesMax: 512 << 20,
+  /** AUDITs at once: each takes two of the upstream's connections and a slot. */
+  auditsMax: 1,
   /** Settings of a session's own (`my.name`). */
   customSettingsMax: 1_000,
   /** Prepared statements of a session, by Parse and by PREPARE each. */

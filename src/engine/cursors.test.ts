@@ -14,30 +14,55 @@ const rows =
       tag: () => '',
     });
 
-test('rows are fetched in order, over the edges of batches, and held until then', async () => {
+async function fetched(cursors: Cursors, count: number): Promise<{ rows: number; bytes: Buffer }> {
+  const parts: Uint8Array[] = [];
+  let sum = 0;
+  for await (const batch of cursors.fetch('c', count, () => undefined).batches) {
+    parts.push(batch.bytes);
+    sum += batch.rows;
+  }
+  return { rows: sum, bytes: Buffer.concat(parts) };
+}
+
+test('rows are fetched in order, over the edges of batches; what waits is the rest of one batch', async () => {
   const memory = new ClientsMemory().session();
   const cursors = new Cursors(memory);
-  await cursors.declare('c', true, false, columns, rows(['1', '2', '3'], ['4'], ['5', '6']));
+  await cursors.declare('c', true, false, columns, rows(['1', '2', '3'], ['4'], ['5', '6', '7']));
   const whole = textRows(['1', '2', '3', '4', '5', '6'].map((value) => [value])).bytes;
-  expect(memory.held('cursors')).toBe(whole.length);
-  const parts = [2, 3, 0, 5].map((count) => cursors.fetch('c', count));
+  const parts = [];
+  const held = [];
+  for (const count of [2, 3, 0, 1]) {
+    parts.push(await fetched(cursors, count));
+    held.push(memory.held('cursors'));
+  }
   expect(parts.map((part) => part.rows)).toEqual([2, 3, 0, 1]);
   expect(Buffer.concat(parts.map((part) => part.bytes))).toEqual(Buffer.from(whole));
-  expect(memory.held('cursors')).toBe(0);
-  expect(cursors.fetch('c', Infinity).rows).toBe(0);
+  expect(held).toEqual([12, 24, 24, 12]);
+  expect(await cursors.move('c', Infinity, () => undefined)).toBe(1);
+  expect([(await fetched(cursors, Infinity)).rows, memory.bytes]).toEqual([0, 0]);
 });
 
-test('what is too much is refused, and nothing of it stays', async () => {
-  const memory = new ClientsMemory(1_000, 100).session();
+test('a cursor that is closed gives up its result, also in the midst of a FETCH', async () => {
+  const memory = new ClientsMemory().session();
   const cursors = new Cursors(memory);
-  await cursors.declare('small', true, false, columns, rows(['x'.repeat(50)]));
-  await expect(cursors.declare('large', true, false, columns, rows(['x'.repeat(20)], ['x'.repeat(20)]))).rejects.toMatchObject({
-    code: 'SESSION_MEMORY_EXHAUSTED',
-    hint: 'CLOSE ALL;',
-  });
-  cursors.close(undefined);
-  expect(memory.bytes).toBe(0);
-  await cursors.declare('large', false, true, columns, rows(['x'.repeat(20)], ['x'.repeat(20)]));
+  let isEnded = false;
+  const endless = async function* () {
+    try {
+      for (;;) yield textRows([['1'], ['2']]);
+    } finally {
+      isEnded = true;
+    }
+  };
+  const suspensions: boolean[] = [];
+  const suspended = (is: boolean): void => void suspensions.push(is);
+  await cursors.declare('c', false, true, columns, () => Promise.resolve({ notices: [], body: { kind: 'rows', batches: endless() }, suspended, tag: () => '' }));
+  expect((await fetched(cursors, 3)).rows).toBe(3);
+  expect(suspensions).toEqual([true, false, true]);
+  const running = cursors.fetch('c', Infinity, () => undefined).batches[Symbol.asyncIterator]();
+  await running.next();
   cursors.endBlock(true);
+  expect((await running.next()).done).toBe(true);
+  await expect.poll(() => isEnded).toBe(true);
   expect(memory.bytes).toBe(0);
+  expect(() => cursors.fetch('c', 1, () => undefined)).toThrow(expect.objectContaining({ code: 'CURSOR_MISSING' }));
 });

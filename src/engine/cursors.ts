@@ -1,7 +1,7 @@
 /**
- * Cursors of a session: DECLARE, FETCH, MOVE, CLOSE, forwards. The rows are read at DECLARE (at the block's tick) and kept here as text until they are fetched or
- * the cursor is closed, within what a session may hold. WITH HOLD outlives its block, the others end with it. Used by psql's FETCH_COUNT, named cursors of
- * psycopg, stream_results of SQLAlchemy.
+ * Cursors of a session: DECLARE, FETCH, MOVE, CLOSE, forwards. A cursor is a result that is read on as its rows are fetched (of the tick at which it was declared); what
+ * waits here is at most one batch of it, within what a session may hold. WITH HOLD outlives its block, the others end with it. Used by psql's FETCH_COUNT, named
+ * cursors of psycopg, stream_results of SQLAlchemy.
  */
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
@@ -13,8 +13,11 @@ const CURSORS_MAX = 16;
 interface Cursor {
   readonly columns: readonly ResultColumn[];
   readonly hold: boolean;
-  /** What is not fetched yet. */
-  readonly rest: RowBatch[];
+  readonly batches: AsyncIterator<RowBatch> | undefined;
+  readonly suspended: Result['suspended'];
+  /** What a FETCH has left of a batch. */
+  rest: RowBatch | undefined;
+  isOpen: boolean;
 }
 
 export class Cursors {
@@ -39,39 +42,61 @@ export class Cursors {
     if (!hold && !inBlock) throw millraceError('CURSOR_NEEDS_BLOCK', {});
     if (this.#open.has(name)) throw millraceError('CURSOR_EXISTS', { name });
     if (this.#open.size >= CURSORS_MAX) throw millraceError('CURSORS_EXHAUSTED', { cursorsMax: CURSORS_MAX });
-    const { body } = await read();
-    const rest: RowBatch[] = [];
-    try {
-      if (body.kind === 'rows')
-        for await (const batch of body.batches) {
-          this.#memory.take('cursors', batch.bytes.length);
-          rest.push(batch);
-        }
-    } catch (error) {
-      this.#give(rest);
-      throw error;
-    }
-    this.#open.set(name, { columns, hold, rest });
+    const { body, suspended } = await read();
+    const batches = body.kind === 'rows' ? body.batches[Symbol.asyncIterator]() : undefined;
+    const cursor: Cursor = { columns, hold, batches, suspended, rest: undefined, isOpen: true };
+    suspended?.(true);
+    this.#open.set(name, cursor);
   }
 
-  /** The next `count` rows as one batch, and past them. */
-  fetch(name: string, count: number): RowBatch & { readonly columns: readonly ResultColumn[] } {
+  /** The next `count` rows, and past them, as they are asked for. `interrupt` throws when the FETCH is to end. */
+  fetch(name: string, count: number, interrupt: () => void): { columns: readonly ResultColumn[]; batches: AsyncIterable<RowBatch> } {
     const cursor = this.#open.get(name);
     if (cursor === undefined) throw millraceError('CURSOR_MISSING', { name });
-    const { rest, columns } = cursor;
-    const taken: Uint8Array[] = [];
+    return { columns: cursor.columns, batches: this.#next(cursor, count, interrupt) };
+  }
+
+  /** As fetch, without the rows; how many they were. */
+  async move(name: string, count: number, interrupt: () => void): Promise<number> {
     let rows = 0;
-    while (rows < count && rest.length > 0) {
-      const [batch] = rest;
-      const wanted = Math.min(batch!.rows, count - rows);
-      const cut = wanted === batch!.rows ? batch!.bytes.length : bytesOfRows(batch!.bytes, wanted);
-      taken.push(batch!.bytes.subarray(0, cut));
-      rows += wanted;
-      this.#memory.give('cursors', cut);
-      if (cut === batch!.bytes.length) rest.shift();
-      else rest[0] = { bytes: batch!.bytes.subarray(cut), rows: batch!.rows - wanted };
+    for await (const batch of this.fetch(name, count, interrupt).batches) rows += batch.rows;
+    return rows;
+  }
+
+  async *#next(cursor: Cursor, count: number, interrupt: () => void): AsyncGenerator<RowBatch, void> {
+    cursor.suspended?.(false);
+    try {
+      for (let left = count; left > 0;) {
+        interrupt();
+        const batch = this.#takeRest(cursor) ?? (cursor.isOpen ? await this.#pull(cursor) : undefined);
+        if (batch === undefined) return;
+        const wanted = Math.min(batch.rows, left);
+        const cut = wanted === batch.rows ? batch.bytes.length : bytesOfRows(batch.bytes, wanted);
+        if (cut < batch.bytes.length) this.#keepRest(cursor, { bytes: batch.bytes.subarray(cut), rows: batch.rows - wanted });
+        left -= wanted;
+        yield { bytes: batch.bytes.subarray(0, cut), rows: wanted };
+      }
+    } finally {
+      cursor.suspended?.(true);
     }
-    return { bytes: taken.length === 1 ? taken[0]! : Buffer.concat(taken), rows, columns };
+  }
+
+  async #pull(cursor: Cursor): Promise<RowBatch | undefined> {
+    const next = await cursor.batches?.next();
+    return next === undefined || next.done === true ? undefined : next.value;
+  }
+
+  #keepRest(cursor: Cursor, rest: RowBatch): void {
+    if (!cursor.isOpen) return;
+    this.#memory.take('cursors', rest.bytes.length);
+    cursor.rest = rest;
+  }
+
+  #takeRest(cursor: Cursor): RowBatch | undefined {
+    const { rest } = cursor;
+    cursor.rest = undefined;
+    if (rest !== undefined) this.#memory.give('cursors', rest.bytes.length);
+    return rest;
   }
 
   /** All of them when no name is given. */
@@ -81,16 +106,14 @@ export class Cursors {
       const cursor = this.#open.get(name);
       if (cursor === undefined) throw millraceError('CURSOR_MISSING', { name });
       this.#open.delete(name);
-      this.#give(cursor.rest);
+      cursor.isOpen = false;
+      this.#takeRest(cursor);
+      void cursor.batches?.return?.();
     }
   }
 
   endBlock(committed: boolean): void {
     for (const [name, { hold }] of this.#open) if (!hold || !committed) this.close(name);
-  }
-
-  #give(batches: readonly RowBatch[]): void {
-    for (const { bytes } of batches) this.#memory.give('cursors', bytes.length);
   }
 }
 

@@ -92,7 +92,7 @@ export class Reads {
     const timestamp = snapshot?.timestamp ?? clock.last;
     const isSynced = (): boolean => progress.read().syncedOffset >= begun.at.offset;
     try {
-      await waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
+      await waiting.untilPublished(progress, isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     } catch (error) {
       this.close(queryId);
       throw error;

@@ -272,7 +272,7 @@ export class EngineSession implements Session, OpenSession {
         return this.#rows(await explain(this.#coordinator, statement.inner, this.#names, this.#call(signal)), 'EXPLAIN');
       case 'audit':
         return this.#fromText(
-          this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT'),
+          this.#rows(await this.#audit(statement.view, signal), 'AUDIT'),
           AUDIT_COLUMNS,
           resultFormats,
           signal,
@@ -292,9 +292,12 @@ export class EngineSession implements Session, OpenSession {
         return done('DECLARE CURSOR');
       }
       case 'fetch': {
-        const { columns, ...batch } = this.#cursors.fetch(statement.name, statement.count);
-        if (statement.move) return done(`MOVE ${batch.rows}`);
-        const result: Result = { notices: [], body: { kind: 'rows', batches: batchesOf([batch]) }, tag: (rows) => `FETCH ${rows}` };
+        const interrupt = (): void => {
+          if (signal.aborted) throw millraceError('QUERY_CANCELLED', {});
+        };
+        if (statement.move) return done(`MOVE ${await this.#cursors.move(statement.name, statement.count, interrupt)}`);
+        const { columns, batches } = this.#cursors.fetch(statement.name, statement.count, interrupt);
+        const result: Result = { notices: [], body: { kind: 'rows', batches }, tag: (rows) => `FETCH ${rows}` };
         return this.#fromText(result, columns, resultFormats, signal);
       }
       case 'closeCursor':
@@ -440,6 +443,10 @@ export class EngineSession implements Session, OpenSession {
       body: { kind: format.kind === 'copyText' ? 'copy' : 'rows', columnCount, batches },
       tag: (rows) => (format.kind === 'copyText' ? `COPY ${rows}` : `SUBSCRIBE ${rows}`),
     };
+  }
+
+  #audit(view: Name | undefined, signal: AbortSignal): Promise<(string | null)[][]> {
+    return this.#coordinator.auditQueue.run(signal, () => auditStatement(this.#coordinator, view, this.settings.searchPath));
   }
 
   async #plantWrongRow(view: string | undefined): Promise<void> {
