@@ -15,6 +15,7 @@ import type { Arrangement } from './arrangement/arrangement.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
+import { givenRows, type PackedRows } from './given-rows.ts';
 import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
@@ -87,6 +88,7 @@ export class Dataflow implements RowChanges {
   readonly #views = new Map<string, Installed>();
   readonly #hydrations = new Map<string, Hydrating>();
   readonly #dirty = new Set<string>();
+  readonly #given = new Map<string, readonly PackedRows[]>();
   #readers = new Map<string, ViewGraph[]>();
   /** By table: columns that views yet to be installed read. */
   #announced = new Map<string, ReadonlySet<number>>();
@@ -102,6 +104,12 @@ export class Dataflow implements RowChanges {
   defineTable(object: string, shape: TableShape): void {
     assert(!this.#tables.has(object), `table ${object} is defined twice`);
     this.#tables.set(object, { object, shape, inputs: [], fault: null });
+  }
+
+  /** An object whose rows are at hand: for queries asked once, never changed. */
+  defineRows(object: string, columns: readonly Column[], blocks: readonly PackedRows[]): void {
+    this.defineTable(object, { columns, key: [] });
+    this.#given.set(object, blocks);
   }
 
   /** Views that read it must be uninstalled first. */
@@ -267,6 +275,7 @@ export class Dataflow implements RowChanges {
       const known = table?.inputs.find((input) => input.covers(columns));
       if (table === undefined) below.push(this.#view(name));
       else if (known !== undefined) byTable.set(name, arranged(known));
+      else if (this.#given.has(name)) byTable.set(name, givenRows(table.shape.columns, [...columns], this.#given.get(name)!));
       else
         byTable.set(
           name,

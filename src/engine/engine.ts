@@ -26,6 +26,7 @@ import { objectStatuses, type InstalledView, type StatusParts } from './engine-s
 import { FaultLog } from './fault-log.ts';
 import { FirstCopies } from './first-copies.ts';
 import { Freshness } from './freshness.ts';
+import { QueryWorkers } from './query-workers.ts';
 import { Reads } from './reads.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
@@ -49,6 +50,9 @@ export interface EngineParts {
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
+  readonly dataDirectory: string;
+  /** DDL of the upstream's types. */
+  readonly types: readonly string[];
   /** An operator's name as users know it. */
   describe(operator: Plan): string;
 }
@@ -102,6 +106,7 @@ export class Engine {
       clock: this.#clock,
       waiting: this.#waiting,
       turns: this.#turns,
+      workers: new QueryWorkers({ dataDirectory: parts.dataDirectory, types: parts.types }, parts.cancelFlags, this.#waiting),
       indexes: this.#indexes,
       views: this.#views,
       tables: this.#tables,
@@ -412,7 +417,7 @@ export class Engine {
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
-    this.reads.closeAll();
+    await this.reads.closeAll();
     this.#subscriptions.closeAll(millraceError('NO_SOURCE', { what: 'this subscription' }).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();

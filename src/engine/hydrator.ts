@@ -106,12 +106,11 @@ export class Hydrator {
 
   /** Throws when more was taken than was given. */
   #refuseOver({ name: view, rowsMax, bytesMax }: HydrationRequest, hydration: Hydration): void {
-    const { pairs, bytes: own, busiest, largest } = hydration.cost();
-    const { describe } = this.#parts;
-    const named = (operator: Plan | undefined): string => (operator === undefined ? 'its rows' : describe(operator));
-    if (pairs > rowsMax) throw millraceError('HYDRATION_TOO_LARGE', { view, rowsMax, where: named(busiest()) });
-    const bytes = hydration.loads.reduce((sum, load) => sum + load.bytes(), own);
-    if (bytes > bytesMax) throw millraceError('VIEW_TOO_LARGE', { view, bytesMax, where: named(largest()) });
+    const cost = hydration.cost();
+    const named = (operator: Plan | undefined): string => (operator === undefined ? 'its rows' : this.#parts.describe(operator));
+    if (cost.pairs > rowsMax) throw millraceError('HYDRATION_TOO_LARGE', { view, rowsMax, where: named(cost.busiest()) });
+    const bytes = hydration.loads.reduce((sum, load) => sum + load.bytes(), cost.bytes);
+    if (bytes > bytesMax) throw millraceError('VIEW_TOO_LARGE', { view, bytesMax, where: named(cost.largest()) });
   }
 
   /** An index of a view's rows, whole; who asked for it is one of its users. */

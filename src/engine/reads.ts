@@ -3,15 +3,14 @@
  * synced before the answer goes (docs/decisions). A result of any size goes out in pieces (`open-results.ts`) while ticks go on. Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
-import { Dataflow, type Hydrate } from '../dataflow/dataflow.ts';
-import type { Evaluator } from '../dataflow/expression/contract.ts';
+import type { Dataflow, Hydrate } from '../dataflow/dataflow.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
-import { expanded, objectsRead } from '../dataflow/plan/scans.ts';
+import { objectsRead } from '../dataflow/plan/scans.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { sameCut, type Cut } from '../store/log/transactions.ts';
+import { evaluatedBeside, type Begun } from './beside.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 import type { ObjectId, Table } from './catalog.ts';
 import type { TickClock } from './clock.ts';
@@ -19,12 +18,14 @@ import type { InstalledView } from './engine-status.ts';
 import { liveView } from './live-view.ts';
 import { OpenResults, type NextBatches, type OpenResult } from './open-results.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
-import { evaluated, interrupter, refuseErrors } from './peeks.ts';
+import { computed, evaluated, interrupter, refuseErrors } from './peeks.ts';
 import { narrowed } from './point-lookup.ts';
 import type { Finish, PeekRequest, PeekResult } from './protocol.ts';
+import type { QueryWorker, QueryWorkers } from './query-workers.ts';
 import { ResultRows } from './result-rows.ts';
 import type { Stepper } from './stepper.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
+import { threadMs } from './thread-time.ts';
 import type { Turns } from './turns.ts';
 import { ViewCursor } from './view-cursor.ts';
 import type { ViewIndexes } from './view-indexes.ts';
@@ -32,7 +33,7 @@ import type { Waiting } from './waiting.ts';
 
 export interface ReadParts {
   readonly dataflow: Dataflow;
-  readonly evaluator: Evaluator;
+  readonly workers: QueryWorkers;
   readonly stepper: Stepper;
   readonly progress: IngestProgress;
   readonly rows: TableRows;
@@ -56,16 +57,18 @@ interface Read {
   readonly lsn: bigint;
 }
 
-interface Begun {
-  readonly first: NextBatches;
-  readonly at: Cut;
-  readonly lsn: bigint;
-}
+/** What a computed query may take of the ticks' own thread; what needs more goes to a worker, and begins anew there. */
+const IN_PLACE_MS = 10;
+const IN_PLACE_BYTES_MAX = 32 << 20;
+
+class TakesLonger extends Error {}
 
 export class Reads {
   readonly #parts: ReadParts;
   readonly #snapshots: OpenSnapshots;
   readonly #results: OpenResults;
+  /** Results that wait in the worker that made them. */
+  readonly #beside = new Map<number, QueryWorker>();
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
@@ -77,6 +80,7 @@ export class Reads {
     const { waiting, stepper, clock, progress } = this.#parts;
     const { queryId, timeoutMs, atLeastLsn } = request;
     const interrupt = this.#interrupter(queryId, timeoutMs);
+    const deadlineMs = performance.now() + timeoutMs;
     await this.#parts.tablesReady(request.plan, timeoutMs, queryId);
     if (atLeastLsn !== undefined)
       await waiting.until(
@@ -88,7 +92,7 @@ export class Reads {
     const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
     const begun =
       (await this.#beginNow(request, interrupt, snapshot?.position)) ??
-      (await this.#beginAt(must(snapshot, 'snapshot').position, request, interrupt));
+      (await this.#beginBeside(request, snapshot?.position, interrupt, deadlineMs));
     const timestamp = snapshot?.timestamp ?? clock.last;
     const isSynced = (): boolean => progress.read().syncedOffset >= begun.at.offset;
     try {
@@ -101,16 +105,26 @@ export class Reads {
     return { batches, timestamp, lsn: begun.lsn, ...(isDone ? {} : { resultId: queryId }) };
   }
 
-  next(resultId: number, timeoutMs: number): Promise<NextBatches> {
-    return this.#results.next(resultId, this.#interrupter(resultId, timeoutMs));
+  async next(resultId: number, timeoutMs: number): Promise<NextBatches> {
+    const worker = this.#beside.get(resultId);
+    if (worker === undefined) return this.#results.next(resultId, this.#interrupter(resultId, timeoutMs));
+    const next = await worker.rpc.call('nextBatches', { resultId, timeoutMs });
+    if (next.isDone) this.#beside.delete(resultId);
+    return next;
   }
 
   close(resultId: number): void {
     this.#results.close(resultId);
+    const worker = this.#beside.get(resultId);
+    if (worker === undefined) return;
+    this.#beside.delete(resultId);
+    void worker.rpc.call('close', { queryId: resultId }).catch(() => undefined);
   }
 
-  closeAll(): void {
+  async closeAll(): Promise<void> {
     this.#results.closeAll();
+    this.#beside.clear();
+    await this.#parts.workers.close();
   }
 
   openSnapshot(snapshotId: number): number {
@@ -127,20 +141,29 @@ export class Reads {
     return interrupter(timeoutMs, () => this.#parts.cancelFlags.isCancelled(queryId));
   }
 
-  /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
+  /** undefined: it takes longer than the ticks can wait, or the tick that must be read has passed, perhaps while the rows were being opened. */
   async #beginNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Begun | undefined> {
     const { stepper, dataflow, refuseFaults } = this.#parts;
     const passed = (): boolean => position !== undefined && !sameCut(position, stepper.position);
     if (passed()) return undefined;
     refuseFaults(request.plan);
     const ofNow = (result: OpenResult): Read => ({ result, at: stepper.position, lsn: stepper.lsn });
-    const inPlace = this.#ofLiveView(request) ?? this.#ofFewRows(request, interrupt);
+    const view = this.#ofLiveView(request);
     // No turn in between: a result in place has its first rows, and hears of changes, from this tick on.
-    if (inPlace !== undefined) return this.#begin(request, ofNow(inPlace), interrupt);
-    const read = await this.#withRows(request.plan, (rows) =>
-      passed() ? undefined : ofNow(computed(evaluated(dataflow, request.plan, this.#hydrate(rows, interrupt), interrupt), request)),
-    );
-    return read === undefined ? undefined : this.#begin(request, read, interrupt);
+    if (view !== undefined) return this.#begin(request, ofNow(view), interrupt);
+    try {
+      const few = this.#ofFewRows(request, briefly(interrupt));
+      if (few !== undefined) return await this.#begin(request, ofNow(few), interrupt);
+      const read = await this.#withRows(request.plan, (rows) => {
+        if (passed()) return undefined;
+        const brief = briefly(interrupt);
+        return ofNow(computed(evaluated(dataflow, request.plan, this.#hydrate(rows, brief), brief, IN_PLACE_BYTES_MAX), request));
+      });
+      return read === undefined ? undefined : await this.#begin(request, read, interrupt);
+    } catch (error) {
+      if (error instanceof TakesLonger || (error instanceof MillraceError && error.code === 'QUERY_TOO_LARGE')) return undefined;
+      throw error;
+    }
   }
 
   /** Some or all columns of a running view: its rows, from where they lie. */
@@ -159,26 +182,20 @@ export class Reads {
   /** What an index finds under the keys that the query names. */
   #ofFewRows(request: PeekRequest, interrupt: () => void): OpenResult | undefined {
     const { dataflow, indexes } = this.#parts;
-    const few = narrowed(request.plan, dataflow, (object) => indexes.of(object));
+    const few = narrowed(request.plan, dataflow, (object) => indexes.of(object), interrupt);
     if (few === undefined) return undefined;
     for (const object of objectsRead(request.plan)) refuseErrors(dataflow.errors(object));
-    return computed(evaluated(dataflow, few, this.#hydrate(undefined), interrupt), request);
+    return computed(evaluated(dataflow, few, this.#hydrate(undefined), interrupt, IN_PLACE_BYTES_MAX), request);
   }
 
-  /** A later statement of a transaction whose tick has passed: computed from the rows as of that tick, beside the live state. */
-  async #beginAt(position: Cut, request: PeekRequest, interrupt: () => void): Promise<Begun> {
-    const { evaluator, tables, views } = this.#parts;
-    const rows = await this.#parts.rows.open(position);
-    let result: OpenResult;
-    try {
-      const beside = new Dataflow(evaluator);
-      for (const table of tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-      const plan = expanded(request.plan, (id) => views.get(id)?.object.plan);
-      result = computed(evaluated(beside, plan, this.#hydrate(rows, interrupt), interrupt), request);
-    } finally {
-      rows.close();
-    }
-    return this.#begin(request, { result, at: position, lsn: this.#parts.stepper.lsn }, interrupt);
+  /** In a worker: what takes long, and a later statement of a transaction whose tick has passed. */
+  async #beginBeside(request: PeekRequest, position: Cut | undefined, interrupt: () => void, deadlineMs: number): Promise<Begun> {
+    const { queryId } = request;
+    return this.#parts.workers.run(queryId, deadlineMs, async (worker) => {
+      const begun = await evaluatedBeside(worker, this.#parts, request, position, interrupt);
+      if (!begun.first.isDone) this.#beside.set(queryId, worker);
+      return begun;
+    });
   }
 
   async #begin({ queryId }: PeekRequest, { result, at, lsn }: Read, interrupt: () => void): Promise<Begun> {
@@ -204,16 +221,20 @@ export class Reads {
   }
 }
 
-/** The rows of a query, made for it alone. */
-function computed(output: Arrangement, { finish, format }: PeekRequest): OpenResult {
-  return { rows: new ResultRows(new ViewCursor('query', output, 0), output.layout, finish, format), release: () => {} };
-}
-
 /** The same finish over the view's own columns, of which the scan takes these. */
 function picked(finish: Finish, pick: readonly number[]): Finish {
   return {
     ...finish,
     order: finish.order.map((key) => ({ ...key, column: pick[key.column]! })),
     project: finish.project.map((position) => pick[position]!),
+  };
+}
+
+/** The same, but it may not take long. */
+function briefly(interrupt: () => void): () => void {
+  const endMs = threadMs() + IN_PLACE_MS;
+  return () => {
+    interrupt();
+    if (threadMs() > endMs) throw new TakesLonger();
   };
 }

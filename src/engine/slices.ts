@@ -4,6 +4,7 @@
  */
 import { limits } from '../base/limits.ts';
 import type { Pieces } from '../dataflow/graph/pieces.ts';
+import { threadMs } from './thread-time.ts';
 
 /** How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. */
 const SLICE_MS = 4;
@@ -60,13 +61,6 @@ export class Slices {
     this.#startedMs = performance.now();
     this.#endMs = this.#startedMs + sliceMs;
   }
-}
-
-/** The thread's own time where it can be had: on a busy machine the clock runs on while nobody works. */
-function threadMs(): number {
-  if (typeof process.threadCpuUsage !== 'function') return performance.now();
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
 
 /** Pieces that take about PIECE_MS each, by what the last one took. */

@@ -22,6 +22,7 @@ import { CatalogStore } from './catalog-store.ts';
 import { Engine } from './engine.ts';
 import { operatorName } from './operator-name.ts';
 import type { EngineEvent, EngineMethods, EngineOptions } from './protocol.ts';
+import { PINNED } from './peeks.ts';
 import { Stepper } from './stepper.ts';
 import { TableRows } from './table-rows.ts';
 
@@ -32,9 +33,6 @@ const store = new CatalogStore(options.dataDirectory);
 const rowsDirectory = join(options.dataDirectory, 'rows');
 let rowStore: RowStore | undefined;
 let engine: Engine | undefined;
-
-/** What every session and view has, until a session may choose otherwise (settings.ts): the evaluator prints as the stream does. */
-const PINNED = { TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', extra_float_digits: '1', bytea_output: 'hex' };
 
 function attached(): Engine {
   if (engine === undefined) throw millraceError('NO_SOURCE', { what: 'this statement' });
@@ -70,6 +68,8 @@ serve<EngineMethods>(port, {
       evaluator: evaluator.withSettings(PINNED),
       logger,
       describe,
+      dataDirectory: options.dataDirectory,
+      types,
       cancelFlags: new CancelFlags(options.cancelFlags),
       rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),

@@ -46,6 +46,11 @@ export class Watch {
     return watch;
   }
 
+  /** How long a client waits for anything on this machine now. */
+  get calmMs(): number {
+    return this.#calm?.lookupP99Ms ?? 0;
+  }
+
   /** Measures until `work` ends, and at least for half a second. */
   async during(work: Promise<unknown>): Promise<Noticed> {
     let over = false;

@@ -168,6 +168,12 @@ export const engineErrors = defineErrors({
     because: 'One client must not take the memory that views need.',
     mend: () => 'add LIMIT, or read a part at a time',
   },
+  QUERIES_WAITING: {
+    sqlstate: '53400',
+    says: ({ waitingMax }: { waitingMax: number }) => `more than ${waitingMax} queries wait for their turn`,
+    because: 'Queries that compute much run a few at a time, beside the ticks; the queue is full.',
+    mend: () => 'try again, or CREATE MATERIALIZED VIEW of what is asked often: reading it needs no turn',
+  },
   SUBSCRIBER_TOO_SLOW: {
     sqlstate: '53400',
     says: ({ bytesMax }: { bytesMax: number }) => `the subscriber is more than ${bytesMax} bytes behind`,

@@ -74,6 +74,15 @@ export class DeltaBlock implements RowSink {
     return offset;
   }
 
+  /** Its rows as they are, copied out. */
+  packed(): { words: Int32Array<ArrayBuffer>; heap: Uint8Array<ArrayBuffer>; weights: Int32Array<ArrayBuffer> } {
+    return {
+      words: new Int32Array(this.words.subarray(0, this.length * this.stride)),
+      heap: new Uint8Array(this.heap.subarray(0, this.#heapUsed)),
+      weights: new Int32Array(this.weights.subarray(0, this.length)),
+    };
+  }
+
   clear(): void {
     this.length = 0;
     this.#heapUsed = 0;
