@@ -16,6 +16,7 @@ const REGRESSIONS = join(import.meta.dirname, '../regressions');
 const REGRESSIONS_SHARE = 0.5;
 const SHRINK_MS = 90_000;
 const SHOWN_MAX = 40;
+const SHOWN_A_KIND_MAX = 3;
 
 interface Regression extends Life {
   /** What was wrong. */
@@ -40,10 +41,9 @@ function add(lived: Lived, name: string): void {
   for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += lived.counts[key];
   for (const { kind, detail, at } of lived.faults) {
     const known = faults.get(kind);
-    if (known === undefined) {
-      faults.set(kind, { times: 1, first: `${name}, step ${at}` });
-      say(`FAIL ${kind} (${name}, step ${at})\n     ${detail.replaceAll('\n', '\n     ')}`);
-    } else known.times++;
+    if (known === undefined) faults.set(kind, { times: 1, first: `${name}, step ${at}` });
+    else known.times++;
+    if ((known?.times ?? 1) <= SHOWN_A_KIND_MAX) say(`FAIL ${kind} (${name}, step ${at})\n     ${detail.replaceAll('\n', '\n     ')}`);
   }
 }
 

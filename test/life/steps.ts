@@ -37,7 +37,7 @@ export interface Drawn {
 
 /** A settling follows every step that could make a difference, so that a difference has one cause. */
 export function drawSteps(dice: Dice, model: Model): Drawn[] {
-  const settle: Drawn = { step: { do: 'settle', draw: dice.below(1e9), patient: dice.chance(0.12) }, after: model };
+  const settle: Drawn = { step: { do: 'settle', draw: dice.below(1e9), patient: dice.chance(0.05) }, after: model };
   const what = dice.below(100);
   if (what < 38) {
     const ddl = drawDdl(dice, model);
