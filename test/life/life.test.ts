@@ -34,7 +34,7 @@ test('a life is plain data: kept in a file, it is the same life', () => {
 });
 
 test('every form of DDL is drawn, and every kind of step', () => {
-  const steps = Array.from({ length: 60 }, (_, seed) => walk(seed, 120)).flat();
+  const steps = Array.from({ length: 40 }, (_, seed) => walk(seed, 100)).flat();
   const forms = new Set(steps.flatMap((step) => (step.do === 'upstream' ? [step.what] : [])));
   expect(FORM_NAMES.filter((name) => !forms.has(name))).toEqual([]);
   expect([...new Set(steps.map((step) => step.do))].toSorted()).toEqual(
