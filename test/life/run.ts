@@ -57,7 +57,7 @@ async function keep(postgres: TestPostgres, lived: Lived, known: ReadonlySet<str
     }
     const taken = readdirSync(REGRESSIONS).map((file) => Number.parseInt(file, 10) || 0);
     const file = `${String(Math.max(0, ...taken) + 1).padStart(3, '0')}.json`;
-    writeFileSync(join(REGRESSIONS, file), `${JSON.stringify({ was: kind, ...life }, null, 1)}\n`);
+    writeFileSync(join(REGRESSIONS, file), `${JSON.stringify({ was: kind, ...life }, null, 1).replace(/^\{\s*/, '{ ')}\n`);
     say(
       `     ${life.steps.length} steps: test/regressions/${file}\n${life.steps.map((step) => `       ${JSON.stringify(step).slice(0, 400)}`).join('\n')}`,
     );
