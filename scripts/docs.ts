@@ -1,8 +1,8 @@
 /**
- * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors, and docs/reference/cli.md from the commands. The texts are the product's own, with `<name>` where a
+ * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors, docs/reference/cli.md from the commands, and the last column of docs/reference/faults.md. The texts are the product's own, with `<name>` where a
  * fact of an error stands, so that the page can be searched for what a user saw. `test/errors-doc.test.ts` and `test/cli-doc.test.ts` hold the pages.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyDefinition } from '../src/base/errors/define.ts';
 import { engineErrors } from '../src/base/errors/engine.ts';
@@ -12,6 +12,7 @@ import { sqlErrors } from '../src/base/errors/sql.ts';
 import { storeErrors } from '../src/base/errors/store.ts';
 import { upstreamErrors } from '../src/base/errors/upstream.ts';
 import { program } from '../src/cli/program.ts';
+import { faultsPage } from './faults.ts';
 
 const LISTS: readonly (readonly [string, Readonly<Record<string, AnyDefinition>>])[] = [
   ['The upstream database', upstreamErrors],
@@ -104,4 +105,5 @@ if (import.meta.main) {
   const reference = join(import.meta.dirname, '../docs/reference');
   writeFileSync(join(reference, 'errors.md'), errorsPage());
   writeFileSync(join(reference, 'cli.md'), cliPage());
+  writeFileSync(join(reference, 'faults.md'), faultsPage(readFileSync(join(reference, 'faults.md'), 'utf8')));
 }
