@@ -426,4 +426,26 @@ export const queries: readonly EdgeCase[] = [
       }
     },
   },
+  {
+    id: 'E11 float averages beyond the range',
+    right: 'an average is 22003 where Postgres finds its squared deviations beyond float8, and recovers when the value goes',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE f (id int PRIMARY KEY, g text, v float8);
+        INSERT INTO f VALUES (1, 'a', 0.1), (2, 'a', 1.7e308), (3, 'b', 1e200), (4, 'b', 1e200), (5, 'c', 1e154), (6, 'c', -1e153), (7, 'd', 1e155), (8, 'd', -1e155), (9, 'e', 1.7e308), (10, 'e', 'Infinity'), (11, 'f', 1.7e308);
+        ${PUBLISHED}
+      `);
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const outcome = (on: pg.Client, group: string, fn: string): Promise<unknown> =>
+        textRows(on, `SELECT ${fn}(v) AS a FROM f WHERE g = '${group}'`).catch((error: pg.DatabaseError) => error.code);
+      for (const group of 'abcdef')
+        for (const fn of ['avg', 'sum'])
+          assert.deepEqual(await outcome(client, group, fn), await outcome(direct, group, fn), `${fn} of ${group}`);
+      await client.query(`CREATE MATERIALIZED VIEW m AS SELECT avg(v) AS a FROM f WHERE g = 'a'`);
+      assert.equal((await refusal(client.query('SELECT a FROM m'))).code, '22003');
+      await upstream.query('DELETE FROM f WHERE id = 1');
+      await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT a FROM m'), [['1.7e+308']]));
+    },
+  },
 ];
