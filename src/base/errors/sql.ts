@@ -90,6 +90,14 @@ export const sqlErrors = defineErrors({
     because: 'Equal values of this type may be written differently, so that a hash of the text would tell them apart.',
     mend: () => 'Cast it to text where equality of the text is meant.',
   },
+  COLLATION_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ what, type, collation }: { what: string; type: string; collation: string }) =>
+      `${what} of type ${type} under the collation "${collation}" is not supported`,
+    because:
+      'Which texts are equal under a nondeterministic collation, or how texts inside an array are ordered, only the upstream can say.',
+    mend: () => 'Name another collation where the bytes of the text are meant: x COLLATE "C".',
+  },
   LIMIT_INVALID: {
     sqlstate: '2201W',
     says: ({ clause }: { clause: 'LIMIT' | 'OFFSET' }) => `${clause} must not be negative`,
