@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyDefinition } from '../src/base/errors/define.ts';
+import { cliErrors } from '../src/base/errors/cli.ts';
 import { engineErrors } from '../src/base/errors/engine.ts';
 import { providerErrors } from '../src/base/errors/provider.ts';
 import { serverErrors } from '../src/base/errors/server.ts';
@@ -21,6 +22,7 @@ const LISTS: readonly (readonly [string, Readonly<Record<string, AnyDefinition>>
   ['SQL', sqlErrors],
   ['The engine', engineErrors],
   ['The server', serverErrors],
+  ['The command line', cliErrors],
 ];
 
 const PREFACE = `# Errors

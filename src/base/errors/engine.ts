@@ -251,27 +251,6 @@ export const engineErrors = defineErrors({
     because: 'Millrace sends the types that drivers ask for in binary; any type can be had as text.',
     mend: () => 'ask for the text format, or cast the column to text',
   },
-  DEMO_RUNNING: {
-    sqlstate: '55006',
-    says: ({ database }: { database: string }) => `another demo is running in database "${database}"`,
-    because: 'A demo makes a schema, a publication and a slot of its own; two would share them.',
-    mend: () => 'end the other one with Ctrl-C, or give another database: millrace demo --postgres URL',
-  },
-  DEMO_NAME_TAKEN: {
-    sqlstate: '42710',
-    says: ({ kind, name, database }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
-      `${kind} "${name}" is in database "${database}" already, and was not made by the demo`,
-    because: 'The demo works in a schema and a publication of that name, and touches nothing that was there before.',
-    mend: ({ kind, name }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
-      `ALTER ${kind.toUpperCase()} ${name} RENAME TO ${name}_kept;   (or give another database: millrace demo --postgres URL)`,
-  },
-  DEMO_LEFT_BEHIND: {
-    sqlstate: '58000',
-    says: ({ database }: { database: string; reason: string }) => `what the demo made in database "${database}" could not be taken away`,
-    because: 'At its end the demo drops its slot, publication and schema; the server refused, or was gone.',
-    detail: ({ reason }: { database: string; reason: string }) => reason,
-    mend: () => 'run the same demo again: it takes away what an earlier one left',
-  },
   DEMO_ENGINE_FAILED: {
     sqlstate: '58000',
     says: () => 'the demo could not start Millrace',

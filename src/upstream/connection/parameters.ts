@@ -60,13 +60,17 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   PGCONNECT_TIMEOUT: 'connect_timeout',
 };
 
-/** A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env). */
+/**
+ * A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env).
+ * No error repeats a part of the string that could belong to a password written without its quoting.
+ */
 export function parseConnectionString(text: string, environment: Readonly<Record<string, string | undefined>> = {}): ConnectionParameters {
   const given = optionsIn(text);
   for (const [variable, name] of Object.entries(ENVIRONMENT)) {
     const value = environment[variable];
     if (value !== undefined && value !== '') given[name] ??= value;
   }
+  refuseHalfCertificate(given);
   return connectionParameters(given);
 }
 
@@ -77,7 +81,7 @@ export function optionsIn(text: string): Record<string, string> {
 
 /** Options by libpq's names. Materialize's spellings of sslmode (`verify_ca`) are accepted. */
 export function connectionParameters(given: Readonly<Record<string, string>>): ConnectionParameters {
-  for (const name of Object.keys(given)) if (!KNOWN.has(name) && !IGNORED.has(name)) throw invalid(`unknown option "${name}"`);
+  for (const name of Object.keys(given)) if (!isOption(name)) throw invalid(`unknown option "${name}"`);
   const names = (given['hostaddr'] ?? given['host'] ?? 'localhost').split(',');
   const ports = (given['port'] ?? '5432').split(',');
   const user = given['user'] ?? 'postgres';
@@ -107,10 +111,28 @@ export function connectionParameters(given: Readonly<Record<string, string>>): C
   };
 }
 
+/** One without the other is of no use, and would be left unused in silence. */
+export function refuseHalfCertificate(given: Readonly<Record<string, unknown>>): void {
+  if ((given['sslcert'] === undefined) === (given['sslkey'] === undefined)) return;
+  throw invalid(
+    given['sslcert'] === undefined
+      ? 'a key without its certificate (sslcert; in CREATE CONNECTION: SSL CERTIFICATE)'
+      : 'a certificate without its key (sslkey; in CREATE CONNECTION: SSL KEY SECRET)',
+  );
+}
+
 /** For messages and logs: everything but secrets. */
 export function describe(parameters: ConnectionParameters): string {
   const hosts = parameters.hosts.map(({ host, port }) => `${host}:${port}`).join(',');
   return `${parameters.user}@${hosts}/${parameters.database} sslmode=${parameters.sslmode}`;
+}
+
+/** What is usually meant. */
+const QUOTING = 'in a user or password write @ as %40, / as %2F, ? as %3F, % as %25';
+const PAIR_QUOTING = "a password with spaces is written in '…'";
+
+function isOption(name: string): boolean {
+  return KNOWN.has(name) || IGNORED.has(name);
 }
 
 function invalid(reason: string): Error {
@@ -129,7 +151,7 @@ function oneOf<T extends string>(name: string, text: string, allowed: readonly T
 
 function portNumber(text: string): number {
   const port = text === '' ? 5432 : Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(`invalid port number "${text}"`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('invalid port number: it is one of 1 to 65535');
   return port;
 }
 
@@ -143,8 +165,10 @@ function seconds(name: string, text: string | undefined, defaultMs: number): num
 
 function parseUrl(text: string): Record<string, string> {
   const match = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(text);
-  if (match === null) throw invalid('not a valid postgres:// URL');
+  if (match === null) throw invalid(`not a valid postgres:// URL (${QUOTING})`);
   const [, login, hosts, database, query] = match;
+  // The login ends at the last @ before the first / or ?. A further one means that it was meant to end later: all between would be taken for a host, a database or an option, and shown.
+  if (`${database ?? ''}${query ?? ''}`.includes('@')) throw invalid(`an @ after the host (${QUOTING})`);
   const given: Record<string, string> = {};
   if (login !== undefined) {
     const colon = login.indexOf(':');
@@ -155,7 +179,7 @@ function parseUrl(text: string): Record<string, string> {
   if (hosts !== undefined && hosts !== '') {
     const parts = hosts.split(',').map((part) => {
       const address = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(part);
-      if (address === null) throw invalid(`invalid host "${part}"`);
+      if (address === null) throw invalid(`invalid host or port (${QUOTING})`);
       return { host: decoded(address[1]!.replace(/^\[(.*)\]$/, '$1')), port: address[2] ?? '' };
     });
     given['host'] = parts.map((part) => part.host).join(',');
@@ -165,9 +189,10 @@ function parseUrl(text: string): Record<string, string> {
   for (const pair of (query ?? '').split('&')) {
     if (pair === '') continue;
     const [name, value, ...more] = pair.split('=');
-    if (value === undefined || more.length > 0) throw invalid(`invalid query parameter "${pair}"`);
+    if (value === undefined || more.length > 0) throw invalid(`an option after the ? is not name=value (${QUOTING})`);
     // What JDBC and others write.
     if (name === 'ssl') given['sslmode'] ??= value === 'true' ? 'require' : 'disable';
+    else if (login === undefined && !isOption(decoded(name!))) throw invalid(`unknown option after the ? (${QUOTING})`);
     else given[decoded(name!)] = decoded(value);
   }
   return given;
@@ -192,6 +217,7 @@ function parsePairs(text: string): Record<string, string> {
       if (text.slice(at).trim() === '') break;
       throw invalid(`no "key = value" at position ${at + 1}`);
     }
+    if (given['password'] !== undefined && !isOption(match[1]!)) throw invalid(`unknown option after the password (${PAIR_QUOTING})`);
     given[match[1]!] = (match[2] ?? match[3]!).replaceAll(/\\(.)/gs, '$1');
   }
   if (Object.keys(given).length === 0) throw invalid('it is empty');
