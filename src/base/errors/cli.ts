@@ -1,8 +1,8 @@
+/** Errors of the rooms: cli and demo. */
 import { defineErrors } from './define.ts';
 
 type Place = { readonly host: string; readonly port: number };
 
-/** Errors of the rooms: cli and demo. */
 export const cliErrors = defineErrors({
   MILLRACE_UNREACHABLE: {
     sqlstate: '08001',

@@ -1,3 +1,4 @@
+/** Errors of the room: engine. */
 import { qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -10,7 +11,6 @@ type NotCopied = {
   readonly seconds: number | undefined;
 };
 
-/** Errors of the room: engine. */
 export const engineErrors = defineErrors({
   SETTING_UNKNOWN: {
     sqlstate: '42704',

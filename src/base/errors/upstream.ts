@@ -1,3 +1,4 @@
+/** Errors of the rooms: upstream and ingest. */
 import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -21,7 +22,6 @@ type TableName = {
 
 const said = (facts: Said): string | undefined => facts.said;
 
-/** Errors of the rooms: upstream and ingest. */
 export const upstreamErrors = defineErrors({
   EMBEDDED_POSTGRES_MISSING: {
     sqlstate: '58P01',
