@@ -8,8 +8,8 @@ export interface ChangeTarget<T extends { readonly id: ObjectId }> {
   readonly to: RowChanges;
   /** The table with this OID, if it takes changes of the transaction under way. */
   takes(oid: number): T | undefined;
-  /** After each change. */
-  changed(table: T): void;
+  /** After each change. `rows`: how many more the table has now; undefined: none are left. */
+  changed(table: T, rows: number | undefined): void;
 }
 
 export function applyChange<T extends { readonly id: ObjectId }>(kind: number, bytes: Buffer, at: number, target: ChangeTarget<T>): void {
@@ -18,7 +18,7 @@ export function applyChange<T extends { readonly id: ObjectId }>(kind: number, b
       const table = target.takes(readUint32(bytes, at + 6 + 4 * i));
       if (table === undefined) continue;
       target.to.truncate(table.id);
-      target.changed(table);
+      target.changed(table, undefined);
     }
     return;
   }
@@ -31,5 +31,5 @@ export function applyChange<T extends { readonly id: ObjectId }>(kind: number, b
   else if (kind === DELETE) target.to.delete(table.id, bytes, marker === OLD_TUPLE ? 'row' : 'key', first + 1);
   else if (marker === NEW_TUPLE) target.to.update(table.id, bytes, 'none', 0, first + 1);
   else target.to.update(table.id, bytes, marker === OLD_TUPLE ? 'row' : 'key', first + 1, skipTuple(bytes, first + 1) + 1);
-  target.changed(table);
+  target.changed(table, kind === INSERT ? 1 : kind === DELETE ? -1 : 0);
 }

@@ -9,9 +9,9 @@ import type { Name } from '../sql/statements/statement.ts';
 import { canonicalizer } from '../values/canonical.ts';
 import { codecOf, type Value } from '../values/codec.ts';
 import type { PgType } from '../values/type.ts';
-import type { Catalog, CatalogObject, MaterializedView } from './catalog.ts';
+import type { Catalog, CatalogObject, MaterializedView, ObjectId } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
-import { look, received } from './recency.ts';
+import { look, received, refuseStopped } from './recency.ts';
 
 export const AUDIT_COLUMNS: readonly ResultColumn[] = [
   { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
@@ -37,6 +37,7 @@ export async function auditStatement(
   const [source] = coordinator.catalog.all('source');
   const running = coordinator.source;
   if (source === undefined || running === undefined) throw millraceError('NO_SOURCE', { what: 'AUDIT' });
+  refuseStopped(running);
   const { rpc } = coordinator.engine;
   const recordingId = coordinator.nextNumber();
   const results = await runAudit(
@@ -52,7 +53,7 @@ export async function auditStatement(
       end: () => rpc.call('endRecording', { recordingId }),
     },
   );
-  for (const result of results) remember(coordinator, result);
+  for (const [index, result] of results.entries()) remember(coordinator, views[index]!.id, result);
   return results.map((result) => [
     result.view,
     result.lsn,
@@ -101,8 +102,8 @@ function canonicalText(type: PgType): Pick<AuditedColumn, 'canonical'> {
   return { canonical: (text) => codec.format(canonical(codec.parse(text))) };
 }
 
-function remember(coordinator: Coordinator, result: AuditResult): void {
-  coordinator.audits.set(result.view, {
+function remember(coordinator: Coordinator, id: ObjectId, result: AuditResult): void {
+  coordinator.audits.set(id, {
     view: result.view,
     lsn: result.lsn,
     state: result.state,

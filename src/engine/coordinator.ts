@@ -4,8 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
+import { ClientsMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
+import { StateLog } from '../base/state-log.ts';
+import { within } from '../base/within.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import type { IngestStatus } from '../ingest/protocol.ts';
@@ -13,11 +17,16 @@ import { Mirror } from '../sql/mirror/mirror.ts';
 import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
-import { connectionParameters, parseConnectionString, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { connectionParameters, optionsIn, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { AuditQueue } from './audit-queue.ts';
 import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
+import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
+import { UpstreamQuestions } from './upstream-questions.ts';
+import { logSource } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
+import type { OpenSubscription } from './open-subscription.ts';
 
 export interface CoordinatorOptions {
   readonly dataDirectory: string;
@@ -49,11 +58,12 @@ export interface AuditOutcome {
 export interface OpenSession {
   readonly number: number;
   readonly applicationName: string;
+  readonly clientAddress: string | undefined;
   readonly openedAt: Date;
   readonly transactionStatus: 'I' | 'T' | 'E';
   /** The text of the statement that runs. */
   readonly running: string | undefined;
-  readonly subscription: { readonly query: string; readonly startedAt: Date } | undefined;
+  readonly subscription: OpenSubscription | undefined;
   cancel(): void;
 }
 
@@ -66,14 +76,21 @@ export class Coordinator {
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
   readonly sessions = new Set<OpenSession>();
+  readonly memory = new ClientsMemory();
+  readonly auditQueue = new AuditQueue();
+  readonly questions = new UpstreamQuestions();
+  /** By the view's id. */
   readonly audits = new Map<string, AuditOutcome>();
+  readonly #states: StateLog;
   readonly #onFailure: (error: MillraceError) => void;
   #definitions: Promise<unknown> = Promise.resolve();
   #numbers = 0;
+  #anyRefusal = false;
 
   private constructor(options: CoordinatorOptions, directory: DataDirectory) {
     this.directory = directory;
     this.logger = options.logger;
+    this.#states = new StateLog(options.logger);
     this.#onFailure = options.onFailure;
     this.engine = new EngineClient({ dataDirectory: directory.path, validate: options.validate }, options.onFailure);
     this.mirror = new Mirror({ version: options.version, environmentId: randomUUID(), prelude: PLANNING_PRELUDE });
@@ -119,7 +136,7 @@ export class Coordinator {
   }
 
   /** Ingest opens the log and connects by itself; the engine joins it. Tables are those of the catalog. */
-  async startSource(source: Source): Promise<void> {
+  async startSource(source: Source): Promise<RunningSource> {
     const progress = new IngestProgress();
     const bounds = new LogBounds();
     const running: RunningSource = {
@@ -128,8 +145,8 @@ export class Coordinator {
       ingest: new IngestClient({
         status: (status) => {
           running.status = status;
-          const faults = status.tables.flatMap(({ oid, error }) => (error === null ? [] : [{ oid, error }]));
-          if (faults.length > 0) this.engine.rpc.call('stopTables', { faults }).catch(() => undefined);
+          logSource(this.#states, source.name, status, Date.now());
+          this.#tellEngine(status);
         },
         died: (error) => this.#onFailure(millraceError('ENGINE_FAULT', { reason: `ingest: ${error.message}` }, error)),
       }),
@@ -153,6 +170,16 @@ export class Coordinator {
     }
     this.source = running;
     await this.engine.rpc.call('attach', { progress: progress.buffer, bounds: bounds.buffer, types: this.mirror.evaluatorTypes() });
+    return running;
+  }
+
+  /** What the engine cannot see in the log: tables that ingest has stopped, and copies that cannot be made now. */
+  #tellEngine(status: IngestStatus): void {
+    const faults = status.tables.flatMap(({ oid, state, error }) => (state !== 'faulty' || error === null ? [] : [{ oid, error }]));
+    if (faults.length > 0) this.engine.rpc.call('stopTables', { faults }).catch(() => undefined);
+    const refusals = copyRefusals(status, Date.now());
+    if (refusals.length > 0 || this.#anyRefusal) this.engine.rpc.call('refuseCopies', { refusals }).catch(() => undefined);
+    this.#anyRefusal = refusals.length > 0;
   }
 
   /** The source is dropped: its slot goes with it (I-4, fault 88), and its log is forgotten when the next source begins. */
@@ -184,23 +211,29 @@ export class Coordinator {
       given[name] = typeof value === 'string' ? value : must(secrets[value.secret], `secret ${value.secret}`);
     }
     const { url, ...rest } = given;
-    return url === undefined ? connectionParameters(rest) : parseConnectionString(url);
+    // What is given by name counts before what the URL says: a host that moved needs no new URL.
+    return connectionParameters(url === undefined ? rest : { ...optionsIn(url), ...rest });
   }
 
   async close(): Promise<void> {
     for (const session of this.sessions) session.cancel();
-    await this.source?.ingest.stop().catch(() => undefined);
+    await this.questions.close();
+    if (this.source !== undefined) {
+      await within(limits.closeMsMax, this.source.ingest.stop());
+      // Where the upstream or the disk does not answer: what is durable is durable.
+      await within(limits.closeMsMax, this.source.ingest.terminate());
+    }
     await this.engine.close();
-    await this.mirror.close();
+    await within(limits.closeMsMax, this.mirror.close());
     this.directory.close();
   }
 }
 
-/** How long each part of a start took, in the log at level info. */
+/** How long each part of a start took, in the log at level debug. */
 function phases(logger: Logger): (name: string) => void {
   let sinceMs = performance.now();
   return (name) => {
-    logger.info({ ms: Math.round(performance.now() - sinceMs) }, name);
+    logger.debug({ ms: Math.round(performance.now() - sinceMs) }, name);
     sinceMs = performance.now();
   };
 }

@@ -11,6 +11,7 @@ import { refusalOf, type PublishedTable } from '../upstream/catalog/publication.
 import type { Column } from '../values/type.ts';
 import type { Source, Table } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
+import { copyBegun, firstTrouble } from './copy-begun.ts';
 import { schemaFor, taken, type Defined, type Defining } from './defining.ts';
 import { mirrored } from './mirrored.ts';
 
@@ -59,11 +60,8 @@ export async function createSource(
   }
   catalog.add(source);
   for (const table of tables) catalog.add(table);
-  await coordinator.startSource(source);
-  return {
-    tag: 'CREATE SOURCE',
-    notices: wanted.flatMap((one) => leftOut(one, statement.publication)).concat(byPartitions(wanted, statement.publication)),
-  };
+  const said = [...wanted.flatMap((one) => leftOut(one, statement.publication)), ...byPartitions(wanted, statement.publication)];
+  return { tag: 'CREATE SOURCE', notices: [...said, ...(await firstTrouble(await coordinator.startSource(source)))] };
 }
 
 export async function createTable(
@@ -102,10 +100,16 @@ export async function createTable(
   }
   catalog.add(grown);
   catalog.add(table);
-  // The copy runs on; whoever reads the table waits for it, or hears why it failed.
-  running.ingest
-    .addTables([published.table])
-    .catch((error: unknown) => coordinator.logger.error({ table: table.name, error: String(error) }, 'a table could not be added'));
+  try {
+    await copyBegun(running, published.table);
+  } catch (error) {
+    // Nobody shall have to find out later, and to drop what never was.
+    await engine.rpc.call('drop', { ids: [table.id] });
+    catalog.remove(table.id);
+    await mirror.remove([table.id]);
+    await running.ingest.removeTables([published.table.oid]);
+    throw error;
+  }
   return { tag: 'CREATE TABLE', notices: leftOut(wanted, source.publication) };
 }
 

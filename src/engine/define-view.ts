@@ -81,9 +81,9 @@ export async function createView(
     // Not by rows of another shape; where the upstream cannot be asked, what is here is as it was.
     await look(coordinator).catch(() => undefined);
     const queryId = coordinator.nextNumber();
-    const { hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
+    const { hydrationBudget: budget, hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
     await engine.cancellable(queryId, by.call.signal, () =>
-      engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs, tablesTimeoutMs }),
+      engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs, tablesTimeoutMs, budget }),
     );
     catalog.add(view);
   } catch (error) {

@@ -6,6 +6,7 @@ import { millraceError } from '../base/errors.ts';
 import type { Notice } from '../server/session.ts';
 import type { DropKind, Name, Statement } from '../sql/statements/statement.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
+import { alterConnection, refuseUnsound, withSecretIds } from './alter-connection.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
 import { taken, type Defined, type Defining } from './defining.ts';
@@ -22,6 +23,8 @@ export function define(coordinator: Coordinator, statement: Statement, by: Defin
         return createSecret(coordinator, statement);
       case 'alterSecret':
         return alterSecret(coordinator, statement);
+      case 'alterConnection':
+        return alterConnection(coordinator, statement, by);
       case 'createConnection':
         return createConnection(coordinator, statement, by);
       case 'createSource':
@@ -79,16 +82,8 @@ async function createConnection(
   const { catalog, engine } = coordinator;
   const there = taken(catalog, 'connection', 'public', statement.name, statement.ifNotExists, 'CREATE CONNECTION');
   if (there !== undefined) return there;
-  const options: Record<string, string | { secret: string }> = {};
-  for (const [name, value] of Object.entries(statement.options)) {
-    if (typeof value === 'string') {
-      options[name] = value;
-      continue;
-    }
-    const secret = catalog.find(['secret'], value.secret, ['public']);
-    if (secret === undefined) throw millraceError('OBJECT_MISSING', { kind: 'secret', name: value.secret });
-    options[name] = { secret: secret.id };
-  }
+  const options = withSecretIds(catalog, statement.options);
+  refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
   if (statement.validate) {
     const connection = await connectUpstream(parameters, {

@@ -1,25 +1,44 @@
-/** How a view or table fares, as the engine tells it (`status`). */
+/** How views, tables and what is arranged for them fare, as the engine tells it (`status`). */
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
-import type { MaterializedView, ObjectId } from './catalog.ts';
-import type { TableStatus, ViewStatus } from './protocol.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
+import type { MaterializedView, ObjectId, Table } from './catalog.ts';
+import type { ArrangementStatus, TableStatus, ViewStatus } from './protocol.ts';
 import type { SteppedTable } from './stepper.ts';
 
 export interface InstalledView {
   readonly object: MaterializedView;
+  readonly hydratedAtMs: number;
   readonly hydrationMs: number;
   readonly longestSliceMs: number;
   /** Why it could not be installed when the engine started; it is not in the dataflow then. */
   readonly reason: string | undefined;
 }
 
-/** `stopped`: why a table under it is. */
-export function viewStatus(
-  { object, hydrationMs, longestSliceMs, reason }: InstalledView,
-  dataflow: Dataflow,
-  arrangedBytes: ReadonlyMap<string, number>,
-  stopped: PlainError | undefined,
-): ViewStatus {
+export interface StatusParts {
+  readonly dataflow: Dataflow;
+  readonly views: () => Iterable<InstalledView>;
+  readonly tables: () => Iterable<Table>;
+  readonly stepped: (table: Table) => SteppedTable;
+  /** Why a table under the plan is stopped. */
+  readonly stopped: (plan: Plan) => PlainError | undefined;
+}
+
+export function objectStatuses(parts: StatusParts): { views: ViewStatus[]; tables: TableStatus[]; arrangements: ArrangementStatus[] } {
+  const arrangements = parts.dataflow
+    .arrangements()
+    .map(({ object, kind, rows, bytes }): ArrangementStatus => ({ object, kind, rows, bytes }));
+  const bytesOf = (id: ObjectId): number => arrangements.reduce((sum, { object, bytes }) => (object === id ? sum + bytes : sum), 0);
+  return {
+    views: [...parts.views()].map((view) => viewStatus(view, parts, bytesOf(view.object.id))),
+    tables: [...parts.tables()].map((table) => tableStatus(table, parts, arrangements)),
+    arrangements,
+  };
+}
+
+function viewStatus(view: InstalledView, { dataflow, stopped: stoppedUnder }: StatusParts, stateBytes: number): ViewStatus {
+  const { object, reason, hydratedAtMs, hydrationMs, longestSliceMs } = view;
+  const stopped = stoppedUnder(object.plan);
   const fault = stopped?.message ?? reason ?? dataflow.fault(object.id);
   const errors = fault === null ? dataflow.errors(object.id) : [];
   const [first] = errors;
@@ -30,23 +49,30 @@ export function viewStatus(
   return {
     id: object.id,
     state: fault === null ? 'live' : 'faulty',
-    rows: reason === undefined ? dataflow.output(object.id).count : 0,
+    rows: reason === undefined ? dataflow.output(object.id).count : null,
     errors: errors.reduce((sum, one) => sum + one.count, 0),
     error,
-    stateBytes: arrangedBytes.get(object.id) ?? 0,
+    stateBytes,
+    hydratedAtMs: reason === undefined ? hydratedAtMs : null,
     hydrationMs,
     longestSliceMs,
   };
 }
 
-export function tableStatus(id: ObjectId, stepped: SteppedTable, arrangedBytes: ReadonlyMap<string, number>): TableStatus {
+function tableStatus(table: Table, { dataflow, stepped: steppedOf }: StatusParts, arrangements: readonly ArrangementStatus[]): TableStatus {
+  const { id } = table;
+  const stepped = steppedOf(table);
+  const reason = stepped.fault === undefined ? dataflow.fault(id) : null;
+  const error = stepped.fault ?? (reason === null ? null : millraceError('TABLE_FAULTY', { table: table.name, reason }).toPlain());
+  // Each arrangement of a table with a key holds every row of it once.
+  const arranged = table.upstream.key.length === 0 ? undefined : arrangements.find(({ object }) => object === id);
+  const isLive = error === null && stepped.snapshotLsn !== undefined;
   return {
     id,
-    state: stepped.fault !== undefined ? 'faulty' : stepped.snapshotLsn === undefined ? 'copying' : 'live',
-    error: stepped.fault ?? null,
-    arrangedBytes: arrangedBytes.get(id) ?? 0,
+    state: error !== null ? 'faulty' : isLive ? 'live' : 'copying',
+    error,
+    rows: isLive ? (arranged?.rows ?? stepped.rows ?? null) : null,
     changes: stepped.changes,
-    rowsCopied: stepped.rowsCopied,
     snapshotLsn: stepped.snapshotLsn ?? null,
   };
 }

@@ -3,36 +3,39 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, type PlainError, reasonOf } from '../base/errors.ts';
+import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
-import { Dataflow } from '../dataflow/dataflow.ts';
+import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
-import { DataflowFault } from '../dataflow/fault.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
-import { sameCut, type Cut } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
-import type { Batch } from './encode.ts';
-import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
+import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } from './hydrator.ts';
+import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
-import { OpenSnapshots } from './open-snapshots.ts';
-import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
-import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
+import { refuseErrors } from './peeks.ts';
+import { isWholeScan } from '../dataflow/plan/scans.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
-import { narrowed } from './point-lookup.ts';
-import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
-import { tableStatus, viewStatus, type InstalledView } from './engine-status.ts';
+import type { EngineStatus, SubscribeRequest } from './protocol.ts';
+import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
+import { FaultLog } from './fault-log.ts';
+import { FirstCopies } from './first-copies.ts';
+import { Freshness } from './freshness.ts';
+import { QueryWorkers } from './query-workers.ts';
+import { Reads } from './reads.ts';
 import { Readable } from './readable.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
+import { StepFailures, traceOf } from './step-failures.ts';
 import { StoppedTables, takeInAgain } from './stopped-tables.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
+import { Turns } from './turns.ts';
 import { ViewIndexes } from './view-indexes.ts';
 import { Waiting } from './waiting.ts';
 
@@ -49,33 +52,34 @@ export interface EngineParts {
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
-}
-
-interface Answer {
-  readonly batches: Batch[];
-  readonly values: (string | null)[][];
-  readonly at: Cut;
-  readonly lsn: bigint;
+  readonly dataDirectory: string;
+  /** DDL of the upstream's types. */
+  readonly types: readonly string[];
+  /** An operator's name as users know it. */
+  describe(operator: Plan): string;
 }
 
 export class Engine {
   readonly #store: CatalogStore;
   readonly #rows: TableRows;
   readonly #dataflow: Dataflow;
-  readonly #evaluator: Evaluator;
   readonly #stepper: Stepper;
   readonly #progress: IngestProgress;
   readonly #clock: TickClock;
   readonly #subscriptions: Subscriptions;
-  readonly #recordings = new Recordings();
-  readonly #cancelFlags: CancelFlags;
+  readonly #recordings: Recordings;
   readonly #waiting: Waiting;
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
-  readonly #snapshots: OpenSnapshots;
+  readonly #turns = new Turns();
+  readonly reads: Reads;
+  readonly #freshness = new Freshness();
+  readonly #statusParts: StatusParts;
+  readonly #faultLog: FaultLog;
+  readonly firstCopies: FirstCopies;
   readonly #stopped: StoppedTables;
   readonly #readable: Readable;
   #ticks = 0;
@@ -86,10 +90,8 @@ export class Engine {
     this.#store = parts.store;
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
-    this.#evaluator = parts.evaluator;
-    this.#cancelFlags = parts.cancelFlags;
-    this.#snapshots = new OpenSnapshots(parts.rows);
     this.#waiting = new Waiting(parts.cancelFlags);
+    this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
     this.#readable = new Readable({
@@ -107,7 +109,20 @@ export class Engine {
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
-    this.#subscriptions = new Subscriptions(parts.output);
+    this.#recordings = new Recordings(this.#turns);
+    this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
+    this.reads = new Reads({
+      ...parts,
+      clock: this.#clock,
+      waiting: this.#waiting,
+      turns: this.#turns,
+      workers: new QueryWorkers({ dataDirectory: parts.dataDirectory, types: parts.types }, parts.cancelFlags, this.#waiting),
+      indexes: this.#indexes,
+      views: this.#views,
+      tables: this.#tables,
+      tablesReady: (plan, timeoutMs, queryId) => this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, queryId),
+      refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
+    });
     this.#stopped = new StoppedTables(
       (table) =>
         [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
@@ -117,6 +132,15 @@ export class Engine {
       this.#stopped.note(table);
       this.#waiting.wake();
     };
+    const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
+    this.#statusParts = {
+      dataflow: parts.dataflow,
+      views: () => this.#views.values(),
+      tables: () => this.#tables.values(),
+      stepped,
+      stopped: (plan) => this.#readable.faultUnder(plan),
+    };
+    this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -126,17 +150,16 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'log position found');
     const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.info({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
+    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
       for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
-        this.#stepper.copied({ oid, ...copied });
+        this.#stepper.copied({ oid, ...copied, rows: undefined });
         if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
       }
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views) this.#installAtStart(view, rows);
+      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -148,12 +171,26 @@ export class Engine {
 
   // ── ticks ──
 
+  /** Ends with `detach`, or by a failure that a restart has to mend: it is told, and never silent. */
   async #loop(): Promise<void> {
+    const failures = new StepFailures();
     while (this.#running) {
       const { sequence } = this.#progress;
       const { committedOffset, committedLsn, syncedOffset } = this.#progress.read();
-      const more = this.#advance(committedOffset, committedLsn);
+      const { changes, position } = this.#stepper;
+      let more = false;
+      try {
+        more = this.#advance(committedOffset, committedLsn);
+        failures.none();
+      } catch (error) {
+        this.#logger.error({ error: traceOf(error) }, 'a step failed');
+        const pauseMs = failures.one(error, this.#stepper.changes !== changes && this.#stepper.position === position);
+        await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+        continue;
+      }
       this.#subscriptions.synced(syncedOffset);
+      this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
+      this.#faultLog.look();
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -175,25 +212,30 @@ export class Engine {
       this.#ticks++;
       this.#rows.pin(stepper.position);
       this.#waiting.wake();
-      this.#stopped.tell();
     }
+    this.#stopped.tell();
     if (moved || this.#subscriptions.size > 0) this.#subscriptions.tick(this.#clock.next(), stepper.position.offset);
     return !arrived;
   }
 
   // ── definitions ──
 
+  nameOf(id: ObjectId): string | undefined {
+    return this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name;
+  }
+
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
     this.#store.commit({ put, remove });
     failpoint('ddl');
   }
 
-  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[]): void {
+  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[], types: readonly string[]): void {
     this.commit([...alsoPut, ...tables], []);
     for (const table of tables) this.#defineTable(table);
+    this.reads.defineTypes(types);
   }
 
-  async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
+  async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
     await this.awaitTables(this.#readable.tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
@@ -202,15 +244,13 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: Date.now(), reason: undefined });
     return figures;
   }
 
   /** Between ticks. Its tables are there. */
-  async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
-    return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
-      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
-    });
+  async #bringIn(object: string, plan: Plan, asked: Asked & HydrationBudget, name = object): Promise<HydrationFigures> {
+    return this.#hydrator.install({ object, plan, name, ...asked });
   }
 
   async createIndex(index: Index, asked: Asked): Promise<void> {
@@ -249,16 +289,7 @@ export class Engine {
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
-    const copying = (): string[] =>
-      ids
-        .filter((id) => this.#stepped(id)?.snapshotLsn === undefined && this.#stepped(id)?.fault === undefined)
-        .map((id) => this.#tables.get(id)?.name ?? id);
-    await this.#waiting.until(
-      () => copying().length === 0,
-      timeoutMs,
-      () => millraceError('STILL_COPYING', { tables: copying() }),
-      queryId,
-    );
+    await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
     this.#readable.refuseStopped(ids);
   }
 
@@ -270,13 +301,12 @@ export class Engine {
   #defineTable(table: Table): void {
     this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    const { id, upstream } = table;
     this.#stepper.addTable({
-      id,
-      upstream,
+      id: table.id,
+      upstream: table.upstream,
       again: takeInAgain(table),
       snapshotLsn: undefined,
-      rowsCopied: 0,
+      rows: undefined,
       changes: 0,
       fault: undefined,
     });
@@ -287,111 +317,11 @@ export class Engine {
     return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
   }
 
-  /** A view that cannot be rehydrated is faulty by itself; the others start. */
-  #installAtStart(view: MaterializedView, rows: ReadableRows): void {
-    const startedMs = performance.now();
-    let reason: string | undefined;
-    try {
-      this.#dataflow.install(view.id, view.plan, this.#hydrate(rows));
-    } catch (error) {
-      reason = reasonOf(error);
-      this.#logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');
-    }
-    const hydrationMs = Math.round(performance.now() - startedMs);
-    this.#logger.info({ view: view.name, ms: hydrationMs }, 'view hydrated');
-    // Nothing is ticked meanwhile.
-    this.#views.set(view.id, { object: view, hydrationMs, longestSliceMs: 0, reason });
-  }
-
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
     return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
-  /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */
-  async #withRows<T>(plan: Plan, work: (rows: ReadableRows | undefined) => T): Promise<T> {
-    if (!objectsRead(plan).some((object) => this.#tables.has(object))) return work(undefined);
-    const rows = await this.#rows.open(this.#stepper.position);
-    try {
-      // The engine may have stepped on while the rows were being opened.
-      rows.moveTo(this.#stepper.position);
-      return work(rows);
-    } finally {
-      rows.close();
-    }
-  }
-
-  // ── reads ──
-
-  /** A read shows only what a restart would show again: its answer waits until its cut is synced (docs/decisions). */
-  async peek(request: PeekRequest): Promise<PeekResult> {
-    const { queryId, timeoutMs, atLeastLsn } = request;
-    const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
-    await this.awaitTables(this.#readable.tablesUnder(request.plan), timeoutMs, queryId);
-    if (atLeastLsn !== undefined)
-      await this.#waiting.until(
-        () => this.#stepper.lsn >= atLeastLsn,
-        timeoutMs,
-        () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
-        queryId,
-      );
-    const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
-    const answer =
-      (await this.#peekNow(request, interrupt, snapshot?.position)) ??
-      (await this.#peekAt(must(snapshot, 'snapshot').position, request, interrupt));
-    const timestamp = snapshot?.timestamp ?? this.#clock.last;
-    const isSynced = (): boolean => this.#progress.read().syncedOffset >= answer.at.offset;
-    await this.#waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
-    return { batches: answer.batches, values: answer.values, timestamp, lsn: answer.lsn };
-  }
-
-  /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
-  async #peekNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Answer | undefined> {
-    const passed = (): boolean => position !== undefined && !sameCut(position, this.#stepper.position);
-    if (passed()) return undefined;
-    this.#readable.refuseFaulty(request.plan);
-    const { plan, finish, format } = request;
-    const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
-    if (plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)) {
-      refuseErrors(this.#dataflow.errors(plan.object));
-      return { ...finished(this.#dataflow.output(plan.object), finish, format, interrupt), ...at() };
-    }
-    const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
-    if (few !== undefined) {
-      for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
-      return { ...evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
-    }
-    return this.#withRows(plan, (rows) =>
-      passed() ? undefined : { ...evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
-    );
-  }
-
-  /** A later statement of a transaction whose tick has passed: computed from the rows as of that tick, beside the live state. */
-  async #peekAt(position: Cut, request: PeekRequest, interrupt: () => void): Promise<Answer> {
-    const rows = await this.#rows.open(position);
-    try {
-      const beside = new Dataflow(this.#evaluator);
-      for (const table of this.#tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-      const plan = expanded(request.plan, (id) => this.#views.get(id)?.object.plan);
-      return {
-        ...evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
-        at: position,
-        lsn: this.#stepper.lsn,
-      };
-    } finally {
-      rows.close();
-    }
-  }
-
-  openSnapshot(snapshotId: number): number {
-    this.#snapshots.open(snapshotId, this.#clock.last, this.#stepper.position);
-    return this.#clock.last;
-  }
-
-  closeSnapshot(snapshotId: number): void {
-    this.#snapshots.close(snapshotId);
-  }
-
-  // ── subscriptions and audits ──
+  // ── reads and subscriptions ──
 
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
@@ -403,7 +333,7 @@ export class Engine {
         : undefined;
     if (object !== undefined) return this.#open(request, liveView(this.#dataflow, object), () => {});
     const name = `subscription ${++this.#made}`;
-    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs });
+    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs, ...request.budget });
     try {
       return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
     } catch (error) {
@@ -455,8 +385,6 @@ export class Engine {
   // ── what is seen from outside ──
 
   status(): EngineStatus {
-    const arranged = new Map<string, number>();
-    for (const { object, bytes } of this.#dataflow.arrangements()) arranged.set(object, (arranged.get(object) ?? 0) + bytes);
     return {
       timestamp: this.#clock.last,
       lsn: this.#stepper.lsn,
@@ -465,10 +393,10 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      views: [...this.#views.values()].map((view) =>
-        viewStatus(view, this.#dataflow, arranged, this.#readable.faultUnder(view.object.plan)),
-      ),
-      tables: [...this.#tables.keys()].map((id) => tableStatus(id, must(this.#stepped(id), 'stepped table'), arranged)),
+      storeErrors: [],
+      caughtUpAtMs: this.#freshness.caughtUpAtMs,
+      subscriptions: this.#subscriptions.statuses(),
+      ...objectStatuses(this.#statusParts),
     };
   }
 
@@ -480,6 +408,8 @@ export class Engine {
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
+    await this.reads.closeAll();
+    this.#subscriptions.closeAll(millraceError('NO_SOURCE', { what: 'this subscription' }).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();
   }

@@ -5,6 +5,7 @@
 import type { PlainError } from '../base/errors/define.ts';
 import type { RowSortKey } from '../dataflow/expression/rows.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
+import type { HydrationBudget } from './hydrator.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 
 export interface EngineOptions {
@@ -19,9 +20,7 @@ export interface EngineOptions {
 export type RowFormat =
   | { readonly kind: 'dataRow'; readonly formats: readonly number[] }
   /** CopyData messages, text format. */
-  | { readonly kind: 'copyText' }
-  /** Arrays of text values, for audit and the console. */
-  | { readonly kind: 'values' };
+  | { readonly kind: 'copyText' };
 
 /** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
 export interface Finish {
@@ -45,8 +44,10 @@ export interface PeekRequest {
 }
 
 export interface PeekResult {
+  /** The first rows: all, when there is no `resultId`. */
   readonly batches: { bytes: Uint8Array; rows: number }[];
-  readonly values: (string | null)[][];
+  /** More rows follow: `nextBatches` until it says that they are all, or `closeResult`. */
+  readonly resultId?: number;
   readonly timestamp: number;
   readonly lsn: bigint;
 }
@@ -56,6 +57,7 @@ export interface SubscribeRequest {
   readonly subscriptionId: number;
   /** To start in. */
   readonly timeoutMs: number;
+  readonly budget: HydrationBudget;
   readonly plan: Plan;
   readonly snapshot: boolean;
   readonly progress: boolean;
@@ -76,7 +78,13 @@ export interface EngineMethods {
   /** `types`: as for `attach`, of all tables. */
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[]; types: readonly string[] }): void;
   /** `tablesTimeoutMs`: for the copies of its tables; `timeoutMs`: for the hydration that follows. */
-  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number; tablesTimeoutMs: number }): {
+  createMaterializedView(params: {
+    view: MaterializedView;
+    queryId: number;
+    timeoutMs: number;
+    tablesTimeoutMs: number;
+    budget: HydrationBudget;
+  }): {
     hydrationMs: number;
     longestSliceMs: number;
   };
@@ -85,9 +93,15 @@ export interface EngineMethods {
   drop(params: { ids: ObjectId[] }): void;
   /** Ingest cannot go on with these tables; their neighbours can (I-8). */
   stopTables(params: { faults: { oid: number; error: PlainError }[] }): void;
+  /** First copies that cannot be made now, by OID: whoever waits for them hears why. All that there are. */
+  refuseCopies(params: { refusals: { oid: number; error: PlainError }[] }): void;
   /** Resolves when the copies of these tables are complete, or with the reason why not. */
   awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
   peek(params: PeekRequest): PeekResult;
+  /** Of a result that is open, a few batches more, of the same tick. One call at a time; `isDone`: these were the last, and the result is closed. */
+  nextBatches(params: { resultId: number; timeoutMs: number }): { batches: { bytes: Uint8Array; rows: number }[]; isDone: boolean };
+  /** Its client wants no more: nothing is kept for it. */
+  closeResult(params: { resultId: number }): void;
   openSnapshot(params: { snapshotId: number }): { timestamp: number };
   closeSnapshot(params: { snapshotId: number }): void;
   subscribe(params: SubscribeRequest): { timestamp: number };
@@ -113,17 +127,33 @@ export interface EngineStatus {
   readonly changes: number;
   readonly views: readonly ViewStatus[];
   readonly tables: readonly TableStatus[];
+  /** When the rows were last known to be all that the upstream had; null: never since the start. */
+  readonly caughtUpAtMs: number | null;
+  readonly arrangements: readonly ArrangementStatus[];
+  /** What keeps the stores from being written. */
+  readonly storeErrors: readonly PlainError[];
+  /** What open subscriptions have sent that their clients have not taken. */
+  readonly subscriptions: readonly { readonly id: number; readonly backlogBytes: number }[];
   readonly foldedOffset: number;
   readonly committedOffset: number;
+}
+
+export interface ArrangementStatus {
+  readonly object: ObjectId;
+  readonly kind: 'table' | 'view';
+  readonly rows: number;
+  readonly bytes: number;
 }
 
 export interface ViewStatus {
   readonly id: ObjectId;
   readonly state: 'live' | 'faulty';
-  readonly rows: number;
+  /** null: it has none to show. */
+  readonly rows: number | null;
   readonly errors: number;
   readonly error: PlainError | null;
   readonly stateBytes: number;
+  readonly hydratedAtMs: number | null;
   readonly hydrationMs: number;
   /** What a tick waited meanwhile, at most; 0 for a view that was there when the engine started. */
   readonly longestSliceMs: number;
@@ -133,9 +163,9 @@ export interface TableStatus {
   readonly id: ObjectId;
   readonly state: 'copying' | 'live' | 'faulty';
   readonly error: PlainError | null;
-  readonly arrangedBytes: number;
+  /** Now; null: not counted. */
+  readonly rows: number | null;
   readonly changes: number;
-  readonly rowsCopied: number;
   readonly snapshotLsn: bigint | null;
 }
 

@@ -2,9 +2,8 @@
  * Real-time recency: the upstream's WAL end at the moment of asking, so that a read can wait until all that was committed by then is applied. Nothing need be
  * written upstream: the walsender is asked how far it has sent until it has passed that point. Called by sessions, and by audits of an idle upstream.
  */
-import { millraceError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
-import { connectUpstream } from '../upstream/connection/connect.ts';
 import { readWalEnd } from '../upstream/replication/wal-end.ts';
 import type { Coordinator, RunningSource } from './coordinator.ts';
 
@@ -13,13 +12,7 @@ const ASK_INTERVAL_MS = 10;
 export async function recentLsn(coordinator: Coordinator, timeoutMs: number, signal: AbortSignal): Promise<Lsn> {
   const [source] = coordinator.catalog.all('source');
   if (source === undefined || coordinator.source === undefined) throw millraceError('NO_SOURCE', { what: 'real_time_recency' });
-  const connection = await connectUpstream(coordinator.connectionOf(source), { purpose: 'recency', signal });
-  let lsn: Lsn;
-  try {
-    lsn = await readWalEnd(connection);
-  } finally {
-    await connection.end();
-  }
+  const lsn = await coordinator.questions.ask(coordinator.connectionOf(source), readWalEnd, signal);
   // Behind the WAL end: a change of a table that is committed by then is seen.
   const looked = look(coordinator);
   looked.catch(() => undefined);
@@ -39,9 +32,15 @@ export async function received(source: RunningSource, lsn: Lsn, timeoutMs: numbe
   const deadline = performance.now() + timeoutMs;
   while (source.progress.read().committedLsn < lsn) {
     if (signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
+    refuseStopped(source);
     if (performance.now() > deadline) throw millraceError('RECENCY_TIMED_OUT', { timeoutMs });
     const { sequence } = source.progress;
     await source.ingest.askPosition();
     await source.progress.changed(sequence, ASK_INTERVAL_MS);
   }
+}
+
+/** Nothing more will come until somebody decides: no use to wait for it. */
+export function refuseStopped({ status }: RunningSource): void {
+  if (status?.state === 'stopped' && status.error !== null) throw MillraceError.fromPlain(status.error);
 }

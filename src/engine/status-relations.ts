@@ -1,155 +1,110 @@
 /**
  * The engine's state as relations of schema `millrace`: what their rows are now. The mirror holds them as ordinary tables; a session has those refreshed that
- * its statement reads. Values in the order of `sql/mirror/status.ts`.
+ * its statement reads. Values in the order of `sql/mirror/status.ts`. What is not known is NULL, and what was measured says when: never an old figure as if it were new.
  */
 import { formatLsn } from '../base/lsn.ts';
 import type { StatusName } from '../sql/mirror/status.ts';
-import { dependenciesOf } from './catalog.ts';
+import { dependenciesOf, type CatalogObject, type Source } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
+import { Fares } from './fares.ts';
 import { kindName } from './kind-name.ts';
 import type { EngineStatus } from './protocol.ts';
 
 type Row = readonly (string | null)[];
 
-export async function refreshStatus(coordinator: Coordinator, names: readonly StatusName[]): Promise<void> {
-  if (names.length === 0) return;
+interface Seen {
+  readonly coordinator: Coordinator;
+  readonly status: EngineStatus | null;
+  readonly fares: Fares;
+}
+
+export async function statusRows(coordinator: Coordinator, names: readonly StatusName[]): Promise<Map<StatusName, Row[]>> {
+  if (names.length === 0) return new Map();
   const status = await coordinator.engine.rpc.call('status', {});
-  for (const name of names) await coordinator.mirror.refresh(name, rowsOf(coordinator, status, name));
+  const seen: Seen = { coordinator, status, fares: new Fares(coordinator.catalog, coordinator.source?.status, status) };
+  return new Map(names.map((name) => [name, ROWS[name](seen)]));
 }
 
-function rowsOf(coordinator: Coordinator, status: EngineStatus | null, name: StatusName): Row[] {
-  switch (name) {
-    case 'objects':
-      return [...coordinator.catalog.objects()].map((object) => [
-        object.id,
-        kindName(object.kind),
-        object.schema,
-        object.name,
-        object.createSql,
-        textArray(dependenciesOf(object)),
-      ]);
-    case 'sources':
-      return coordinator.catalog.all('source').map((source) => sourceRow(coordinator, status, source.id));
-    case 'tables':
-      return tableRows(coordinator, status);
-    case 'views':
-      return viewRows(coordinator, status);
-    case 'arrangements':
-      return [
-        ...(status?.tables ?? []).map((table): Row => [
-          table.id,
-          nameOf(coordinator, table.id),
-          'rows',
-          null,
-          String(table.arrangedBytes),
-          null,
-        ]),
-        ...(status?.views ?? []).map((view): Row => [
-          view.id,
-          nameOf(coordinator, view.id),
-          'state',
-          String(view.rows),
-          String(view.stateBytes),
-          null,
-        ]),
-      ];
-    case 'errors':
-      return [...(status?.views ?? []), ...(status?.tables ?? [])].flatMap(({ id, error, ...more }): Row[] =>
-        error === null
-          ? []
-          : [
-              [
-                id,
-                nameOf(coordinator, id),
-                error.sqlstate,
-                error.message,
-                error.hint ?? null,
-                'errors' in more ? String(more.errors) : '1',
-              ],
+const ROWS: Readonly<Record<StatusName, (seen: Seen) => Row[]>> = {
+  objects: ({ coordinator }) =>
+    [...coordinator.catalog.objects()].map((object) => [
+      object.id,
+      kindName(object.kind),
+      object.schema,
+      object.name,
+      object.createSql,
+      textArray(dependenciesOf(object)),
+    ]),
+  sources: (seen) => seen.coordinator.catalog.all('source').map((source) => sourceRow(seen, source)),
+  tables: tableRows,
+  views: viewRows,
+  arrangements: arrangementRows,
+  errors: errorRows,
+  lag: lagRows,
+  sessions: ({ coordinator }) =>
+    [...coordinator.sessions].map((session): Row => [
+      String(session.number),
+      session.applicationName,
+      session.clientAddress ?? null,
+      session.openedAt.toISOString(),
+      session.transactionStatus,
+      session.running ?? null,
+    ]),
+  subscriptions: subscriptionRows,
+  audits: ({ coordinator }) =>
+    [...coordinator.audits].flatMap(([id, audit]): Row[] =>
+      coordinator.catalog.get(id) === undefined
+        ? []
+        : [
+            [
+              audit.view,
+              audit.lsn === '0/0' ? null : audit.lsn,
+              audit.state,
+              audit.state === 'cannot_run' ? null : String(audit.rows),
+              audit.state === 'cannot_run' ? null : String(audit.differences),
+              audit.finishedAt,
             ],
-      );
-    case 'lag':
-      return lagRows(coordinator, status);
-    case 'sessions':
-      return [...coordinator.sessions].map((session): Row => [
-        String(session.number),
-        session.applicationName,
-        null,
-        session.openedAt.toISOString(),
-        session.transactionStatus,
-        session.running ?? null,
-      ]);
-    case 'subscriptions':
-      return [...coordinator.sessions].flatMap((session) =>
-        session.subscription === undefined
-          ? []
-          : [[String(session.number), null, session.subscription.query, session.subscription.startedAt.toISOString(), null, null] as Row],
-      );
-    case 'audits':
-      return [...coordinator.audits.values()].map((audit): Row => [
-        audit.view,
-        audit.lsn,
-        audit.state,
-        String(audit.rows),
-        String(audit.differences),
-        audit.finishedAt,
-      ]);
-  }
-}
+          ],
+    ),
+};
 
-function sourceRow(coordinator: Coordinator, status: EngineStatus | null, id: string): Row {
-  const source = coordinator.catalog.all('source').find((object) => object.id === id)!;
+function sourceRow({ coordinator, status, fares }: Seen, source: Source): Row {
   const running = coordinator.source;
   const ingest = running?.status;
   const progress = running?.progress.read();
+  const { word, error, nextAttemptAtMs } = fares.of(source);
   return [
     source.id,
     source.name,
     nameOf(coordinator, source.connectionId),
     source.publication,
     ingest?.slotName ?? null,
-    statusWord(ingest?.state),
-    ingest?.error?.message ?? null,
-    ingest?.error?.hint ?? null,
-    ingest === undefined ? null : new Date(ingest.sinceMs).toISOString(),
+    word,
+    error?.message ?? null,
+    error?.hint ?? null,
+    timeText(ingest?.troubledSinceMs ?? ingest?.sinceMs),
+    timeText(nextAttemptAtMs),
     source.facts.version,
     source.facts.systemId,
-    String(source.facts.timeline),
+    String(ingest === undefined || ingest.timeline === 0 ? source.facts.timeline : ingest.timeline),
     lsnText(progress?.committedLsn),
     lsnText(progress?.syncedLsn),
     lsnText(progress?.acknowledgedLsn),
     lsnText(status?.lsn),
-    null,
-    String(status?.transactions ?? 0),
-    String(status?.changes ?? 0),
-    String(ingest?.bytes ?? 0),
+    numberText(status === null || progress === undefined ? null : progress.committedOffset - status.foldedOffset),
+    numberText(status?.transactions),
+    numberText(status?.changes),
+    numberText(ingest?.bytes),
+    numberText(ingest?.reconnects),
   ];
 }
 
-/** Materialize's words, which its tools compare with. */
-function statusWord(state: string | undefined): string {
-  switch (state) {
-    case 'streaming':
-      return 'running';
-    case 'copying':
-      return 'starting';
-    case 'retrying':
-      return 'stalled';
-    case 'stopped':
-      return 'failed';
-    default:
-      return 'starting';
-  }
-}
-
-function tableRows(coordinator: Coordinator, status: EngineStatus | null): Row[] {
+function tableRows({ coordinator, status, fares }: Seen): Row[] {
   const copies = new Map(coordinator.source?.status?.tables.map((table) => [table.oid, table]));
   return coordinator.catalog.all('table').map((table): Row => {
     const live = status?.tables.find(({ id }) => id === table.id);
     const copy = copies.get(table.upstream.oid);
-    const error = live?.error ?? copy?.error ?? null;
-    const rows = Math.max(copy?.rowsCopied ?? 0, live?.rowsCopied ?? 0);
-    const state = error !== null ? 'failed' : live?.state === 'live' ? 'running' : 'copying';
+    const { word, error, nextAttemptAtMs } = fares.of(table);
     return [
       table.id,
       table.schema,
@@ -158,82 +113,121 @@ function tableRows(coordinator: Coordinator, status: EngineStatus | null): Row[]
       table.upstream.schema,
       table.upstream.name,
       table.upstream.replicaIdentity,
-      state,
+      word,
       error?.message ?? null,
-      String(rows),
+      error?.hint ?? null,
+      timeText(nextAttemptAtMs),
+      numberText(live?.rows ?? (word === 'copying' ? copy?.rowsCopied : null)),
       lsnText(live?.snapshotLsn),
+      numberText(live?.changes),
     ];
   });
 }
 
-function viewRows(coordinator: Coordinator, status: EngineStatus | null): Row[] {
-  const views = coordinator.catalog
-    .all('view')
-    .map((view): Row => [
-      view.id,
-      view.schema,
-      view.name,
-      'view',
-      null,
-      null,
-      'running',
-      null,
-      null,
-      null,
-      null,
-      null,
-      null,
-      null,
-      view.sql,
-    ]);
-  const materialized = coordinator.catalog.all('materializedView').map((view): Row => {
+function viewRows({ coordinator, status, fares }: Seen): Row[] {
+  const { catalog } = coordinator;
+  return [...catalog.all('view'), ...catalog.all('materializedView')].map((view): Row => {
+    const { word, error } = fares.of(view);
     const live = status?.views.find(({ id }) => id === view.id);
+    const isMaterialized = view.kind === 'materializedView';
     return [
       view.id,
       view.schema,
       view.name,
-      'materialized view',
-      view.exactness,
-      textArray(view.exactnessReasons),
-      live === undefined ? 'starting' : live.state === 'live' ? 'running' : 'failed',
-      live?.error?.message ?? null,
-      live === undefined ? null : String(live.rows),
-      live === undefined ? null : String(live.errors),
-      null,
-      live === undefined ? null : String(live.hydrationMs),
-      live === undefined ? null : String(live.longestSliceMs),
-      live === undefined ? null : String(live.stateBytes),
+      kindName(view.kind),
+      isMaterialized ? view.exactness : null,
+      isMaterialized ? textArray(view.exactnessReasons) : null,
+      word,
+      error?.message ?? null,
+      error?.hint ?? null,
+      numberText(live?.rows),
+      numberText(live?.errors),
+      timeText(live?.hydratedAtMs),
+      numberText(live?.hydrationMs),
+      numberText(live?.longestSliceMs),
+      numberText(live?.stateBytes),
       view.sql,
     ];
   });
-  return [...views, ...materialized];
 }
 
-function lagRows(coordinator: Coordinator, status: EngineStatus | null): Row[] {
-  const [source] = coordinator.catalog.all('source');
-  const progress = coordinator.source?.progress.read();
-  if (source === undefined || progress === undefined) return [];
-  const applied = status?.lsn ?? 0n;
-  const behind = progress.serverLsn > applied ? progress.serverLsn - applied : 0n;
-  const retained = coordinator.source?.status?.retainedBytes ?? null;
-  return [
-    [
+function arrangementRows({ coordinator, status }: Seen): Row[] {
+  return (status?.arrangements ?? []).map(({ object, kind, rows, bytes }): Row => [
+    object,
+    nameOf(coordinator, object) ?? object,
+    kind === 'table' ? 'rows' : 'state',
+    String(rows),
+    String(bytes),
+  ]);
+}
+
+/** What fares ill by itself; what stands on it says so in its own relation. */
+function errorRows({ coordinator, status, fares }: Seen): Row[] {
+  const ofObjects = [...coordinator.catalog.objects()].flatMap((object): Row[] => {
+    const { error, isOwn, count } = fares.of(object);
+    if (error === null || !isOwn) return [];
+    return [[object.id, object.name, kindName(object.kind), error.code, error.sqlstate, error.message, error.hint ?? null, String(count)]];
+  });
+  const ofStore = (status?.storeErrors ?? []).map((error): Row => [
+    null,
+    null,
+    'store',
+    error.code,
+    error.sqlstate,
+    error.message,
+    error.hint ?? null,
+    '1',
+  ]);
+  return [...ofObjects, ...ofStore];
+}
+
+/** While nothing is heard from the upstream nobody knows how much it has written since: the bytes are NULL then, and the time goes on. */
+function lagRows({ coordinator, status, fares }: Seen): Row[] {
+  return coordinator.catalog.all('source').map((source): Row => {
+    const progress = coordinator.source?.progress.read();
+    const ingest = coordinator.source?.status;
+    const heardAtMs = progress?.heardAtMs ?? 0;
+    if (progress === undefined || heardAtMs === 0) return [source.name, null, lsnText(status?.lsn), null, null, null, null, null];
+    const appliedLsn = status?.lsn ?? 0n;
+    const isFollowing = fares.of(source).word === 'running';
+    const behindBytes = progress.serverLsn > appliedLsn ? progress.serverLsn - appliedLsn : 0n;
+    const caughtUpAtMs = status?.caughtUpAtMs ?? null;
+    const behindMs = isFollowing && behindBytes === 0n ? 0 : caughtUpAtMs === null ? null : Math.max(Date.now() - caughtUpAtMs, 0);
+    return [
       source.name,
       formatLsn(progress.serverLsn),
-      formatLsn(applied),
-      String(behind),
-      null,
-      retained === null ? null : String(retained),
-      new Date().toISOString(),
-    ],
-  ];
+      lsnText(appliedLsn),
+      isFollowing ? String(behindBytes) : null,
+      numberText(behindMs),
+      numberText(ingest?.retainedBytes),
+      timeText(ingest?.slotMeasuredAtMs),
+      timeText(heardAtMs),
+    ];
+  });
+}
+
+function subscriptionRows({ coordinator, status }: Seen): Row[] {
+  return [...coordinator.sessions].flatMap(({ number, subscription }): Row[] => {
+    if (subscription === undefined) return [];
+    const { id, objectName, query, startedAt, rowsSent } = subscription;
+    const backlogBytes = status?.subscriptions.find((open) => open.id === id)?.backlogBytes;
+    return [[String(number), objectName ?? null, query, startedAt.toISOString(), String(rowsSent), numberText(backlogBytes)]];
+  });
 }
 
 function lsnText(lsn: bigint | null | undefined): string | null {
-  return lsn === undefined || lsn === null ? null : formatLsn(lsn);
+  return lsn === undefined || lsn === null || lsn === 0n ? null : formatLsn(lsn);
 }
 
-function nameOf(coordinator: Coordinator, id: string): string | null {
+function timeText(ms: number | null | undefined): string | null {
+  return ms === undefined || ms === null ? null : new Date(ms).toISOString();
+}
+
+function numberText(value: number | null | undefined): string | null {
+  return value === undefined || value === null ? null : String(value);
+}
+
+function nameOf(coordinator: Coordinator, id: CatalogObject['id']): string | null {
   return coordinator.catalog.get(id)?.name ?? null;
 }
 

@@ -24,7 +24,8 @@ export interface SteppedTable {
   readonly again: string;
   /** undefined: its copy is not complete. Transactions before it are in the copy already. */
   snapshotLsn: Lsn | undefined;
-  rowsCopied: number;
+  /** How many rows it has now; undefined: not counted (before this start). */
+  rows: number | undefined;
   changes: number;
   fault: PlainError | undefined;
 }
@@ -101,11 +102,11 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
     }
   }
 
-  copied(fact: { oid: number; snapshotLsn: Lsn; rows: number }): void {
+  copied(fact: { oid: number; snapshotLsn: Lsn; rows: number | undefined }): void {
     const table = this.tables.get(fact.oid);
     if (table === undefined) return;
     table.snapshotLsn = fact.snapshotLsn;
-    table.rowsCopied = fact.rows;
+    table.rows = fact.rows;
     this.onTableChanged(table);
   }
 
@@ -116,7 +117,7 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
     if (this.#isRead(table))
       table.fault ??= millraceError('TABLE_FAULTY', { table: table.upstream.name, reason: 'its copy began anew' }).toPlain();
     table.snapshotLsn = undefined;
-    table.rowsCopied = 0;
+    table.rows = undefined;
     this.onTableChanged(table);
   }
 
@@ -141,7 +142,8 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
     return table !== undefined && takesFrom(table, this.#commitLsn) ? table : undefined;
   }
 
-  changed(table: SteppedTable): void {
+  changed(table: SteppedTable, rows: number | undefined): void {
+    if (table.rows !== undefined) table.rows = rows === undefined ? 0 : table.rows + rows;
     table.changes++;
     this.changes++;
     if (++this.#sinceStep >= CHUNK_CHANGES_MAX) this.#step();

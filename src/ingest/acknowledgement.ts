@@ -91,15 +91,15 @@ export class Acknowledgement {
       committedLsn: this.#committedLsn,
       serverLsn: this.#serverLsn,
       committedAtMs: Date.now(),
+      heardAtMs: Date.now(),
     });
     this.#sync();
   }
 
   /** As last heard from the server. */
   heard(serverLsn: Lsn): void {
-    if (serverLsn <= this.#serverLsn) return;
-    this.#serverLsn = serverLsn;
-    this.#progress.publish({ serverLsn });
+    if (serverLsn > this.#serverLsn) this.#serverLsn = serverLsn;
+    this.#progress.publish({ serverLsn: this.#serverLsn, heardAtMs: Date.now() });
   }
 
   /** A fact record (table, copy, copied, removed) ends at `offset`. */

@@ -9,19 +9,18 @@ import { MillraceError } from '../base/errors.ts';
 import { failpoint } from '../store/failpoints.ts';
 import type { LogWriter } from '../store/log/writer.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
-import { connectForSlot, createSlot, dropTemporarySlot, type CreatedSlot } from '../upstream/replication/slot.ts';
+import { connectForSlot, createSlot, type CreatedSlot } from '../upstream/replication/slot.ts';
 import type { WalStream } from '../upstream/replication/stream.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import type { Acknowledgement } from './acknowledgement.ts';
+import { Alarm } from './alarm.ts';
 import { concernsCopyOnly, copyTables } from './copy.ts';
+import { fitToCopy } from './fit-to-copy.ts';
+import { outwaitTransactions } from './own-slot.ts';
 import type { Receiver } from './receiver.ts';
 import type { Shapes } from './shapes.ts';
 import type { IngestTables } from './tables.ts';
 
-/** Tables that could not be copied for a reason of the whole server (no free slot …) are tried again after this. */
-const COPY_RETRY_MS = 30_000;
-/** While the stream is held for a copy, making the slot may wait only this long for open transactions. */
-const HELD_SLOT_TIMEOUT_MS = 10_000;
 const HOLD_POLL_MS = 5;
 /** Snapshots that a table may miss because it was rewritten. */
 const REWRITES_MAX = 5;
@@ -46,7 +45,7 @@ export interface AdditionsParts {
 export class Additions {
   readonly #parts: AdditionsParts;
   #addition: Promise<void> | undefined;
-  #copyTimer: NodeJS.Timeout | undefined;
+  readonly #copyAlarm = new Alarm();
   readonly #rewrites = new Map<number, number>();
 
   constructor(parts: AdditionsParts) {
@@ -55,7 +54,7 @@ export class Additions {
 
   /** What runs is over. */
   async ended(): Promise<void> {
-    if (this.#parts.signal.aborted) clearTimeout(this.#copyTimer);
+    if (this.#parts.signal.aborted) this.#copyAlarm.clear();
     await this.#addition;
   }
 
@@ -85,13 +84,14 @@ export class Additions {
     if (error.code === 'TABLE_REWRITTEN' && rewrites <= REWRITES_MAX) {
       this.#rewrites.set(oid, rewrites);
       this.#parts.tables.set(oid, { state: 'waiting', rowsCopied: 0, error: null });
-    } else this.#parts.tables.set(oid, { state: 'faulty', error: error.toPlain() });
+    } else this.#parts.tables.refuse(oid, error, Date.now());
   }
 
   /** While a stream is on. One at a time; what comes meanwhile is added next. */
   whileStreaming(): void {
     const stream = this.#parts.stream();
-    if (stream === undefined || this.#addition !== undefined || this.#parts.tables.waiting().length === 0) return;
+    if (stream === undefined || this.#addition !== undefined) return;
+    if (this.#parts.tables.due(Date.now()).length === 0) return this.#later();
     this.#addition = this.addWaiting(() => this.#hold(stream))
       .catch((error: unknown) => {
         // The next session does what this one could not.
@@ -101,8 +101,14 @@ export class Additions {
         this.#addition = undefined;
         if (this.#parts.stream() !== stream) return;
         stream.release();
-        if (this.#parts.tables.statuses().some(({ state, error }) => state === 'waiting' && error === null)) this.whileStreaming();
+        this.whileStreaming();
       });
+  }
+
+  /** When the first of those that were refused is due again. */
+  #later(): void {
+    const dueMs = this.#parts.tables.nextAttemptAtMs();
+    if (dueMs !== undefined) this.#copyAlarm.after(Math.max(dueMs - Date.now(), 0) + 1, () => this.whileStreaming());
   }
 
   /** Stops the stream at a place between transactions. */
@@ -113,20 +119,20 @@ export class Additions {
   }
 
   /**
-   * Copies every waiting table at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
+   * Copies every table that is due at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
    * `hold`: stops the stream, so that nothing the snapshot lacks comes into the log before the copy.
    */
   async addWaiting(hold?: () => Promise<void>): Promise<void> {
-    const tables = this.#parts.tables.waiting();
+    const { publication, signal } = this.#parts;
+    const tables = this.#parts.tables.due(Date.now());
     if (tables.length > 0) {
+      const refuse = (oid: number, error: MillraceError): void => this.#parts.tables.refuse(oid, error, Date.now());
       try {
-        await this.#addAtTemporarySlot(tables, hold);
+        const fit = await fitToCopy({ parameters: this.#parts.parameters(), publication, tables, signal }, refuse);
+        if (fit.length > 0) await this.#addAtTemporarySlot(fit, hold);
       } catch (error) {
         if (!(error instanceof MillraceError) || !concernsCopyOnly(error)) throw error;
-        this.#parts.tables.refuseAdditions(error);
-        clearTimeout(this.#copyTimer);
-        this.#copyTimer = setTimeout(() => this.whileStreaming(), COPY_RETRY_MS);
-        this.#copyTimer.unref();
+        for (const { oid } of this.#parts.tables.due(Date.now())) refuse(oid, error);
       }
     }
     this.#parts.tables.settle();
@@ -138,10 +144,7 @@ export class Additions {
     const name = `${slotName}_copy_${randomBytes(4).toString('hex')}`;
     try {
       if (hold !== undefined) {
-        // Making a slot waits for transactions that are open upstream. The long ones are waited for here, while the stream still runs.
-        await createSlot(making, name, 'temporary');
-        await dropTemporarySlot(making, name);
-        await making.query(`SELECT set_config('lock_timeout', '${HELD_SLOT_TIMEOUT_MS}', false)`);
+        await outwaitTransactions(making, name);
         await hold();
       }
       const slot = await createSlot(making, name, 'temporary');

@@ -161,7 +161,7 @@ test('a table that cannot be added says why, the others go on', async () => {
     hint: expect.stringContaining('ALTER TABLE public.bare') as string,
   });
   await source.sql('ALTER TABLE bare REPLICA IDENTITY FULL; DROP TABLE bare');
-  await expect(source.ingest!.addTables(bare)).rejects.toMatchObject({ code: 'TABLE_NOT_PUBLISHED' });
+  await expect(source.ingest!.addTables(bare)).rejects.toMatchObject({ code: 'UPSTREAM_TABLE_MISSING' });
   await source.sql(`UPDATE items SET name = 'goes on'`);
   await source.expectEqual();
 });

@@ -4,6 +4,7 @@
  * Errors that may pass are tried again with a growing pause; a refusal stops reading, keeps everything and waits for a decision. Runs in the ingest worker.
  */
 import { AssertionError, must } from '../base/assert.ts';
+import { millraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
@@ -17,10 +18,12 @@ import { connectForStream, type WalStream } from '../upstream/replication/stream
 import type { UpstreamTable } from '../upstream/table.ts';
 import { Acknowledgement } from './acknowledgement.ts';
 import { Additions } from './additions.ts';
+import { Alarm } from './alarm.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestOptions, IngestStatus, TableFault } from './protocol.ts';
 import { Receiver } from './receiver.ts';
+import { sameWay } from './same-way.ts';
 import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
 import { resume } from './resume.ts';
 import { afterFailure, ingestError } from './retry.ts';
@@ -36,7 +39,7 @@ import {
   type SourceNote,
 } from './source-note.ts';
 import { IngestTables } from './tables.ts';
-import { watchUpstream } from './watch.ts';
+import { NO_SLOT_SIZE, watchUpstream, type SlotSize } from './watch.ts';
 
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
@@ -56,19 +59,20 @@ export class Ingest {
   readonly #tables: IngestTables;
   #state: IngestStatus['state'] = 'connecting';
   #sinceMs = Date.now();
+  #troubledSinceMs: number | undefined;
   #error: Error | undefined;
   #nextAttemptAtMs: number | undefined;
   #reconnects = 0;
-  #slotSize: { retainedBytes: number; safeBytes: number | undefined } | undefined;
+  #slotSize: SlotSize = NO_SLOT_SIZE;
   readonly #stopping = new AbortController();
   readonly #pause = new Pause();
   #stream: WalStream | undefined;
   /** Of the session that streams. */
   #control: UpstreamConnection | undefined;
-  #endSession: ((error: Error) => void) | undefined;
   readonly #shapes: Shapes;
   readonly #additions: Additions;
-  #statusTimer: NodeJS.Timeout | undefined;
+  #endSession: ((error: Error) => void) | undefined;
+  readonly #statusAlarm = new Alarm();
   readonly #finished: Promise<void>;
 
   /** Opens the log (throws LOG_DAMAGED) and begins; everything after is told by status. */
@@ -132,6 +136,7 @@ export class Ingest {
     return {
       state: this.#state,
       sinceMs: this.#sinceMs,
+      troubledSinceMs: this.#troubledSinceMs ?? null,
       error: this.#error === undefined ? null : ingestError(this.#error).toPlain(),
       nextAttemptAtMs: this.#nextAttemptAtMs ?? null,
       slotName: this.#slotName,
@@ -142,8 +147,7 @@ export class Ingest {
       duplicates: this.#receiver.duplicates,
       bytes: this.#receiver.bytes,
       reconnects: this.#reconnects,
-      retainedBytes: this.#slotSize?.retainedBytes ?? null,
-      safeBytes: this.#slotSize?.safeBytes ?? null,
+      ...this.#slotSize,
     };
   }
 
@@ -175,7 +179,9 @@ export class Ingest {
   }
 
   setConnection(parameters: ConnectionParameters): void {
+    const before = this.#parameters;
     this.#parameters = parameters;
+    if (!sameWay(before, parameters)) this.#endSession?.(millraceError('UPSTREAM_CONNECTION_ALTERED', {}));
     this.#pause.end();
   }
 
@@ -283,7 +289,6 @@ export class Ingest {
     const ended = new Promise<never>((_, reject) => {
       endSession = reject;
     });
-    // Nobody may be waiting yet when it ends.
     ended.catch(() => undefined);
     this.#endSession = endSession;
     const stream = await connection.start(
@@ -363,10 +368,10 @@ export class Ingest {
     for (const table of tables) this.#acknowledgement.appended(this.#writer.appendTable(table));
     if (tables.length === 0) this.#acknowledgement.appended(this.#writer.appendProgress(0n));
     await this.#acknowledgement.settled();
-    this.#setState('copying', undefined);
     const making = await connectForSlot(this.#parameters, 'bootstrap', this.#stopping.signal);
     try {
       const slot = await createSlot(making, this.#slotName, 'permanent');
+      this.#setState('copying', undefined);
       failpoint('slot-creation');
       await this.#additions.copy(tables, slot);
       this.#acknowledgement.snapshotComplete(slot.consistentPoint);
@@ -428,17 +433,16 @@ export class Ingest {
     if (state !== this.#state) this.#sinceMs = Date.now();
     this.#state = state;
     this.#error = error;
-    clearTimeout(this.#statusTimer);
-    this.#statusTimer = undefined;
+    if (error === undefined) this.#troubledSinceMs = undefined;
+    else this.#troubledSinceMs ??= Date.now();
+    // A figure of a slot that is gone, or useless, would be somebody's alarm.
+    if (state === 'stopped') this.#slotSize = NO_SLOT_SIZE;
+    this.#statusAlarm.clear();
     this.#onStatus?.(this.status());
   }
 
   /** Small changes are told together. */
   #tell(): void {
-    if (this.#onStatus === undefined) return;
-    this.#statusTimer ??= setTimeout(() => {
-      this.#statusTimer = undefined;
-      this.#onStatus?.(this.status());
-    }, 50);
+    if (!this.#statusAlarm.isSet) this.#statusAlarm.after(50, () => this.#onStatus?.(this.status()));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the ingest worker tells every other thread, in 64 bytes of shared memory: how far the log reaches, what of it is synced, what was acknowledged.
+ * What the ingest worker tells every other thread, in 72 bytes of shared memory: how far the log reaches, what of it is synced, what was acknowledged.
  * One writer (ingest), many readers. Keeps I-3: `acknowledgedLsn` ≤ what `syncedOffset` covers.
  */
 const SEQUENCE = 0;
@@ -10,6 +10,8 @@ const SYNCED_LSN = 4;
 const ACKNOWLEDGED_LSN = 5;
 const SERVER_LSN = 6;
 const COMMITTED_AT = 7;
+const HEARD_AT = 8;
+const CELLS = 9;
 
 export interface IngestProgressValues {
   /** Log offset behind the last whole transaction or fact record that was written. The engine reads up to here. */
@@ -26,6 +28,8 @@ export interface IngestProgressValues {
   serverLsn: bigint;
   /** Milliseconds of our clock when `committedOffset` last moved. */
   committedAtMs: number;
+  /** Milliseconds of our clock when the server last said where its WAL ends; 0: never since the start. */
+  heardAtMs: number;
 }
 
 export class IngestProgress {
@@ -33,7 +37,7 @@ export class IngestProgress {
   readonly #cells: BigInt64Array;
   readonly #sequence: Int32Array;
 
-  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(64)) {
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(CELLS * 8)) {
     this.buffer = buffer;
     this.#cells = new BigInt64Array(buffer);
     this.#sequence = new Int32Array(buffer, 0, 2);
@@ -48,6 +52,7 @@ export class IngestProgress {
     if (values.acknowledgedLsn !== undefined) Atomics.store(this.#cells, ACKNOWLEDGED_LSN, values.acknowledgedLsn);
     if (values.syncedLsn !== undefined) Atomics.store(this.#cells, SYNCED_LSN, values.syncedLsn);
     if (values.committedAtMs !== undefined) Atomics.store(this.#cells, COMMITTED_AT, BigInt(Math.round(values.committedAtMs)));
+    if (values.heardAtMs !== undefined) Atomics.store(this.#cells, HEARD_AT, BigInt(Math.round(values.heardAtMs)));
     Atomics.add(this.#sequence, SEQUENCE, 1);
     Atomics.notify(this.#sequence, SEQUENCE);
   }
@@ -66,6 +71,7 @@ export class IngestProgress {
       acknowledgedLsn: Atomics.load(this.#cells, ACKNOWLEDGED_LSN),
       serverLsn: Atomics.load(this.#cells, SERVER_LSN),
       committedAtMs: Number(Atomics.load(this.#cells, COMMITTED_AT)),
+      heardAtMs: Number(Atomics.load(this.#cells, HEARD_AT)),
     };
   }
 

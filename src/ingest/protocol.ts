@@ -53,6 +53,8 @@ export interface IngestStatus {
   readonly state: 'connecting' | 'copying' | 'streaming' | 'retrying' | 'stopped' | 'ended';
   /** Since when, by our clock. */
   readonly sinceMs: number;
+  /** Since when it is not as it should be: the first failure after the last stream. null: all is well, or nothing has been tried yet. */
+  readonly troubledSinceMs: number | null;
   readonly error: PlainError | null;
   readonly nextAttemptAtMs: number | null;
   readonly slotName: string;
@@ -64,9 +66,10 @@ export interface IngestStatus {
   readonly duplicates: number;
   readonly bytes: number;
   readonly reconnects: number;
-  /** WAL that the slot keeps on the server, and how much more the server allows; as of the last look. */
+  /** WAL that the slot keeps on the server, and how much more the server allows; as of the last look. null: never looked at, or the slot is gone. */
   readonly retainedBytes: number | null;
   readonly safeBytes: number | null;
+  readonly slotMeasuredAtMs: number | null;
 }
 
 export interface TableFault {
@@ -78,10 +81,12 @@ export interface IngestTableStatus {
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
+  /** waiting with an error: the copy is refused for now, and tried again at `nextAttemptAtMs` · faulty: for good, until it is taken in again. */
   readonly state: 'waiting' | 'copying' | 'live' | 'faulty';
   readonly rowsCopied: number;
   readonly snapshotLsn: string | null;
   readonly error: PlainError | null;
+  readonly nextAttemptAtMs: number | null;
 }
 
 export type IngestEvent = { readonly event: 'status'; readonly status: IngestStatus };

@@ -1,11 +1,14 @@
 /**
- * The tables that are wanted, how far each is, and who waits for them. Bookkeeping only: `ingest.ts` copies, the log remembers. A table that was asked for by a statement
- * which then fails leaves again; one that was wanted from the start stays, with its reason (I-8).
+ * The tables that are wanted, how far each is, and who waits for them. Bookkeeping only: `ingest.ts` copies, the log remembers. A table whose copy is refused stays
+ * wanted, with its reason (I-8), and is tried again after a growing pause (I-6) until it is removed: what stood in the way may go upstream at any time.
  */
 import { AssertionError, must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import type { IngestTableStatus, TableFault } from './protocol.ts';
+
+const RETRY_MS_FIRST = 2_000;
+const RETRY_MS_MAX = 30_000;
 
 interface Addition {
   readonly oids: readonly number[];
@@ -16,6 +19,8 @@ interface Addition {
 interface Wanted {
   readonly table: UpstreamTable;
   readonly status: IngestTableStatus;
+  /** Before the attempt that is next. */
+  readonly pauseMs: number;
 }
 
 export class IngestTables {
@@ -38,13 +43,19 @@ export class IngestTables {
     return [...this.#wanted.values()].map(({ table }) => table);
   }
 
-  /** Those whose copy is still to be made. */
-  waiting(): UpstreamTable[] {
-    return this.#in('waiting', 'copying');
+  /** Those whose copy is to be made now. */
+  due(nowMs: number): UpstreamTable[] {
+    return this.#those(({ state, nextAttemptAtMs }) => isUncopied(state) && (nextAttemptAtMs ?? 0) <= nowMs);
+  }
+
+  /** When the next of those that were refused is to be tried again. */
+  nextAttemptAtMs(): number | undefined {
+    const times = this.statuses().flatMap(({ state, nextAttemptAtMs }) => (state === 'waiting' ? [nextAttemptAtMs ?? 0] : []));
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   live(): UpstreamTable[] {
-    return this.#in('live');
+    return this.#those(({ state }) => state === 'live');
   }
 
   statuses(): IngestTableStatus[] {
@@ -59,7 +70,8 @@ export class IngestTables {
     const { oid, schema, name } = table;
     this.#wanted.set(oid, {
       table,
-      status: { oid, schema, name, state: 'waiting', rowsCopied: 0, snapshotLsn: null, error: null, ...status },
+      status: { oid, schema, name, state: 'waiting', rowsCopied: 0, snapshotLsn: null, error: null, nextAttemptAtMs: null, ...status },
+      pauseMs: 0,
     });
     this.#changed();
   }
@@ -67,11 +79,21 @@ export class IngestTables {
   set(oid: number, status: Partial<IngestTableStatus>): void {
     const known = this.#wanted.get(oid);
     if (known === undefined) return;
-    this.#wanted.set(oid, { table: known.table, status: { ...known.status, ...status } });
+    this.#wanted.set(oid, { ...known, status: { ...known.status, nextAttemptAtMs: null, ...status } });
     this.#changed();
   }
 
-  /** Resolves with the snapshot's LSN once all are live; rejects with the first reason why one is not, and then all leave. */
+  /** Its copy is refused for now; whoever waits for it is told. */
+  refuse(oid: number, error: MillraceError, nowMs: number): void {
+    const known = this.#wanted.get(oid);
+    if (known === undefined) return;
+    const pauseMs = known.pauseMs === 0 ? RETRY_MS_FIRST : Math.min(2 * known.pauseMs, RETRY_MS_MAX);
+    const status = { ...known.status, state: 'waiting', rowsCopied: 0, error: error.toPlain(), nextAttemptAtMs: nowMs + pauseMs } as const;
+    this.#wanted.set(oid, { ...known, status, pauseMs });
+    this.#changed();
+  }
+
+  /** Resolves with the snapshot's LSN once all are live; rejects with the first reason why one is not now. */
   add(tables: readonly UpstreamTable[]): Promise<string> {
     for (const table of tables) this.want(table, { state: 'waiting' });
     return new Promise((resolve, reject) => {
@@ -92,9 +114,9 @@ export class IngestTables {
     const open: Addition[] = [];
     for (const addition of this.#additions) {
       const states = addition.oids.map((oid) => this.#wanted.get(oid)?.status);
-      const faulty = states.find((status) => status?.state === 'faulty');
-      if (states.includes(undefined)) this.#refuse(addition, new AssertionError('the table was removed meanwhile'));
-      else if (faulty !== undefined) this.#refuse(addition, MillraceError.fromPlain(must(faulty.error, 'a reason')));
+      const refused = states.find((status) => status !== undefined && status.state !== 'live' && status.error !== null);
+      if (states.includes(undefined)) addition.reject(new AssertionError('the table was removed meanwhile'));
+      else if (refused !== undefined) addition.reject(MillraceError.fromPlain(must(refused.error, 'a reason')));
       else if (states.every((status) => status?.state === 'live')) addition.resolve(states[0]?.snapshotLsn ?? '0/0');
       else open.push(addition);
     }
@@ -102,23 +124,16 @@ export class IngestTables {
     this.#changed();
   }
 
-  /** The copies cannot be made now: whoever waits is told; what was wanted from the start goes on waiting. */
+  /** The copies cannot be made now, for a reason of the whole source: whoever waits is told. */
   refuseAdditions(error: Error): void {
-    for (const addition of this.#additions.splice(0)) this.#refuse(addition, error);
-    for (const table of this.waiting())
-      this.set(table.oid, { state: 'waiting', error: error instanceof MillraceError ? error.toPlain() : null });
+    for (const addition of this.#additions.splice(0)) addition.reject(error);
   }
 
-  #refuse(addition: Addition, error: Error): void {
-    for (const oid of addition.oids) {
-      this.#wanted.delete(oid);
-      this.#leave(oid);
-    }
-    addition.reject(error);
-    this.#changed();
+  #those(which: (status: IngestTableStatus) => boolean): UpstreamTable[] {
+    return [...this.#wanted.values()].filter(({ status }) => which(status)).map(({ table }) => table);
   }
+}
 
-  #in(...states: readonly IngestTableStatus['state'][]): UpstreamTable[] {
-    return [...this.#wanted.values()].filter(({ status }) => states.includes(status.state)).map(({ table }) => table);
-  }
+function isUncopied(state: IngestTableStatus['state']): boolean {
+  return state === 'waiting' || state === 'copying';
 }

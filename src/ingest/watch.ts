@@ -9,6 +9,7 @@ import { readPublishedTables, refusalOf } from '../upstream/catalog/publication.
 import type { UpstreamConnection } from '../upstream/connection/connect.ts';
 import { readSlot } from '../upstream/replication/slot.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
+import type { IngestStatus } from './protocol.ts';
 
 /** How long a change of a table's shape that the stream does not tell goes unnoticed, at most: a promise (docs/internals/change.md). */
 export const LOOK_INTERVAL_MS = 5_000;
@@ -23,11 +24,15 @@ export interface Watched {
   look(): Promise<void>;
 }
 
+export type SlotSize = Pick<IngestStatus, 'retainedBytes' | 'safeBytes' | 'slotMeasuredAtMs'>;
+
+export const NO_SLOT_SIZE: SlotSize = { retainedBytes: null, safeBytes: null, slotMeasuredAtMs: null };
+
 export interface WatchEvents {
   /** The whole source is concerned: the session ends with this error. */
   failed(error: Error): void;
   tableFaulty(oid: number, error: MillraceError): void;
-  slotSize(size: { retainedBytes: number; safeBytes: number | undefined }): void;
+  slotSize(size: SlotSize): void;
 }
 
 export function watchUpstream(
@@ -47,7 +52,8 @@ export function watchUpstream(
       if (problem !== undefined) events.tableFaulty(found.table.oid, problem);
     }
     const slot = await readSlot(control, watched.slotName);
-    if (slot !== undefined) events.slotSize(slot);
+    if (slot !== undefined)
+      events.slotSize({ retainedBytes: slot.retainedBytes, safeBytes: slot.safeBytes ?? null, slotMeasuredAtMs: Date.now() });
   };
   const look = async (): Promise<void> => {
     try {

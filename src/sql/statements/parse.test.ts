@@ -37,13 +37,21 @@ test('secret, connection, source, table', () => {
   });
   expect(
     parseStatement(
-      `CREATE CONNECTION pg TO POSTGRES (HOST 'db.example', PORT 5432, DATABASE 'app', USER 'm', PASSWORD SECRET pgpass, SSL MODE 'require') WITH (VALIDATE = false)`,
+      `CREATE CONNECTION pg TO POSTGRES (HOST 'db.example', PORT 5432, DATABASE 'app', USER 'm', PASSWORD SECRET pgpass, SSL MODE 'require', ALLOW CLEARTEXT) WITH (VALIDATE = false)`,
     ),
   ).toEqual({
     kind: 'createConnection',
     name: 'pg',
     ifNotExists: false,
-    options: { host: 'db.example', port: '5432', dbname: 'app', user: 'm', password: { secret: 'pgpass' }, sslmode: 'require' },
+    options: {
+      host: 'db.example',
+      port: '5432',
+      dbname: 'app',
+      user: 'm',
+      password: { secret: 'pgpass' },
+      sslmode: 'require',
+      require_auth: 'password,md5,scram-sha-256',
+    },
     validate: false,
   });
   expect(
@@ -119,6 +127,8 @@ test.each([
   ['WITH a AS (SELECT 1) SELECT * FROM a', 'query'],
   [`CREATE SECRET s AS 'x'`, 'createSecret'],
   [`ALTER SECRET s AS 'x'`, 'alterSecret'],
+  [`ALTER CONNECTION c SET (HOST 'x', PORT = 5433, PASSWORD SECRET s), RESET (SSL MODE) WITH (VALIDATE = false)`, 'alterConnection'],
+  [`ALTER CONNECTION IF EXISTS c SET HOST = 'x'`, 'alterConnection'],
   [`CREATE CONNECTION c TO POSTGRES (URL SECRET s)`, 'createConnection'],
   [`CREATE SOURCE s IN CLUSTER c FROM POSTGRES CONNECTION p (PUBLICATION 'm') FOR SCHEMAS (a, b)`, 'createSource'],
   ['CREATE TABLE IF NOT EXISTS t FROM SOURCE s (REFERENCE t)', 'createTable'],

@@ -4,6 +4,7 @@
  */
 import { MillraceError, millraceError } from '../../base/errors.ts';
 import { positionOf } from './lexer.ts';
+import { parseAlter } from './parse-alter.ts';
 import { parseCreate } from './parse-create.ts';
 import { parseCursor } from './parse-cursor.ts';
 import { TokenReader } from './reader.ts';
@@ -30,7 +31,7 @@ function parse(reader: TokenReader): Statement {
     case 'create':
       return parseCreate(reader);
     case 'alter':
-      return alter(reader);
+      return parseAlter(reader);
     case 'drop':
       return drop(reader);
     case 'show':
@@ -127,14 +128,6 @@ function objectKind(reader: TokenReader): DropKind {
   const found = DROPPED.find(([words]) => reader.accept(...words));
   if (found === undefined) throw reader.unexpected('SECRET, CONNECTION, SOURCE, TABLE, VIEW, MATERIALIZED VIEW or INDEX');
   return found[1];
-}
-
-/** A secret's value is the one thing that changes in place: a rotated password. */
-function alter(reader: TokenReader): Statement {
-  if (!reader.accept('alter', 'secret')) throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'ALTER' });
-  const name = reader.identifier();
-  reader.expect('as');
-  return { kind: 'alterSecret', name, value: reader.string('the secret as a string') };
 }
 
 function drop(reader: TokenReader): Statement {

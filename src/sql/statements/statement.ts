@@ -10,6 +10,15 @@ export type Statement =
   | { readonly kind: 'createSecret'; readonly name: string; readonly ifNotExists: boolean; readonly value: string }
   | { readonly kind: 'alterSecret'; readonly name: string; readonly value: string }
   | {
+      readonly kind: 'alterConnection';
+      readonly name: string;
+      readonly ifExists: boolean;
+      readonly set: Readonly<Record<string, OptionValue>>;
+      /** By libpq's names, as the keys of `set`. */
+      readonly reset: readonly string[];
+      readonly validate: boolean;
+    }
+  | {
       readonly kind: 'createConnection';
       readonly name: string;
       readonly ifNotExists: boolean;

@@ -127,6 +127,7 @@ export function upstreamError(error: unknown, context: ErrorContext): MillraceEr
 const TRANSIENT = new Set([
   'UPSTREAM_UNREACHABLE',
   'UPSTREAM_DISCONNECTED',
+  'UPSTREAM_CONNECTION_ALTERED',
   'UPSTREAM_NOT_READY',
   'UPSTREAM_AUTHENTICATION_FAILED',
   'UPSTREAM_ACCESS_REFUSED',
