@@ -448,4 +448,68 @@ export const queries: readonly EdgeCase[] = [
       await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT a FROM m'), [['1.7e+308']]));
     },
   },
+  {
+    id: 'texts too deep or too long',
+    right: 'an answer, or an error of class 54 that says so; never a fault, and the next statement is answered',
+    async run(world) {
+      const upstream = await world.upstream(
+        `CREATE TABLE t (id int PRIMARY KEY, c int, s text); INSERT INTO t SELECT i, i % 10, i::text FROM generate_series(1, 100) i; ${PUBLISHED}`,
+      );
+      const { client } = await world.following(upstream);
+      const nested = (open: string, inner: string, close: string, depth: number): string =>
+        open.repeat(depth) + inner + close.repeat(depth);
+      const list = (count: number, of: (i: number) => string, between: string): string =>
+        Array.from({ length: count }, (_, i) => of(i)).join(between);
+      const conditions: Readonly<Record<string, string>> = {
+        '22,000 literals': `id IN (${list(22_000, String, ', ')})`,
+        '22,000 numerics': `c::numeric IN (${list(22_000, (i) => `${i}.5`, ', ')})`,
+        '150,000 literals': `id IN (${list(150_000, String, ', ')})`,
+        '22,000 texts': `s IN (${list(22_000, (i) => `'${i}'`, ', ')})`,
+        '22,000 expressions': `id IN (${list(22_000, (i) => `c + ${i}`, ', ')})`,
+        '5,000 ANDs': list(5_000, (i) => `c <> ${i + 100}`, ' AND '),
+        '5,000 ORs': list(5_000, (i) => `c = ${i}`, ' OR '),
+        '2,000 ORs of ANDs': list(2_000, (i) => `(c = ${i} AND id > ${i})`, ' OR '),
+        '1,000 nested CASE': `${nested('CASE WHEN c > 5 THEN 1 ELSE ', '2', ' END', 1_000)} = 2`,
+        '20,000 nested CASE': `${nested('CASE WHEN c > 5 THEN 1 ELSE ', '2', ' END', 20_000)} = 2`,
+        '5,000 additions': `${list(5_000, () => 'c', ' + ')} > 0`,
+        '1,000 nested calls': `${nested('abs(', 'c', ')', 1_000)} = 2`,
+        '20,000 nested calls': `${nested('abs(', 'c', ')', 20_000)} = 2`,
+        '2,000 NOTs': `${nested('NOT (', 'c IS NULL', ')', 2_000)}`,
+        '3,000 alternating': `${nested('(c = 1 OR (id > 0 AND ', 'true', '))', 3_000)}`,
+      };
+      for (const [what, condition] of Object.entries(conditions)) {
+        const asView = /22,000 literals|5,000 ANDs|CASE/.test(what)
+          ? [`CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE ${condition}`]
+          : [];
+        for (const sql of [`SELECT id FROM t WHERE ${condition}`, ...asView]) {
+          const started = performance.now();
+          const outcome = await client.query(sql).then(
+            () => 'answered',
+            (error: pg.DatabaseError) => `${error.code} ${error.message}`,
+          );
+          assert.match(outcome, /^(answered$|54)/, `${what}: ${outcome.slice(0, 300)}`);
+          assert.ok(performance.now() - started < 60_000, what);
+          assert.equal((await textRows(client, 'SELECT id FROM t WHERE id = 7')).length, 1, `after ${what}`);
+        }
+        await client.query('DROP MATERIALIZED VIEW IF EXISTS v');
+      }
+    },
+  },
+  {
+    id: 'E10 time zones',
+    right: 'another zone is refused by name, and the way that the hint names is answered as upstream',
+    async run(world) {
+      const upstream = await world.upstream(
+        `CREATE TABLE t (id int PRIMARY KEY, at timestamptz); INSERT INTO t VALUES (1, '2024-07-01 12:00Z'), (2, '2024-01-01 12:00Z'); ${PUBLISHED}`,
+      );
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const error = await refusal(client.query(`SET timezone = 'Europe/Berlin'`));
+      assert.equal(error.code, '22023');
+      const way = /^SELECT (at AT TIME ZONE 'Europe\/Berlin') FROM/.exec(error.hint ?? '')?.[1];
+      assert.ok(way !== undefined, error.hint);
+      const sql = `SELECT id, ${way} AS local FROM t`;
+      assert.deepEqual(sorted(await textRows(client, sql)), sorted(await textRows(direct, sql)));
+    },
+  },
 ];
