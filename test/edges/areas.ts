@@ -2,9 +2,10 @@
 import type { EdgeCase } from './edge.ts';
 import { commands } from './commands.ts';
 import { neighbours } from './neighbours.ts';
+import { comparisons } from './comparisons.ts';
 import { queries } from './queries.ts';
 import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, neighbours, status, states, commands };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, comparisons, queries, neighbours, status, states, commands };
