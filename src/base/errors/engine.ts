@@ -1,5 +1,5 @@
 /** Errors of the room: engine. */
-import { qualified } from '../ident.ts';
+import { literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
 type NotCopied = {
@@ -29,7 +29,8 @@ export const engineErrors = defineErrors({
       `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
-    mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
+    mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
+      name.toLowerCase() === 'timezone' ? `SELECT at AT TIME ZONE ${literal(value)} FROM …;` : `SET ${name} = '${accepted}';`,
   },
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',
