@@ -3,7 +3,7 @@
  * begin its copy. The statement returns when the stream is set up; the copy goes on, and reads of a table wait for it.
  */
 import { millraceError } from '../base/errors.ts';
-import { qualified } from '../base/ident.ts';
+import { ident, qualified } from '../base/ident.ts';
 import type { Name, Statement } from '../sql/statements/statement.ts';
 import { readUpstreamCatalog, type UpstreamCatalog } from '../upstream/catalog/catalog.ts';
 import { refusalOf, type PublishedTable } from '../upstream/catalog/publication.ts';
@@ -177,6 +177,10 @@ function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publi
     upstream.tables.find(({ table }) => table.name === name && table.schema === (schema ?? 'public')) ??
     (schema === undefined ? upstream.tables.find(({ table }) => table.name === name) : undefined);
   if (found === undefined)
-    throw millraceError('REFERENCE_MISSING', { table: schema === undefined ? name : `${schema}.${name}`, publication, database });
+    throw millraceError('REFERENCE_MISSING', {
+      table: schema === undefined ? ident(name) : qualified(schema, name),
+      publication,
+      database,
+    });
   return found;
 }
