@@ -8,6 +8,8 @@ import { copyLines, socketOf } from './roads.ts';
 
 const ROWS = 300_000;
 const BODY_BYTES = 320;
+/** Where the number is not the point. */
+const FEWER_ROWS = 100_000;
 
 interface Large {
   readonly upstream: Upstream;
@@ -15,11 +17,11 @@ interface Large {
   readonly client: pg.Client;
 }
 
-/** A view `v` of 300,000 rows (id, version, 320 bytes) with an index on id. */
-async function largeView(world: World): Promise<Large> {
+/** A view `v` of rows (id, version, body) with an index on id. */
+async function largeView(world: World, rows = ROWS, bodyBytes = BODY_BYTES): Promise<Large> {
   const upstream = await world.upstream(`
     CREATE TABLE t (id int PRIMARY KEY, version int NOT NULL, body text NOT NULL);
-    INSERT INTO t SELECT g, 0, rpad(g::text, ${BODY_BYTES}, 'x') FROM generate_series(1, ${ROWS}) g;
+    INSERT INTO t SELECT g, 0, rpad(g::text, ${bodyBytes}, 'x') FROM generate_series(1, ${rows}) g;
     CREATE PUBLICATION mz_source FOR ALL TABLES;
   `);
   const { millrace, client } = await world.following(upstream);
@@ -49,8 +51,8 @@ async function residentBytes({ process }: RunningMillrace): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1024;
 }
 
-/** Asks for one row again and again until `work` is over; how long each took, ascending. */
-async function lookups(client: pg.Client, sql: string, work: Promise<unknown>): Promise<number[]> {
+/** Asks for one row again and again until `work` is over; the ninth of ten times. */
+async function lookupMs(client: pg.Client, sql: string, work: Promise<unknown>): Promise<number> {
   let isOver = false;
   const done = work.finally(() => (isOver = true));
   const took: number[] = [];
@@ -62,13 +64,17 @@ async function lookups(client: pg.Client, sql: string, work: Promise<unknown>): 
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await done;
-  return took.sort((a, b) => a - b);
+  return took.sort((a, b) => a - b)[Math.floor(took.length * 0.9)]!;
+}
+
+/** What a look-up takes while nothing else runs here. */
+async function quietMs(client: pg.Client, sql: string): Promise<number> {
+  return lookupMs(client, sql, new Promise((resolve) => setTimeout(resolve, 2_000)));
 }
 
 /** Generous, because machines are busy: what it must not be is as long as the others' work. */
-function assertQuick(took: readonly number[], what: string): void {
-  const p90 = took[Math.floor(took.length * 0.9)]!;
-  assert.ok(p90 < 250, `${what}: a look-up took ${Math.round(p90)} ms (p90 of ${took.length})`);
+function assertQuick(tookMs: number, quiet: number, what: string): void {
+  assert.ok(tookMs < 150 + 4 * quiet, `${what}: a look-up took ${Math.round(tookMs)} ms, in quiet ${Math.round(quiet)} ms (p90)`);
 }
 
 /** A client that asks and does not read, in a state to read later. */
@@ -94,6 +100,7 @@ export const serving: readonly EdgeCase[] = [
     right: 'the snapshot streams, a change of every row does, too, and the server lives',
     async run(world) {
       const { upstream, millrace, client } = await largeView(world);
+      const quiet = await quietMs(client, 'SELECT version FROM v WHERE id = 7');
       const idle = await residentBytes(millrace);
       const sums = new Map<string, number>();
       let lines = 0;
@@ -108,7 +115,7 @@ export const serving: readonly EdgeCase[] = [
         if (++lines === ROWS) began?.();
         return lines < 3 * ROWS;
       });
-      const took = await lookups(client, 'SELECT version FROM v WHERE id = 7', snapshotRead);
+      const took = await lookupMs(client, 'SELECT version FROM v WHERE id = 7', snapshotRead);
       const afterSnapshot = highest;
       await upstream.query('UPDATE t SET version = 1');
       await subscription;
@@ -116,7 +123,7 @@ export const serving: readonly EdgeCase[] = [
       assert.deepEqual([sums.get('0'), sums.get('1')], [0, ROWS]);
       assert.deepEqual(await textRows(client, 'SELECT count(*) FROM v WHERE id <= 10'), [['10']]);
       assert.ok(afterSnapshot < idle + (150 << 20), `the snapshot took ${(afterSnapshot - idle) >> 20} MiB`);
-      assertQuick(took, 'beside a snapshot');
+      assertQuick(took, quiet, 'beside a snapshot');
     },
   },
   {
@@ -124,6 +131,7 @@ export const serving: readonly EdgeCase[] = [
     right: 'every row, whatever the size, in bounded memory, and neighbours are not disturbed',
     async run(world) {
       const { millrace, client } = await largeView(world);
+      const quiet = await quietMs(client, 'SELECT version FROM v WHERE id = 7');
       const idle = await residentBytes(millrace);
       let highest = 0;
       const watch = setInterval(() => void residentBytes(millrace).then((bytes) => (highest = Math.max(highest, bytes))), 50);
@@ -135,7 +143,7 @@ export const serving: readonly EdgeCase[] = [
         return true;
       });
       const both = Promise.all([copy, textRows(other, 'SELECT id, version, body FROM v ORDER BY id DESC')]);
-      const took = await lookups(client, 'SELECT version FROM v WHERE id = 7', both);
+      const took = await lookupMs(client, 'SELECT version FROM v WHERE id = 7', both);
       clearInterval(watch);
       const [, selected] = await both;
       assert.equal(copied, ROWS);
@@ -148,14 +156,14 @@ export const serving: readonly EdgeCase[] = [
       ]);
       // The ordered one keeps its rows to sort them, which is bounded; what goes out unordered takes next to nothing.
       assert.ok(highest < idle + (400 << 20), `the results took ${(highest - idle) >> 20} MiB`);
-      assertQuick(took, 'beside large results');
+      assertQuick(took, quiet, 'beside large results');
     },
   },
   {
     id: 'E41 a result is of one tick',
     right: 'rows that change while a client reads are shown as they were; the next read shows the change',
     async run(world) {
-      const { upstream, millrace, client } = await largeView(world);
+      const { upstream, millrace, client } = await largeView(world, FEWER_ROWS);
       const reader = await world.connect(millrace);
       const versions = new Map<string, number>();
       const query = new pg.Query<string[]>({ text: 'SELECT id, version, body FROM v', rowMode: 'array' } as never);
@@ -172,12 +180,12 @@ export const serving: readonly EdgeCase[] = [
       socketOf(reader).pause();
       await upstream.query(`UPDATE t SET version = 1 WHERE id % 5 = 0;`);
       await upstream.query(
-        `DELETE FROM t WHERE id % 5 = 1 AND id > 200000; INSERT INTO t SELECT g, 2, 'new' FROM generate_series(400001, 410000) g`,
+        `DELETE FROM t WHERE id % 5 = 1 AND id > 60000; INSERT INTO t SELECT g, 2, 'new' FROM generate_series(400001, 410000) g`,
       );
       await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 410000'), [['2']]));
       socketOf(reader).resume();
       await read;
-      assert.deepEqual([...versions], [['0', ROWS]]);
+      assert.deepEqual([...versions], [['0', FEWER_ROWS]]);
       assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 5'), [['1']]);
     },
   },
@@ -185,14 +193,14 @@ export const serving: readonly EdgeCase[] = [
     id: 'E41 more changes than a reader may keep waiting',
     right: 'that reader ends with the reason; the others read on',
     async run(world) {
-      const { upstream, millrace, client } = await largeView(world);
+      const { upstream, millrace, client } = await largeView(world, FEWER_ROWS, 1_000);
       const reader = await stalled(world, millrace, 'SELECT id, version, body FROM v');
       await upstream.query('UPDATE t SET version = 1');
-      await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 300000'), [['1']]), 60_000);
+      await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 100000'), [['1']]), 60_000);
       socketOf(reader.client).resume();
       const error = await refusal(reader.rows);
       assert.equal(error.code, '53400', error.message);
-      assert.equal((await textRows(client, 'SELECT id FROM v')).length, ROWS);
+      assert.equal((await textRows(client, 'SELECT id FROM v')).length, FEWER_ROWS);
     },
   },
   {
@@ -214,6 +222,7 @@ export const serving: readonly EdgeCase[] = [
     right: 'bounded memory, quick neighbours; who reads on gets every row, who leaves leaves nothing',
     async run(world) {
       const { millrace, client, upstream } = await wideView(world);
+      const quiet = await quietMs(client, 'SELECT n FROM near_view WHERE id = 7');
       const idle = await residentBytes(millrace);
       const readers = [];
       for (let i = 0; i < 8; i++)
@@ -221,8 +230,8 @@ export const serving: readonly EdgeCase[] = [
           await stalled(world, millrace, i % 2 === 0 ? 'SELECT id, body FROM wide' : 'SELECT body FROM wide ORDER BY body DESC'),
         );
       const wait = new Promise((resolve) => setTimeout(resolve, 3_000));
-      const took = await lookups(client, 'SELECT n FROM near_view WHERE id = 7', wait);
-      assertQuick(took, 'beside stalled readers');
+      const took = await lookupMs(client, 'SELECT n FROM near_view WHERE id = 7', wait);
+      assertQuick(took, quiet, 'beside stalled readers');
       const held = (await residentBytes(millrace)) - idle;
       assert.ok(held < 600 << 20, `they hold ${held >> 20} MiB`);
       await upstream.query('UPDATE near SET n = 1');
@@ -236,15 +245,19 @@ export const serving: readonly EdgeCase[] = [
     id: 'E46 subscribers that do not read',
     right: 'each ends alone, by name, once it is too far behind; the one that reads goes on',
     async run(world) {
-      const { upstream, millrace, client } = await largeView(world);
+      const { upstream, millrace, client } = await largeView(world, FEWER_ROWS, 1_000);
       const idle = await residentBytes(millrace);
       const readers = [];
       for (let i = 0; i < 4; i++) readers.push(await stalled(world, millrace, 'SUBSCRIBE v'));
       let seen = 0;
-      const watched = copyLines(millrace.url, 'COPY (SUBSCRIBE v WITH (SNAPSHOT = false)) TO STDOUT', () => ++seen < 4 * 100_000);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      for (const from of [0, 50_000]) await upstream.query(`UPDATE t SET version = 1 WHERE id > ${from} AND id <= ${from} + 50000`);
-      for (const from of [100_000, 150_000]) await upstream.query(`UPDATE t SET version = 1 WHERE id > ${from} AND id <= ${from} + 50000`);
+      const watched = copyLines(millrace.url, 'COPY (SUBSCRIBE v WITH (SNAPSHOT = false)) TO STDOUT', () => ++seen < 2 * FEWER_ROWS);
+      const started = async (): Promise<void> =>
+        assert.deepEqual(await textRows(client, 'SELECT count(*)::int >= 5 FROM mz_internal.mz_subscriptions'), [['t']]);
+      await eventually(started).catch(() => undefined);
+      for (let from = 0; from < FEWER_ROWS; from += 20_000) {
+        await upstream.query(`UPDATE t SET version = 1 WHERE id > ${from} AND id <= ${from + 20_000}`);
+        await eventually(() => Promise.resolve(assert.ok(seen >= 2 * (from + 20_000))), 60_000);
+      }
       await watched;
       const held = (await residentBytes(millrace)) - idle;
       assert.ok(held < 900 << 20, `they hold ${held >> 20} MiB`);
@@ -253,7 +266,7 @@ export const serving: readonly EdgeCase[] = [
         const error = await refusal(rows);
         assert.equal(error.code, '53400', error.message);
       }
-      assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 200000'), [['1']]);
+      assert.deepEqual(await textRows(client, 'SELECT version FROM v WHERE id = 100000'), [['1']]);
     },
   },
 ];
