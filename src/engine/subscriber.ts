@@ -109,10 +109,11 @@ export class Subscriber {
     this.#go();
   }
 
-  /** How far the client is behind: what waits behind that which goes out now, whatever its size. */
+  /** How far the client is behind: what waits beside that which goes out now or next, whatever its size. */
   get backlogBytes(): number {
     let bytes = this.#waitingBytes + this.#last.bytes;
-    for (let i = 1; i < this.#waiting.length; i++) bytes += bytesOf(this.#waiting[i]!);
+    const next = this.#waiting.findIndex(({ kind }) => kind !== 'batches');
+    for (let i = next + 1; i < this.#waiting.length; i++) bytes += bytesOf(this.#waiting[i]!);
     return bytes;
   }
 

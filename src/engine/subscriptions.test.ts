@@ -56,6 +56,7 @@ class World {
       plan: { op: 'scan', object: 'v', pick: [0, 1], columns: [] } as const,
       snapshot,
       progress: false,
+      budget: { rowsMax: 1, bytesMax: 1 },
       format: { kind: 'dataRow', formats: [] } as const,
     };
     this.subscriptions.open(request, this.view, () => {}, ++this.#timestamp, 0);
@@ -153,6 +154,10 @@ test('a tick larger than the backlog may be goes out all the same, in pieces', a
   expect(world.sent.get(1)!.length).toBeLessThan(1_000);
   world.tick();
   expect(await world.drain(1)).toHaveLength(count);
+  // Also behind a few that its client has not taken yet.
+  for (let id = 0; id < 1_000; id++) world.tick([[[String(count + id), body], 1]]);
+  world.tick(rows(0, count).map((row) => [row, -1]));
+  expect(await world.drain(1)).toHaveLength(2 * count + 1_000);
   expect(world.ended.size).toBe(0);
 });
 

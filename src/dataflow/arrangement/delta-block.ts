@@ -108,11 +108,6 @@ export class DeltaBlock implements RowSink {
     return this.words.byteLength + this.heap.length + this.weights.byteLength;
   }
 
-  /** What its rows take, without the room to grow. */
-  get usedBytes(): number {
-    return this.length * (this.stride + 1) * 4 + this.#heapUsed;
-  }
-
   #growWords(needed: number): void {
     if (needed * 4 > BLOCK_BYTES_MAX) throw tooLarge();
     const grown = new Int32Array(Math.max(needed, this.words.length * 2));
