@@ -5,8 +5,9 @@ import { comparisons } from './comparisons.ts';
 import { neighbours } from './neighbours.ts';
 import { queries } from './queries.ts';
 import { schema } from './schema.ts';
+import { serving } from './serving.ts';
 import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, neighbours, status, states, commands, comparisons };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, status, states, commands, comparisons };

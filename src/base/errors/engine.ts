@@ -178,9 +178,10 @@ export const engineErrors = defineErrors({
   },
   QUERY_TOO_LARGE: {
     sqlstate: '54000',
-    says: ({ bytesMax }: { bytesMax: number }) => `the result is larger than ${bytesMax} bytes`,
-    because: 'One client must not take the memory that views need.',
-    mend: () => 'add LIMIT, or read a part at a time',
+    says: ({ bytesMax }: { bytesMax: number }) => `the query needs more than ${bytesMax} bytes of memory`,
+    because:
+      'One client must not take the memory that views need. (A result may have any size: what is computed or sorted for it may not.)',
+    mend: () => 'read less at a time (WHERE, LIMIT), or make a materialized view of it',
   },
   QUERIES_WAITING: {
     sqlstate: '53400',
