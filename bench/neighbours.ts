@@ -1,8 +1,9 @@
 /**
  * `npm run bench:neighbours [-- --only TEXT] [--json]`: what one bad client does to all others. While each bad thing runs, another client's look-ups (by an index, prepared
- * and simple in turn, 50 a second, counted from when they were due) and the way of 100 commits a second to a subscriber are measured. The last line is
+ * and simple in turn, 20 a second, counted from when they were due) and the way of 100 commits a second to a subscriber are measured. The last line is
  * `{"while":[{"what","lookupP99Ms","freshnessP99Ms"}]}`, its first entry the same with nothing beside it.
  */
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { WriterOrder, WriterReport } from './latency/writer.ts';
@@ -113,10 +114,7 @@ class Neighbourhood {
   }
 
   #said(): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#observer!.once('message', resolve);
-      this.#observer!.once('error', reject);
-    });
+    return once(this.#observer!, 'message').then(([message]) => message as unknown);
   }
 }
 

@@ -34,7 +34,7 @@ export interface Observed {
   readonly failures: readonly string[];
 }
 
-const DUE_EVERY_MS = 20;
+const DUE_EVERY_MS = 50;
 const CONNECT_EVERY_MS = 200;
 /** After the window: what was due by then may still come. */
 const ARRIVAL_TIMEOUT_MS = 20_000;

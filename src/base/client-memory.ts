@@ -4,7 +4,7 @@
  * Made by the coordinator; used by sessions and by the protocol server.
  */
 import { assert } from './assert.ts';
-import { millraceError } from './errors.ts';
+import { millraceError, type MillraceError } from './errors.ts';
 import { limits } from './limits.ts';
 
 /** What is held, in the words of the error. */
@@ -69,13 +69,18 @@ export class SessionMemory {
   }
 
   /** Why it would be too much. */
-  refusal(what: Held, bytes: number): Error | undefined {
+  refusal(what: Held, bytes: number): MillraceError | undefined {
     const facts = { what, bytes, held: this.#inWords(), letsGo: this.#largest(what) };
     if (this.#bytes + bytes > this.#all.sessionBytesMax)
       return millraceError('SESSION_MEMORY_EXHAUSTED', { ...facts, bytesMax: this.#all.sessionBytesMax });
     if (this.#all.bytes + bytes > this.#all.bytesMax)
       return millraceError('CLIENTS_MEMORY_EXHAUSTED', { ...facts, bytesMax: this.#all.bytesMax });
     return undefined;
+  }
+
+  /** What is held of it now, whatever it was before: for what was taken before it changed. */
+  set(what: Held, bytes: number): void {
+    this.#move(what, bytes - this.held(what));
   }
 
   give(what: Held, bytes: number): void {

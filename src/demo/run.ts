@@ -119,15 +119,21 @@ class Stage {
   }
 
   async writer(): Promise<UpstreamConnection> {
-    const connection = await connectToPlace(this.upstream);
-    this.#clients.push(connection);
-    return connection;
+    return this.#kept(await connectToPlace(this.upstream));
   }
 
   async reader(): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.millrace.url, application_name: 'millrace demo' });
     client.on('error', () => undefined);
     await client.connect();
+    return this.#kept(client);
+  }
+
+  async #kept<C extends { end(): Promise<void> }>(client: C): Promise<C> {
+    if (this.#cleared) {
+      await client.end();
+      throw new Interrupted('interrupted');
+    }
     this.#clients.push(client);
     return client;
   }
@@ -193,6 +199,7 @@ async function show(
     await engine.query(`CREATE MATERIALIZED VIEW ${view.name} AS ${view.sql}`);
     screen.say(`  ${view.name.padEnd(18)} ${screen.style('dim', view.teaches)}`);
   }
+  interruption.showing = true;
   screen.say(`\nAttach with:  psql -h 127.0.0.1 -p ${millrace.port} -U millrace millrace\n`);
 
   const meter = new FreshnessMeter();
@@ -202,24 +209,17 @@ async function show(
   const workload = new Workload(writers, SHOP_SIZE, options.transactionsPerSecond, (order, atMs) => meter.committed(order, atMs));
   stage.workloads.push(workload);
   workload.start();
-  interruption.showing = true;
   const half = options.forMs === undefined ? 10_000 : options.forMs / 2;
   const live = new LiveTable(screen, engine, workload, meter);
   await live.during(half, interruption);
 
-  const before = await snapshotLsns(engine);
-  await millrace.kill();
-  screen.say(screen.style('bold', 'Killed the engine (kill -9); starting it again …'));
-  const killedAtMs = performance.now();
-  await millrace.start();
-  const again = await stage.reader();
-  const after = await snapshotLsns(again);
-  const readyMs = performance.now() - killedAtMs;
-  const resnapshotted = JSON.stringify(before) !== JSON.stringify(after);
-  screen.say(`  back after ${Math.round(readyMs)} ms, ${resnapshotted ? 'with a new snapshot' : 'without a new snapshot'}`);
-  void follow();
-  live.engine = again;
-  await live.during(options.forMs === undefined ? undefined : options.forMs / 2, interruption);
+  const restart = interruption.now
+    ? { resumed: false, resnapshotted: false, readyMs: 0 }
+    : await killAndRestart(stage, engine, live, screen);
+  if (!interruption.now) {
+    void follow();
+    await live.during(options.forMs === undefined ? undefined : options.forMs / 2, interruption);
+  }
   await workload.stop();
 
   screen.say('Auditing every view against Postgres at one exact LSN …');
@@ -235,13 +235,28 @@ async function show(
     changes: workload.counts.changes,
     views: audit.views.map((view) => ({ name: view.name, rows: view.rows, exactness: view.exactness, audit: view.state })),
     freshnessMs: { p50: rounded(meter.percentile(0.5)), p99: rounded(meter.percentile(0.99)), samples: meter.samplesMs.length },
-    restart: { resumed: true, resnapshotted, readyMs: Math.round(readyMs) },
+    restart,
     rssBytesMax: millrace.rssBytesMax,
   };
   screen.say(
     `\n${grouped(report.transactions)} transactions, ${grouped(report.changes)} changes; freshness p50 ${report.freshnessMs.p50} ms, p99 ${report.freshnessMs.p99} ms; at most ${bytes(report.rssBytesMax)} of memory.`,
   );
   return report;
+}
+
+async function killAndRestart(stage: Stage, engine: pg.Client, live: LiveTable, screen: Screen): Promise<DemoReport['restart']> {
+  const { millrace } = stage;
+  const before = await snapshotLsns(engine);
+  await millrace.kill();
+  screen.say(screen.style('bold', 'Killed the engine (kill -9); starting it again …'));
+  const killedAtMs = performance.now();
+  await millrace.start();
+  live.engine = await stage.reader();
+  const after = await snapshotLsns(live.engine);
+  const readyMs = Math.round(performance.now() - killedAtMs);
+  const resnapshotted = JSON.stringify(before) !== JSON.stringify(after);
+  screen.say(`  back after ${readyMs} ms, ${resnapshotted ? 'with a new snapshot' : 'without a new snapshot'}`);
+  return { resumed: true, resnapshotted, readyMs };
 }
 
 async function createSource(engine: pg.Client, upstream: ConnectionParameters): Promise<void> {

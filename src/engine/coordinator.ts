@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
+import { ClientsMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
@@ -17,10 +18,12 @@ import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { connectionParameters, optionsIn, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { AuditQueue } from './audit-queue.ts';
 import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
 import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
+import { UpstreamQuestions } from './upstream-questions.ts';
 import { logSource } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
 import type { OpenSubscription } from './open-subscription.ts';
@@ -73,6 +76,9 @@ export class Coordinator {
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
   readonly sessions = new Set<OpenSession>();
+  readonly memory = new ClientsMemory();
+  readonly auditQueue = new AuditQueue();
+  readonly questions = new UpstreamQuestions();
   /** By the view's id. */
   readonly audits = new Map<string, AuditOutcome>();
   readonly #states: StateLog;
@@ -211,6 +217,7 @@ export class Coordinator {
 
   async close(): Promise<void> {
     for (const session of this.sessions) session.cancel();
+    await this.questions.close();
     if (this.source !== undefined) {
       await within(limits.closeMsMax, this.source.ingest.stop());
       // Where the upstream or the disk does not answer: what is durable is durable.

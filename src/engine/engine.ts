@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
@@ -19,7 +19,7 @@ import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } fro
 import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { refuseErrors } from './peeks.ts';
-import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
+import { isWholeScan } from '../dataflow/plan/scans.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './protocol.ts';
 import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
@@ -28,9 +28,11 @@ import { FirstCopies } from './first-copies.ts';
 import { Freshness } from './freshness.ts';
 import { QueryWorkers } from './query-workers.ts';
 import { Reads } from './reads.ts';
+import { Readable } from './readable.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
 import { StepFailures, traceOf } from './step-failures.ts';
+import { StoppedTables, takeInAgain } from './stopped-tables.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
 import { Turns } from './turns.ts';
@@ -78,6 +80,8 @@ export class Engine {
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
   readonly firstCopies: FirstCopies;
+  readonly #stopped: StoppedTables;
+  readonly #readable: Readable;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -90,11 +94,17 @@ export class Engine {
     this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#readable = new Readable({
+      views: this.#views,
+      tables: this.#tables,
+      dataflow: parts.dataflow,
+      stepped: (id) => this.#stepped(id),
+    });
     this.#hydrator = new Hydrator({
       ...parts,
       waiting: this.#waiting,
       table: (id) => this.#stepped(id),
-      refuse: (plan) => this.#refuseUnreadable(plan),
+      refuse: (plan) => this.#readable.refuseGone(plan),
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
@@ -110,12 +120,26 @@ export class Engine {
       indexes: this.#indexes,
       views: this.#views,
       tables: this.#tables,
-      tablesReady: (plan, timeoutMs, queryId) => this.awaitTables(this.#tablesUnder(plan), timeoutMs, queryId),
-      refuseFaults: (plan) => this.#refuseFaults(plan),
+      tablesReady: (plan, timeoutMs, queryId) => this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, queryId),
+      refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
-    this.#stepper.onTableChanged = () => this.#waiting.wake();
+    this.#stopped = new StoppedTables(
+      (table) =>
+        [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
+      (object, error) => this.#subscriptions.closeAllOf(object, error),
+    );
+    this.#stepper.onTableChanged = (table) => {
+      this.#stopped.note(table);
+      this.#waiting.wake();
+    };
     const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
-    this.#statusParts = { dataflow: parts.dataflow, views: () => this.#views.values(), tables: () => this.#tables.values(), stepped };
+    this.#statusParts = {
+      dataflow: parts.dataflow,
+      views: () => this.#views.values(),
+      tables: () => this.#tables.values(),
+      stepped,
+      stopped: (plan) => this.#readable.faultUnder(plan),
+    };
     this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
   }
 
@@ -129,7 +153,10 @@ export class Engine {
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
-      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
+      for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
+        this.#stepper.copied({ oid, ...copied, rows: undefined });
+        if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
+      }
       const views = objects.filter((object) => object.kind === 'materializedView');
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
@@ -186,6 +213,7 @@ export class Engine {
       this.#rows.pin(stepper.position);
       this.#waiting.wake();
     }
+    this.#stopped.tell();
     if (moved || this.#subscriptions.size > 0) this.#subscriptions.tick(this.#clock.next(), stepper.position.offset);
     return !arrived;
   }
@@ -201,13 +229,14 @@ export class Engine {
     failpoint('ddl');
   }
 
-  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[]): void {
+  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[], types: readonly string[]): void {
     this.commit([...alsoPut, ...tables], []);
     for (const table of tables) this.#defineTable(table);
+    this.reads.defineTypes(types);
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
-    await this.awaitTables(this.#tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
+    await this.awaitTables(this.#readable.tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
@@ -261,29 +290,12 @@ export class Engine {
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
     await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
-    this.#refuseTableFaults(ids);
-  }
-
-  /** Asked while a view on it comes in: what it reads may go, or fail. */
-  #refuseUnreadable(plan: Plan): void {
-    const gone = objectsRead(plan).find((id) => !this.#views.has(id) && !this.#tables.has(id));
-    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
-    this.#refuseTableFaults(this.#tablesUnder(plan));
-  }
-
-  #refuseTableFaults(ids: readonly ObjectId[]): void {
-    for (const id of ids) {
-      const fault = this.#stepped(id)?.fault;
-      if (fault !== undefined) throw MillraceError.fromPlain(fault);
-    }
+    this.#readable.refuseStopped(ids);
   }
 
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
-    for (const { oid, error } of faults) {
-      const stepped = this.#stepper.tables.get(oid);
-      if (stepped !== undefined) stepped.fault ??= error;
-    }
-    this.#waiting.wake();
+    for (const fault of faults) this.#stepper.stopped(fault);
+    this.#stopped.tell();
   }
 
   #defineTable(table: Table): void {
@@ -292,6 +304,7 @@ export class Engine {
     this.#stepper.addTable({
       id: table.id,
       upstream: table.upstream,
+      again: takeInAgain(table),
       snapshotLsn: undefined,
       rows: undefined,
       changes: 0,
@@ -305,36 +318,15 @@ export class Engine {
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream.oid, interrupt);
-  }
-
-  /** Tables that the plan reads, itself or through views. */
-  #tablesUnder(plan: Plan): ObjectId[] {
-    return objectsRead(expanded(plan, (id) => this.#views.get(id)?.object.plan));
+    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──
 
-  #refuseFaults(plan: Plan): void {
-    for (const object of objectsRead(plan)) {
-      const view = this.#views.get(object);
-      if (view !== undefined) {
-        const reason = view.reason ?? this.#dataflow.fault(object);
-        if (reason !== null) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason });
-        this.#refuseFaults(view.object.plan);
-      }
-      const stepped = this.#stepped(object);
-      if (stepped?.fault !== undefined) throw MillraceError.fromPlain(stepped.fault);
-      const table = this.#tables.get(object);
-      const reason = table === undefined ? null : this.#dataflow.fault(object);
-      if (reason !== null) throw millraceError('TABLE_FAULTY', { table: table!.name, reason });
-    }
-  }
-
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
-    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, subscriptionId);
-    this.#refuseFaults(plan);
+    await this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, subscriptionId);
+    this.#readable.refuseFaulty(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
@@ -374,14 +366,13 @@ export class Engine {
   }
 
   async readRecording(recordingId: number, object: ObjectId, lsn: bigint, timeoutMs: number): Promise<(string | null)[][]> {
-    const view = must(this.#views.get(object), 'view');
-    if (view.reason !== undefined) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason: view.reason });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     await this.#waiting.until(
       () => this.#stepper.lsn >= lsn,
       timeoutMs,
       () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
     );
-    this.#refuseFaults({ op: 'scan', object, pick: [], columns: [] });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
   }

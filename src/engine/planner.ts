@@ -11,6 +11,7 @@ import type { PlanContext } from '../sql/plan/context.ts';
 import { planQuery, planView, type PlannedQuery, type PlannedView } from '../sql/plan/plan-query.ts';
 import { upstreamSql, type UpstreamObject } from '../sql/plan/upstream-sql.ts';
 import type { Catalog, ObjectId } from './catalog.ts';
+import { refuseLargeTree } from './tree-size.ts';
 
 export interface NameSettings {
   readonly searchPath: readonly string[];
@@ -50,6 +51,7 @@ export class Planner {
   }
 
   async query(analysis: Analysed, parameters: readonly (string | null)[], names: NameSettings, call: CallOptions): Promise<PlannedQuery> {
+    refuseLargeTree(analysis.tree);
     return planQuery(analysis.tree, await this.#context(analysis, names, call), parameters);
   }
 
@@ -60,6 +62,7 @@ export class Planner {
     call: CallOptions,
   ): Promise<PlannedView & { definition: string; dependsOn: ObjectId[] }> {
     const analysis = await this.#mirror.analyseView({ sql, ...(columnNames === undefined ? {} : { columnNames }), ...names }, call);
+    refuseLargeTree(analysis.tree);
     const planned = await planView(analysis.tree, await this.#context(analysis, names, call));
     // The names that Postgres gave the view's columns; the plan's own may be those of an operator's input.
     const columns = planned.columns.map(({ type }, i) => ({ name: must(analysis.columns[i], 'column').name, type }));

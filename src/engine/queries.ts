@@ -1,5 +1,6 @@
 /** Queries of a session: planned ones are peeked at in the engine, the catalog's own run in Postgres. */
 import { must } from '../base/assert.ts';
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { CallOptions } from '../pglite/catalog-client.ts';
 import type { RawStatement } from '../pglite/catalog-contract.ts';
@@ -7,7 +8,7 @@ import type { Notice, Result } from '../server/session.ts';
 import { statusRelationsIn } from '../sql/mirror/status.ts';
 import type { PlannedQuery } from '../sql/plan/plan-query.ts';
 import type { Coordinator } from './coordinator.ts';
-import { batchesOf } from './literal-result.ts';
+import { heldBatches } from './held-batches.ts';
 import type { RowFormat } from './protocol.ts';
 import { recentLsn } from './recency.ts';
 import { ResultStream } from './result-stream.ts';
@@ -57,7 +58,7 @@ const FIRST_OWN_OID = 16_384;
 
 export async function catalogQuery(
   coordinator: Coordinator,
-  { session, trivial }: { readonly session: object; readonly trivial: boolean },
+  { session, trivial }: { readonly session: { readonly memory: SessionMemory }; readonly trivial: boolean },
   statement: Omit<RawStatement, 'resultFormats'>,
   format: RowFormat,
   call: CallOptions,
@@ -72,7 +73,10 @@ export async function catalogQuery(
     : await mirror.run(session, { ...statement, parameterTypes: statement.parameterTypes.map(builtIn), resultFormats }, status, call);
   return {
     notices: raw.notices.map(({ sqlstate, message, detail, hint }): Notice => ({ severity: 'NOTICE', sqlstate, message, detail, hint })),
-    body: raw.columns === null ? { kind: 'none' } : { kind: 'rows', batches: batchesOf([{ bytes: raw.rows, rows: raw.rowCount }]) },
+    body:
+      raw.columns === null
+        ? { kind: 'none' }
+        : { kind: 'rows', batches: heldBatches(session.memory, [{ bytes: raw.rows, rows: raw.rowCount }]) },
     tag: () => raw.tag,
   };
 }

@@ -96,7 +96,7 @@ export class Reads {
     const timestamp = snapshot?.timestamp ?? clock.last;
     const isSynced = (): boolean => progress.read().syncedOffset >= begun.at.offset;
     try {
-      await waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
+      await waiting.untilPublished(progress, isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     } catch (error) {
       this.close(queryId);
       throw error;
@@ -119,6 +119,10 @@ export class Reads {
     if (worker === undefined) return;
     this.#beside.delete(resultId);
     void worker.rpc.call('close', { queryId: resultId }).catch(() => undefined);
+  }
+
+  defineTypes(types: readonly string[]): void {
+    this.#parts.workers.defineTypes(types);
   }
 
   async closeAll(): Promise<void> {
@@ -203,7 +207,7 @@ export class Reads {
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): Hydrate {
-    return (table) => must(rows, 'the rows').read(must(this.#parts.tables.get(table), `table ${table}`).upstream.oid, interrupt);
+    return (table) => must(rows, 'the rows').read(must(this.#parts.tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
   /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */

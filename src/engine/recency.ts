@@ -4,7 +4,6 @@
  */
 import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
-import { connectUpstream } from '../upstream/connection/connect.ts';
 import { readWalEnd } from '../upstream/replication/wal-end.ts';
 import type { Coordinator, RunningSource } from './coordinator.ts';
 
@@ -13,15 +12,19 @@ const ASK_INTERVAL_MS = 10;
 export async function recentLsn(coordinator: Coordinator, timeoutMs: number, signal: AbortSignal): Promise<Lsn> {
   const [source] = coordinator.catalog.all('source');
   if (source === undefined || coordinator.source === undefined) throw millraceError('NO_SOURCE', { what: 'real_time_recency' });
-  const connection = await connectUpstream(coordinator.connectionOf(source), { purpose: 'recency', signal });
-  let lsn: Lsn;
-  try {
-    lsn = await readWalEnd(connection);
-  } finally {
-    await connection.end();
-  }
+  const lsn = await coordinator.questions.ask(coordinator.connectionOf(source), readWalEnd, signal);
+  // Behind the WAL end: a change of a table that is committed by then is seen.
+  const looked = look(coordinator);
+  looked.catch(() => undefined);
   await received(coordinator.source, lsn, timeoutMs, signal);
+  await looked;
   return lsn;
+}
+
+/** Compares all tables with what they are upstream now; those that are others have stopped when it resolves. */
+export async function look({ source, engine }: Coordinator): Promise<void> {
+  const faults = (await source?.ingest.look()) ?? [];
+  if (faults.length > 0) await engine.rpc.call('stopTables', { faults });
 }
 
 /** Resolves when everything committed upstream before `lsn` is in the log. */

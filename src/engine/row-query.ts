@@ -2,6 +2,7 @@
  * A prepared query executed: rows from the engine where it reads views or tables, from the system catalog where it reads that, from the session itself where it only
  * sleeps. Called by sessions.
  */
+import type { SessionMemory } from '../base/client-memory.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { CallOptions } from '../pglite/catalog-client.ts';
 import type { Result } from '../server/session.ts';
@@ -26,7 +27,7 @@ export interface BoundQuery {
 
 export interface QueryingSession {
   /** Who asks: of one session at most one statement runs on the system catalog. */
-  readonly session: object;
+  readonly session: { readonly memory: SessionMemory };
   readonly settings: SessionSettings;
   readonly names: NameSettings;
   /** The tick of the transaction block, if there is one. */

@@ -2,6 +2,7 @@
  * One client's session: settings, transaction block, prepared statements; decides for each statement whether the engine, the catalog or a definition answers it.
  * Knows nothing of the protocol (`server/pgwire` does). Statements of one session run one after another; `cancel` may come at any moment.
  */
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 
 import type { Prepared, Result, ResultColumn, Session } from '../server/session.ts';
@@ -21,6 +22,7 @@ import { OpenSubscription } from './open-subscription.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
+import { PREPARED_BYTES, PreparedStatements } from './prepared-statements.ts';
 import { encodingOf, recoded, type Encoding } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
@@ -29,6 +31,7 @@ import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
 import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
+import { isStackOverflow } from './tree-size.ts';
 
 /** What others see of the statement that runs: track_activity_query_size, as in Postgres. */
 const SHOWN_CHARACTERS_MAX = 1_024;
@@ -40,8 +43,9 @@ export class EngineSession implements Session, OpenSession {
   readonly openedAt = new Date();
   readonly settings: SessionSettings;
   readonly #coordinator: Coordinator;
-  readonly #prepared = new Map<string, PreparedStatement>();
-  readonly #cursors = new Cursors();
+  readonly #prepared: PreparedStatements<PreparedStatement>;
+  readonly memory: SessionMemory;
+  readonly #cursors: Cursors;
   readonly #block: TransactionBlock;
   #running: AbortController | undefined;
   /** The text of the statement that runs. */
@@ -53,8 +57,11 @@ export class EngineSession implements Session, OpenSession {
     this.clientAddress = clientAddress;
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
-    this.settings = new SessionSettings(startup);
-    this.#block = new TransactionBlock(coordinator, this.settings, this.#cursors);
+    this.memory = coordinator.memory.session();
+    this.settings = new SessionSettings(startup, this.memory);
+    this.#cursors = new Cursors(this.memory);
+    this.#prepared = new PreparedStatements(this.memory);
+    this.#block = new TransactionBlock(coordinator, this.settings, this.#cursors, this.memory);
     coordinator.sessions.add(this);
   }
 
@@ -105,6 +112,7 @@ export class EngineSession implements Session, OpenSession {
     this.cancel();
     this.#coordinator.sessions.delete(this);
     await this.#block.close(false);
+    this.memory.close();
   }
 
   /** A statement that fails fails its block; in a failed block nothing but its end is heard. */
@@ -116,6 +124,7 @@ export class EngineSession implements Session, OpenSession {
       return await work(controller.signal);
     } catch (error) {
       this.fail();
+      if (isStackOverflow(error)) throw millraceError('STATEMENT_TOO_COMPLEX', {}, error);
       throw error instanceof MillraceError
         ? error
         : millraceError('ENGINE_FAULT', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) }, error);
@@ -162,7 +171,7 @@ export class EngineSession implements Session, OpenSession {
       case 'audit':
         return { ...bare, columns: AUDIT_COLUMNS };
       case 'execute': {
-        const known = this.#preparedNamed(statement.name);
+        const known = this.#prepared.named(statement.name);
         return { ...bare, columns: known.columns };
       }
       case 'subscribe':
@@ -188,6 +197,7 @@ export class EngineSession implements Session, OpenSession {
         parameterTypes: analysis.parameterTypes,
         columns: resultColumns(analysis.columns, analysis.types),
         analysis,
+        heldBytes: PREPARED_BYTES + text.length + analysis.tree.length,
         searchPath: this.settings.get('search_path'),
       };
     } catch (error) {
@@ -201,7 +211,7 @@ export class EngineSession implements Session, OpenSession {
         { sql, parameterTypes, searchPath: this.#names.searchPath },
         call,
       );
-      return { text, statement, ...description, reason: error };
+      return { text, statement, ...description, reason: error, heldBytes: PREPARED_BYTES + text.length };
     }
   }
 
@@ -229,12 +239,6 @@ export class EngineSession implements Session, OpenSession {
     );
     if (found === undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name });
     return found;
-  }
-
-  #preparedNamed(name: string): PreparedStatement {
-    const known = this.#prepared.get(name);
-    if (known === undefined) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
-    return known;
   }
 
   // ── execute ──
@@ -267,12 +271,7 @@ export class EngineSession implements Session, OpenSession {
       case 'explain':
         return this.#rows(await explain(this.#coordinator, statement.inner, this.#names, this.#call(signal)), 'EXPLAIN');
       case 'audit':
-        return this.#fromText(
-          this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT'),
-          AUDIT_COLUMNS,
-          resultFormats,
-          signal,
-        );
+        return this.#fromText(this.#rows(await this.#audit(statement.view, signal), 'AUDIT'), AUDIT_COLUMNS, resultFormats, signal);
       case 'subscribe': {
         const encoding = encodingOf(prepared.columns ?? [], resultFormats, statement.progress ? 3 : 2);
         const result = await this.#subscribe(statement, { kind: 'dataRow', formats: encoding.formats }, signal);
@@ -288,9 +287,12 @@ export class EngineSession implements Session, OpenSession {
         return done('DECLARE CURSOR');
       }
       case 'fetch': {
-        const { columns, ...batch } = this.#cursors.fetch(statement.name, statement.count);
-        if (statement.move) return done(`MOVE ${batch.rows}`);
-        const result: Result = { notices: [], body: { kind: 'rows', batches: batchesOf([batch]) }, tag: (rows) => `FETCH ${rows}` };
+        const interrupt = (): void => {
+          if (signal.aborted) throw millraceError('QUERY_CANCELLED', {});
+        };
+        if (statement.move) return done(`MOVE ${await this.#cursors.move(statement.name, statement.count, interrupt)}`);
+        const { columns, batches } = this.#cursors.fetch(statement.name, statement.count, interrupt);
+        const result: Result = { notices: [], body: { kind: 'rows', batches }, tag: (rows) => `FETCH ${rows}` };
         return this.#fromText(result, columns, resultFormats, signal);
       }
       case 'closeCursor':
@@ -314,21 +316,20 @@ export class EngineSession implements Session, OpenSession {
           statement.name === undefined ? this.settings.resetAll() : this.settings.set(statement.name, undefined, 'session'),
         );
       case 'discard':
-        this.#prepared.clear();
+        this.#prepared.drop(undefined);
         this.#cursors.close(undefined);
         return { ...done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
       case 'prepare':
         if (this.#prepared.has(statement.name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name: statement.name });
-        this.#prepared.set(statement.name, await this.#prepare(statement.text, [], signal));
+        this.#prepared.keep(statement.name, await this.#prepare(statement.text, [], signal));
         return done('PREPARE');
       case 'execute': {
-        const known = this.#preparedNamed(statement.name);
+        const known = this.#prepared.named(statement.name);
         const values = statement.arguments.map((argument) => argumentBytes(argument));
         return this.#execute(known, values, [], resultFormats, signal);
       }
       case 'deallocate':
-        if (statement.name === undefined) this.#prepared.clear();
-        else if (this.#prepared.delete(statement.name)) return done('DEALLOCATE');
+        if (this.#prepared.drop(statement.name) && statement.name !== undefined) return done('DEALLOCATE');
         // Those made by Parse live in the protocol server.
         return { ...done('DEALLOCATE'), deallocates: statement.name === undefined ? {} : { name: statement.name } };
       case 'ignored':
@@ -437,6 +438,10 @@ export class EngineSession implements Session, OpenSession {
       body: { kind: format.kind === 'copyText' ? 'copy' : 'rows', columnCount, batches },
       tag: (rows) => (format.kind === 'copyText' ? `COPY ${rows}` : `SUBSCRIBE ${rows}`),
     };
+  }
+
+  #audit(view: Name | undefined, signal: AbortSignal): Promise<(string | null)[][]> {
+    return this.#coordinator.auditQueue.run(signal, () => auditStatement(this.#coordinator, view, this.settings.searchPath));
   }
 
   async #plantWrongRow(view: string | undefined): Promise<void> {

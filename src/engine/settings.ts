@@ -4,6 +4,7 @@
  */
 import { constrainedMemory } from 'node:process';
 import { totalmem } from 'node:os';
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
@@ -104,6 +105,8 @@ export interface SavedSettings {
   readonly local: ReadonlyMap<string, string>;
 }
 
+/** Of a map around a name and a value. */
+const ENTRY_BYTES = 100;
 const DAY_MS = 24 * 3600 * 1000;
 
 export class SessionSettings {
@@ -112,8 +115,10 @@ export class SessionSettings {
   /** Values before the transaction block, to be put back by ROLLBACK. */
   #before: Map<string, string> | undefined;
   #local = new Map<string, string>();
+  readonly #memory: SessionMemory;
 
-  constructor(startup: ReadonlyMap<string, string>) {
+  constructor(startup: ReadonlyMap<string, string>, memory: SessionMemory) {
+    this.#memory = memory;
     for (const [name, setting] of Object.entries(SETTINGS)) this.#defaults.set(name, setting.default);
     for (const [name, value] of startup) {
       const known = SETTINGS[name.toLowerCase()];
@@ -136,7 +141,9 @@ export class SessionSettings {
     if (setting === undefined) {
       // Custom names with a dot are anybody's, as in Postgres.
       if (!key.includes('.')) throw millraceError('SETTING_UNKNOWN', { name });
-      this.#values.set(key, value ?? '');
+      if (!this.#values.has(key) && this.#values.size >= limits.customSettingsMax)
+        throw millraceError('SETTINGS_EXHAUSTED', { customSettingsMax: limits.customSettingsMax });
+      this.#put(this.#values, key, value ?? '');
       return new Map();
     }
     const accepted = value === undefined ? this.#defaults.get(key) : setting.accept === undefined ? undefined : setting.accept(value);
@@ -144,15 +151,33 @@ export class SessionSettings {
       if (setting.accept === undefined) throw millraceError('SETTING_READ_ONLY', { name });
       throw millraceError('SETTING_REFUSED', { name, value: value ?? '', accepted: setting.default });
     }
-    if (scope === 'session') this.#values.set(key, accepted);
+    if (scope === 'session') this.#put(this.#values, key, accepted);
     // Outside a block a local setting ends with its own statement, as in Postgres.
     else if (this.#before === undefined) return new Map();
-    else this.#local.set(key, accepted);
+    else this.#put(this.#local, key, accepted);
     return setting.reported === true ? new Map([[REPORTED_NAMES[key] ?? key, accepted]]) : new Map();
+  }
+
+  #put(values: Map<string, string>, key: string, value: string): void {
+    const bytes = ENTRY_BYTES + key.length + value.length;
+    this.#memory.take('settings', bytes);
+    values.set(key, value);
+    this.#count();
+  }
+
+  /** Of the values in force, and of those that a rollback brings back. */
+  #count(): void {
+    this.#memory.set('settings', this.heldBytes + (this.#before === undefined ? 0 : bytesOf(this.#before)));
+  }
+
+  /** What a copy of the values in force holds. */
+  get heldBytes(): number {
+    return bytesOf(this.#values) + bytesOf(this.#local);
   }
 
   resetAll(): ReadonlyMap<string, string> {
     this.#values.clear();
+    this.#count();
     return this.reported();
   }
 
@@ -168,6 +193,7 @@ export class SessionSettings {
     }
     this.#before = undefined;
     this.#local = new Map();
+    this.#count();
   }
 
   save(): SavedSettings {
@@ -178,6 +204,7 @@ export class SessionSettings {
     this.#values.clear();
     for (const [name, value] of values) this.#values.set(name, value);
     this.#local = new Map(local);
+    this.#count();
   }
 
   reported(): ReadonlyMap<string, string> {
@@ -221,6 +248,12 @@ export class SessionSettings {
   durationMs(name: string): number {
     return parseDurationMs(this.get(name)) ?? 0;
   }
+}
+
+function bytesOf(values: ReadonlyMap<string, string>): number {
+  let bytes = 0;
+  for (const [name, value] of values) bytes += ENTRY_BYTES + name.length + value.length;
+  return bytes;
 }
 
 export function parseDurationMs(text: string): number | undefined {

@@ -23,9 +23,10 @@ export interface DrawnDdl extends Drawn {
 
 export function drawDdl(dice: Dice, model: Model): DrawnDdl | undefined {
   for (let tries = 0; tries < 8; tries++) {
-    const table = dice.pick(model.tables);
     const neutral = dice.chance(0.12);
     const [what, form] = dice.pick(Object.entries(neutral ? NEUTRAL : FORMS));
+    const ofPartitions = what.startsWith('partition ') ? model.tables.find(({ partitioned }) => partitioned) : undefined;
+    const table = ofPartitions ?? dice.pick(model.tables);
     const made = form(dice, model, table);
     if (made === undefined) continue;
     const tables = [table.name, ...(made.also ?? [])];

@@ -47,12 +47,18 @@ async function untilMade(world: World, statement: string): ReturnType<World['ask
 }
 
 async function publicationWhole(world: World): Promise<void> {
-  const { rows } = await world.upstream(`SELECT 1 FROM pg_publication WHERE pubname = 'mz_source'`);
+  const { rows } = await world.upstream(
+    `SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate FROM pg_publication WHERE pubname = 'mz_source'`,
+  );
   if (rows.length === 0) {
     const { error } = await world.upstream(`CREATE PUBLICATION mz_source ${world.beginning.publication}`);
     if (error !== undefined) await world.upstream('CREATE PUBLICATION mz_source FOR ALL TABLES');
   }
-  await world.upstream(`ALTER PUBLICATION mz_source SET (publish = 'insert, update, delete, truncate')`);
+  // Only where it is needed: it concerns all tables, not those alone that are mended.
+  if (rows[0]?.[0]?.toString() === 'f') {
+    await world.upstream(`ALTER PUBLICATION mz_source SET (publish = 'insert, update, delete, truncate')`);
+    for (const { causes } of world.tables.values()) causes.push('publication mended');
+  }
 }
 
 /** The upstream table of this name, published whole and with an identity; undefined when it is gone. */

@@ -61,7 +61,7 @@ export function firstModel(dice: Dice): Model {
       columns: [...STANDING, { name: 'body', type: 'text' }, ...columns],
       key: dice.chance(0.2) ? [] : ['id'],
       canary: `~t${t}~`,
-      ...(t === 2 && dice.chance(0.3) ? { partitioned: true as const, key: ['id'] } : {}),
+      ...(t === 2 && dice.chance(0.4) ? { partitioned: true as const, key: ['id'] } : {}),
     };
   });
   return { tables, views: [], moods: ['sad', 'ok', 'happy'], publishesAll: dice.chance(0.5), serial: 0 };

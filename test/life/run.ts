@@ -16,6 +16,7 @@ const REGRESSIONS = join(import.meta.dirname, '../regressions');
 const REGRESSIONS_SHARE = 0.5;
 const SHRINK_MS = 90_000;
 const SHOWN_MAX = 40;
+const SHOWN_A_KIND_MAX = 3;
 
 interface Regression extends Life {
   /** What was wrong. */
@@ -40,10 +41,9 @@ function add(lived: Lived, name: string): void {
   for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] += lived.counts[key];
   for (const { kind, detail, at } of lived.faults) {
     const known = faults.get(kind);
-    if (known === undefined) {
-      faults.set(kind, { times: 1, first: `${name}, step ${at}` });
-      say(`FAIL ${kind} (${name}, step ${at})\n     ${detail.replaceAll('\n', '\n     ')}`);
-    } else known.times++;
+    if (known === undefined) faults.set(kind, { times: 1, first: `${name}, step ${at}` });
+    else known.times++;
+    if ((known?.times ?? 1) <= SHOWN_A_KIND_MAX) say(`FAIL ${kind} (${name}, step ${at})\n     ${detail.replaceAll('\n', '\n     ')}`);
   }
 }
 
@@ -57,7 +57,7 @@ async function keep(postgres: TestPostgres, lived: Lived, known: ReadonlySet<str
     }
     const taken = readdirSync(REGRESSIONS).map((file) => Number.parseInt(file, 10) || 0);
     const file = `${String(Math.max(0, ...taken) + 1).padStart(3, '0')}.json`;
-    writeFileSync(join(REGRESSIONS, file), `${JSON.stringify({ was: kind, ...life }, null, 1)}\n`);
+    writeFileSync(join(REGRESSIONS, file), `${JSON.stringify({ was: kind, ...life }, null, 1).replace(/^\{\s*/, '{ ')}\n`);
     say(
       `     ${life.steps.length} steps: test/regressions/${file}\n${life.steps.map((step) => `       ${JSON.stringify(step).slice(0, 400)}`).join('\n')}`,
     );

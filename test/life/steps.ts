@@ -37,9 +37,9 @@ export interface Drawn {
 
 /** A settling follows every step that could make a difference, so that a difference has one cause. */
 export function drawSteps(dice: Dice, model: Model): Drawn[] {
-  const settle: Drawn = { step: { do: 'settle', draw: dice.below(1e9), patient: dice.chance(0.12) }, after: model };
+  const settle: Drawn = { step: { do: 'settle', draw: dice.below(1e9), patient: dice.chance(0.05) }, after: model };
   const what = dice.below(100);
-  if (what < 38) {
+  if (what < 46) {
     const ddl = drawDdl(dice, model);
     if (ddl === undefined) return [];
     const { after } = ddl;
@@ -49,12 +49,12 @@ export function drawSteps(dice: Dice, model: Model): Drawn[] {
     if (dice.chance(0.15)) more.push({ step: { do: 'restart', signal: dice.pick(['SIGTERM', 'SIGKILL']), meanwhile: [] }, after });
     return [ddl, ...more, { ...settle, after }];
   }
-  if (what < 60) return [{ step: transaction(dice, model), after: model }, ...(dice.chance(0.5) ? [settle] : [])];
-  if (what < 71) return [restart(dice, model), ...(dice.chance(0.6) ? [settle] : [])];
-  if (what < 74) return [{ step: { do: 'cut' }, after: model }, { step: transaction(dice, model), after: model }, settle];
-  if (what < 75) return [{ step: { do: 'restart upstream', mode: dice.pick(['fast', 'immediate']) }, after: model }, settle];
-  if (what < 88) return [view(dice, model)];
-  if (what < 91) return dropView(dice, model);
+  if (what < 63) return [{ step: transaction(dice, model), after: model }, ...(dice.chance(0.5) ? [settle] : [])];
+  if (what < 75) return [restart(dice, model), ...(dice.chance(0.6) ? [settle] : [])];
+  if (what < 78) return [{ step: { do: 'cut' }, after: model }, { step: transaction(dice, model), after: model }, settle];
+  if (what < 79) return [{ step: { do: 'restart upstream', mode: dice.pick(['fast', 'immediate']) }, after: model }, settle];
+  if (what < 90) return [view(dice, model)];
+  if (what < 93) return dropView(dice, model);
   return [{ step: { do: 'subscribe', draw: dice.below(1e9) }, after: model }];
 }
 

@@ -40,11 +40,10 @@ export interface Fault {
   readonly detail: string;
 }
 
-/** The publication and the shape of tables are looked at so often, where the product lets it be said. */
-export const WATCH_MS = 500;
 const SESSIONS = 3;
+const START_TIMEOUT_MS = 90_000;
 const ANSWER_TIMEOUT_MS = 45_000;
-const ENVIRONMENT = { MILLRACE_VALIDATE: '1', MILLRACE_WATCH_MS: String(WATCH_MS), MILLRACE_FOLD_BYTES: String(256 << 10) };
+const ENVIRONMENT = { MILLRACE_VALIDATE: '1', MILLRACE_FOLD_BYTES: String(256 << 10) };
 
 export class World {
   readonly tables = new Map<string, WorldTable>();
@@ -286,7 +285,7 @@ export class World {
 
   async #start(port: number): Promise<void> {
     this.#millrace = new RunningMillrace({ dataDirectory: join(this.#folder, 'data'), port, environment: ENVIRONMENT });
-    await (await this.#millrace.connect()).end();
+    await (await this.#millrace.connect(START_TIMEOUT_MS)).end();
     this.#sessions = await Promise.all(Array.from({ length: SESSIONS }, () => this.#client()));
   }
 

@@ -1,5 +1,9 @@
 import { defineErrors } from './define.ts';
 
+/** What would do something upstream; the rest is another product's, or a form that Millrace does not have. */
+const POSTGRES_HAS =
+  /^(?:(?:ANALYZE|CALL|CHECKPOINT|CLUSTER|COMMENT|DO|GRANT|IMPORT|LOCK|NOTIFY|REASSIGN|REFRESH|REINDEX|REVOKE|SECURITY|VACUUM)\b|(?:CREATE|ALTER|DROP) (?:AGGREGATE|CAST|COLLATION|DATABASE|DOMAIN|EXTENSION|FUNCTION|OPERATOR|POLICY|PROCEDURE|PUBLICATION|ROLE|RULE|SCHEMA|SEQUENCE|TABLE|TRIGGER|TYPE|USER)\b)/;
+
 /** Errors of the room: sql. */
 export const sqlErrors = defineErrors({
   SYNTAX_ERROR: {
@@ -19,8 +23,9 @@ export const sqlErrors = defineErrors({
     sqlstate: '0A000',
     says: ({ statement }: { statement: string; instead?: string }) => `${statement} is not supported`,
     because: 'Millrace has a few statements of its own and Postgres’s SELECT; the rest belongs to the upstream database.',
-    mend: ({ instead }: { statement: string; instead?: string }) =>
-      instead ?? 'Run it on the upstream database; docs/reference/sql.md lists what Millrace understands.',
+    mend: ({ statement, instead }: { statement: string; instead?: string }) =>
+      instead ??
+      `${POSTGRES_HAS.test(statement) ? 'Run it on the upstream database' : 'Leave it out'}; docs/reference/sql.md lists what Millrace understands.`,
   },
   OPTION_UNKNOWN: {
     sqlstate: '42601',
@@ -90,6 +95,14 @@ export const sqlErrors = defineErrors({
     because: 'Equal values of this type may be written differently, so that a hash of the text would tell them apart.',
     mend: () => 'Cast it to text where equality of the text is meant.',
   },
+  COLLATION_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ what, type, collation }: { what: string; type: string; collation: string }) =>
+      `${what} of type ${type} under the collation "${collation}" is not supported`,
+    because:
+      'Which texts are equal under a nondeterministic collation, or how texts inside an array are ordered, only the upstream can say.',
+    mend: () => 'Name another collation where the bytes of the text are meant: x COLLATE "C".',
+  },
   LIMIT_INVALID: {
     sqlstate: '2201W',
     says: ({ clause }: { clause: 'LIMIT' | 'OFFSET' }) => `${clause} must not be negative`,
@@ -100,6 +113,18 @@ export const sqlErrors = defineErrors({
     says: ({ nodesMax }: { nodesMax: number }) => `the query becomes a plan of more than ${nodesMax} operators`,
     because: 'Every reference to a view or CTE is planned by itself, and a plan has a limit (I-6).',
     mend: () => 'Make the part that is used several times a materialized view.',
+  },
+  STATEMENT_TREE_TOO_LARGE: {
+    sqlstate: '54001',
+    says: ({ what, is, max }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? `the statement nests ${is} levels deep, more than ${max}`
+        : `the statement's query tree has ${is} characters, more than ${max}`,
+    because: 'A query tree is planned on the thread that serves all clients, and what is too deep ends on a stack somewhere (I-6).',
+    mend: ({ what }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? 'Split the expression, with a common table expression for its parts.'
+        : 'Split long lists of values over several statements.',
   },
   PARAMETER_MISSING: {
     sqlstate: '42P02',

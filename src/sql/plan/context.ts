@@ -12,6 +12,8 @@ export interface PlanContext {
   /** Functions that come with Postgres; undefined: a user's or an extension's. */
   functionOf(oid: number): FunctionFacts | undefined;
   operatorOf(oid: number): OperatorFacts | undefined;
+  /** Between these very types. */
+  operatorNamed(name: string, left: number, right: number): OperatorFacts | undefined;
   /** The implicit cast between two built-in types. */
   implicitCast(from: number, to: number): ImplicitCast | undefined;
   /** A relation of the mirror by its OID; undefined: none of Millrace's (a system catalog). */
@@ -35,6 +37,7 @@ export interface FunctionFacts {
 
 export interface OperatorFacts {
   readonly name: string;
+  readonly proc: number;
   readonly left: number;
   readonly right: number;
   /** A btree or hash operator class calls it its equality. */

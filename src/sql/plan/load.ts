@@ -196,7 +196,7 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   }
 }
 
-const FUNCTION_FIELD: Readonly<Record<string, string>> = {
+export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',
   OPEXPR: 'opfuncid',
   DISTINCTEXPR: 'opfuncid',
@@ -240,7 +240,6 @@ const FOR_POSTGRES = new Set([
   'ARRAYCOERCEEXPR',
   'SUBSCRIPTINGREF',
   'ROWEXPR',
-  'ROWCOMPAREEXPR',
   'FIELDSELECT',
   'JSONCONSTRUCTOREXPR',
   'JSONEXPR',

@@ -82,7 +82,7 @@ describe('a long text takes one pass', () => {
   ])('%s', (_, text) => {
     const before = performance.now();
     expect(splitStatements(text)).toHaveLength(1);
-    // 4 to 15 ms alone; quadratic would be minutes.
-    expect(performance.now() - before).toBeLessThan(1_000);
+    // Some tens of milliseconds at most, alone; quadratic would be minutes.
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 });
