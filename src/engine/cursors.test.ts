@@ -55,7 +55,9 @@ test('a cursor that is closed gives up its result, also in the midst of a FETCH'
   };
   const suspensions: boolean[] = [];
   const suspended = (is: boolean): void => void suspensions.push(is);
-  await cursors.declare('c', false, true, columns, () => Promise.resolve({ notices: [], body: { kind: 'rows', batches: endless() }, suspended, tag: () => '' }));
+  await cursors.declare('c', false, true, columns, () =>
+    Promise.resolve({ notices: [], body: { kind: 'rows', batches: endless() }, suspended, tag: () => '' }),
+  );
   expect((await fetched(cursors, 3)).rows).toBe(3);
   expect(suspensions).toEqual([true, false, true]);
   const running = cursors.fetch('c', Infinity, () => undefined).batches[Symbol.asyncIterator]();

@@ -271,12 +271,7 @@ export class EngineSession implements Session, OpenSession {
       case 'explain':
         return this.#rows(await explain(this.#coordinator, statement.inner, this.#names, this.#call(signal)), 'EXPLAIN');
       case 'audit':
-        return this.#fromText(
-          this.#rows(await this.#audit(statement.view, signal), 'AUDIT'),
-          AUDIT_COLUMNS,
-          resultFormats,
-          signal,
-        );
+        return this.#fromText(this.#rows(await this.#audit(statement.view, signal), 'AUDIT'), AUDIT_COLUMNS, resultFormats, signal);
       case 'subscribe': {
         const encoding = encodingOf(prepared.columns ?? [], resultFormats, statement.progress ? 3 : 2);
         const result = await this.#subscribe(statement, { kind: 'dataRow', formats: encoding.formats }, signal);

@@ -21,7 +21,11 @@ export class UpstreamQuestions {
     this.#idleMs = idleMs;
   }
 
-  async ask<T>(parameters: ConnectionParameters, question: (connection: UpstreamConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async ask<T>(
+    parameters: ConnectionParameters,
+    question: (connection: UpstreamConnection) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     const cancelled = Promise.withResolvers<never>();
     const cancel = (): void => cancelled.reject(millraceError('QUERY_CANCELLED', {}));
     if (signal.aborted) cancel();

@@ -1,5 +1,6 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
+import { clients } from './clients.ts';
 import { commands } from './commands.ts';
 import { neighbours } from './neighbours.ts';
 import { queries } from './queries.ts';
@@ -7,4 +8,4 @@ import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, neighbours, status, states, commands };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, neighbours, clients, status, states, commands };
