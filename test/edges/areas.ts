@@ -1,5 +1,6 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
+import { clients } from './clients.ts';
 import { commands } from './commands.ts';
 import { comparisons } from './comparisons.ts';
 import { neighbours } from './neighbours.ts';
@@ -10,14 +11,4 @@ import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = {
-  values,
-  queries,
-  schema,
-  serving,
-  neighbours,
-  status,
-  states,
-  commands,
-  comparisons,
-};
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, clients, status, states, commands, comparisons };
