@@ -132,7 +132,8 @@ export class Engine {
       rows.close();
     }
     for (const object of objects) if (object.kind === 'index') this.#indexes.add(object);
-    this.#clock.next();
+    // On a full disk time stands still, and what is here is served.
+    if (this.#clock.canTick) this.#clock.next();
     void this.#loop();
   }
 
@@ -142,10 +143,10 @@ export class Engine {
     while (this.#running) {
       const { sequence } = this.#progress;
       const { committedOffset, committedLsn, syncedOffset } = this.#progress.read();
-      const more = this.#advance(committedOffset, committedLsn);
+      const more = this.#clock.canTick && this.#advance(committedOffset, committedLsn);
       this.#subscriptions.synced(syncedOffset);
       this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
-      this.#faultLog.look();
+      this.#faultLog.look(this.#clock.fault);
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -466,7 +467,7 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      storeErrors: [],
+      storeErrors: this.#clock.fault === undefined ? [] : [this.#clock.fault.toPlain()],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
       subscriptions: this.#subscriptions.statuses(),
       ...objectStatuses(this.#statusParts),

@@ -29,7 +29,7 @@ import { Receiver } from './receiver.ts';
 import { sameWay } from './same-way.ts';
 import { dropOwnSlot, leaveNoSlot, outwaitTransactions } from './own-slot.ts';
 import { resume } from './resume.ts';
-import { afterFailure, ingestError } from './retry.ts';
+import { afterFailure, ingestError, refuseFullDisk, unlessDiskFull } from './retry.ts';
 import { watchSilence } from './silence.ts';
 import {
   beginSource,
@@ -107,7 +107,7 @@ export class Ingest {
       () => this.#tell(),
       (oid) => this.#leave(oid),
     );
-    this.#reconcile(options.tables);
+    unlessDiskFull(() => this.#reconcile(options.tables));
     this.#finished = this.#run();
   }
 
@@ -183,8 +183,6 @@ export class Ingest {
     }
   }
 
-  // The loop
-
   async #run(): Promise<void> {
     let pauseMs = 0;
     while (!this.#stopping.signal.aborted) {
@@ -214,6 +212,7 @@ export class Ingest {
     const { signal } = this.#stopping;
     if (this.#state !== 'stopped') this.#setState('connecting', this.#error);
     const parameters = this.#parameters;
+    refuseFullDisk(this.#error, this.#logDirectory);
     // Before anything else is appended: what the last connection half received is void.
     this.#receiver.reconnected();
     const control = await connectUpstream(parameters, { purpose: 'control', signal });

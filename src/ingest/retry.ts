@@ -2,6 +2,7 @@
  * What follows a failed session: another attempt after a growing pause, a slow one after a refusal, or none. Pure. Keeps I-6: no error is tried again without a pause.
  */
 import { MillraceError, millraceError } from '../base/errors.ts';
+import { hasSpace } from '../store/disk-full.ts';
 import { isTransient } from '../upstream/connection/classify.ts';
 
 const FIRST_MS = 250;
@@ -31,4 +32,18 @@ export function afterFailure(failure: Error, pauseMs: number, random: number): R
 /** As users see it: what is no upstream's and no log's error is a fault of our own. */
 export function ingestError(failure: Error): MillraceError {
   return failure instanceof MillraceError ? failure : millraceError('INGEST_FAILED', { said: failure.stack ?? failure.message }, failure);
+}
+
+/** A disk that is as full as it was: no use to connect, and to stream what cannot be kept. */
+export function refuseFullDisk(before: Error | undefined, logDirectory: string): void {
+  if (before instanceof MillraceError && before.code === 'LOG_DISK_FULL' && !hasSpace(logDirectory)) throw before;
+}
+
+/** At a start: what is here is served although nothing can be written; the first session meets the same error, and is tried again. */
+export function unlessDiskFull(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== 'LOG_DISK_FULL') throw error;
+  }
 }

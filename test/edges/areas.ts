@@ -1,7 +1,8 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
+import { fullDisk } from './full-disk.ts';
 import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status, 'full disk': fullDisk };
