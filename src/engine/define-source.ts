@@ -176,7 +176,8 @@ function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publi
   const found =
     upstream.tables.find(({ table }) => table.name === name && table.schema === (schema ?? 'public')) ??
     (schema === undefined ? upstream.tables.find(({ table }) => table.name === name) : undefined);
+  const { allTables } = upstream.publication;
   if (found === undefined)
-    throw millraceError('REFERENCE_MISSING', { table: schema === undefined ? name : `${schema}.${name}`, publication, database });
+    throw millraceError('REFERENCE_MISSING', { table: qualified(schema ?? 'public', name), publication, database, allTables });
   return found;
 }

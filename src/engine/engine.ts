@@ -3,7 +3,7 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, MillraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -24,6 +24,8 @@ import { liveView, type LiveView } from './live-view.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
+import { Faults } from './refuse-faults.ts';
+import { PendingViews, pendingView } from './pending-views.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import { narrowed } from './point-lookup.ts';
 import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
@@ -81,6 +83,8 @@ export class Engine {
   readonly #freshness = new Freshness();
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
+  readonly #pending: PendingViews;
+  readonly #faults: Faults;
   readonly firstCopies: FirstCopies;
   #ticks = 0;
   #running = true;
@@ -101,7 +105,10 @@ export class Engine {
       ...parts,
       waiting: this.#waiting,
       table: (id) => this.#stepped(id),
-      refuse: (plan) => this.#refuseUnreadable(plan),
+      refuse: (plan) => {
+        this.#faults.refuseGone(plan);
+        this.#faults.refuseTables(this.#tablesUnder(plan));
+      },
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
@@ -109,8 +116,21 @@ export class Engine {
     this.#subscriptions = new Subscriptions(parts.output);
     this.#stepper.onTableChanged = () => this.#waiting.wake();
     const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
-    this.#statusParts = { dataflow: parts.dataflow, views: () => this.#views.values(), tables: () => this.#tables.values(), stepped };
+    this.#statusParts = {
+      dataflow: parts.dataflow,
+      views: () => [...this.#views.values()].filter((view) => view.isPending !== true),
+      tables: () => this.#tables.values(),
+      stepped,
+    };
     this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
+    this.#faults = new Faults(parts.dataflow, this.#views, this.#tables, (id) => this.#stepped(id));
+    this.#pending = new PendingViews({
+      views: this.#views,
+      waiting: this.#waiting,
+      isCopied: (view) => this.#isCopied(view),
+      bringIn: (view, asked) => this.#bringIn(view.id, view.plan, asked, view.name),
+      makeIndex: (index, asked) => this.#indexes.make(index, this.#hydrator, asked),
+    });
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -120,21 +140,31 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
+    let pending: MaterializedView[];
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
       for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
-      const views = objects.filter((object) => object.kind === 'materializedView');
+      const all = objects.filter((object) => object.kind === 'materializedView');
+      for (const view of all) this.#views.set(view.id, pendingView(view));
+      const views = all.filter((view) => this.#isCopied(view));
+      pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
     }
-    for (const object of objects) if (object.kind === 'index') this.#indexes.add(object);
+    const indexes = objects.filter((object) => object.kind === 'index');
+    for (const index of indexes) if (!this.#pending.isPending(index.onId)) this.#indexes.add(index);
     // On a full disk time stands still, and what is here is served.
     if (this.#clock.canTick) this.#clock.next();
     void this.#loop();
+    void this.#pending.bringIn(pending, indexes, () => this.#running);
+  }
+
+  #isCopied({ plan }: MaterializedView): boolean {
+    return this.#tablesUnder(plan).every((id) => this.#stepped(id)?.snapshotLsn !== undefined);
   }
 
   // ── ticks ──
@@ -186,7 +216,7 @@ export class Engine {
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
-    await this.awaitTables(this.#tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
+    await this.#awaitRows(view.plan, tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
@@ -242,21 +272,13 @@ export class Engine {
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
     await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
-    this.#refuseTableFaults(ids);
+    this.#faults.refuseTables(ids);
   }
 
-  /** Asked while a view on it comes in: what it reads may go, or fail. */
-  #refuseUnreadable(plan: Plan): void {
-    const gone = objectsRead(plan).find((id) => !this.#views.has(id) && !this.#tables.has(id));
-    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
-    this.#refuseTableFaults(this.#tablesUnder(plan));
-  }
-
-  #refuseTableFaults(ids: readonly ObjectId[]): void {
-    for (const id of ids) {
-      const fault = this.#stepped(id)?.fault;
-      if (fault !== undefined) throw MillraceError.fromPlain(fault);
-    }
+  /** Of the tables under it, and of views that come in when these are copied. */
+  async #awaitRows(plan: Plan, timeoutMs: number, queryId: number): Promise<void> {
+    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, queryId);
+    await this.#pending.settled(plan, timeoutMs, queryId);
   }
 
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
@@ -313,7 +335,7 @@ export class Engine {
   async peek(request: PeekRequest): Promise<PeekResult> {
     const { queryId, timeoutMs, atLeastLsn } = request;
     const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
-    await this.awaitTables(this.#tablesUnder(request.plan), timeoutMs, queryId);
+    await this.#awaitRows(request.plan, timeoutMs, queryId);
     if (atLeastLsn !== undefined)
       await this.#waiting.until(
         () => this.#stepper.lsn >= atLeastLsn,
@@ -335,7 +357,7 @@ export class Engine {
   async #peekNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Answer | undefined> {
     const passed = (): boolean => position !== undefined && !sameCut(position, this.#stepper.position);
     if (passed()) return undefined;
-    this.#refuseFaults(request.plan);
+    this.#faults.refuse(request.plan);
     const { plan, finish, format } = request;
     const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
     if (plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)) {
@@ -369,22 +391,6 @@ export class Engine {
     }
   }
 
-  #refuseFaults(plan: Plan): void {
-    for (const object of objectsRead(plan)) {
-      const view = this.#views.get(object);
-      if (view !== undefined) {
-        const reason = view.reason ?? this.#dataflow.fault(object);
-        if (reason !== null) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason });
-        this.#refuseFaults(view.object.plan);
-      }
-      const stepped = this.#stepped(object);
-      if (stepped?.fault !== undefined) throw MillraceError.fromPlain(stepped.fault);
-      const table = this.#tables.get(object);
-      const reason = table === undefined ? null : this.#dataflow.fault(object);
-      if (reason !== null) throw millraceError('TABLE_FAULTY', { table: table!.name, reason });
-    }
-  }
-
   openSnapshot(snapshotId: number): number {
     this.#snapshots.open(snapshotId, this.#clock.last, this.#stepper.position);
     return this.#clock.last;
@@ -398,8 +404,8 @@ export class Engine {
 
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
-    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, subscriptionId);
-    this.#refuseFaults(plan);
+    await this.#awaitRows(plan, timeoutMs, subscriptionId);
+    this.#faults.refuse(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
@@ -446,7 +452,7 @@ export class Engine {
       timeoutMs,
       () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
     );
-    this.#refuseFaults({ op: 'scan', object, pick: [], columns: [] });
+    this.#faults.refuse({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
   }
@@ -482,6 +488,7 @@ export class Engine {
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
+    this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();
   }

@@ -137,6 +137,10 @@ export class Subscriptions {
     for (const subscription of this.#open.values()) if (subscription.reads.includes(object)) this.#end(subscription, error);
   }
 
+  closeAll(error: PlainError): void {
+    for (const subscription of this.#open.values()) this.#end(subscription, error);
+  }
+
   #addDelta(subscription: Subscription, delta: DeltaBlock, timestamp: number): void {
     // Retractions first: a client that keeps a map by key can apply rows as they come.
     for (let i = 0; i < delta.length; i++)

@@ -12,7 +12,7 @@ import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { LogWriter } from '../store/log/writer.ts';
 import { identifySystem, requireLogicalDecoding, type SystemIdentity } from '../upstream/catalog/facts.ts';
-import { publicationMissing, requirePublication } from '../upstream/catalog/publication.ts';
+import { requirePublication } from '../upstream/catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
@@ -25,6 +25,7 @@ import { fitToCopy } from './fit-to-copy.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestOptions, IngestStatus } from './protocol.ts';
+import { publicationGone } from './publication-gone.ts';
 import { Receiver } from './receiver.ts';
 import { sameWay } from './same-way.ts';
 import { dropOwnSlot, leaveNoSlot, outwaitTransactions } from './own-slot.ts';
@@ -248,7 +249,8 @@ export class Ingest {
       if (error instanceof AssertionError) throw error;
       const failure = control.failure(error, { doing: 'following the upstream', slot: this.#slotName, publication: this.#publication });
       // Whoever noticed it first, the remedy names the tables.
-      if (failure.code === 'PUBLICATION_MISSING') throw publicationMissing(this.#publication, parameters.database, this.#tables.all());
+      if (failure.code === 'PUBLICATION_MISSING')
+        throw await publicationGone(control, this.#publication, this.#slotName, this.#tables.all());
       throw failure;
     } finally {
       control.destroy();
@@ -460,8 +462,6 @@ export class Ingest {
   #leave(oid: number): void {
     if (this.#writer.inForce.tables.has(oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
   }
-
-  // State
 
   #take(note: SourceNote): void {
     writeSourceNote(this.#disk, this.#logDirectory, note);

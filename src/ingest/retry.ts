@@ -23,10 +23,15 @@ export interface Retry {
 /** `pauseMs`: of the attempt before, 0 after a stream that was steady. `random`: in [0, 1). */
 export function afterFailure(failure: Error, pauseMs: number, random: number): Retry {
   if (!(failure instanceof MillraceError)) return { state: 'stopped', waitMs: undefined, pauseMs: 0 };
-  if (!isTransient(failure)) return { state: 'stopped', waitMs: failure.code.startsWith('LOG_') ? undefined : REFUSED_MS, pauseMs: 0 };
+  if (!isTransient(failure)) return { state: 'stopped', waitMs: isFinal(failure) ? undefined : REFUSED_MS, pauseMs: 0 };
   const pause = pauseMs === 0 ? FIRST_MS : Math.min(2 * pauseMs, MAX_MS);
   const least = failure.code === 'UPSTREAM_AUTHENTICATION_FAILED' ? AUTHENTICATION_MS : 0;
   return { state: 'retrying', waitMs: Math.max(least, pause * (0.75 + random / 2)), pauseMs: pause };
+}
+
+/** Nothing that may happen upstream makes it good: only the user does. */
+function isFinal({ code }: MillraceError): boolean {
+  return code.startsWith('LOG_') || code === 'PUBLICATION_REMADE';
 }
 
 /** As users see it: what is no upstream's and no log's error is a fault of our own. */

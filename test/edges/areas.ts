@@ -1,8 +1,9 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
 import { fullDisk } from './full-disk.ts';
+import { mends } from './mends.ts';
 import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status, 'full disk': fullDisk };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status, mends, 'full disk': fullDisk };
