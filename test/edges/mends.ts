@@ -3,10 +3,14 @@
  * whether the same then succeeds. Errors whose mend cannot be staged are in `unstaged-mends.ts` with the reason; `mends.test.ts` holds that each is in one of the two.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type pg from 'pg';
 import { errors } from '../../src/base/errors.ts';
-import { eventually, refusal, textRows, type EdgeCase, type Upstream, type World } from './edge.ts';
-import { dropSlot, followed } from './states.ts';
+import { eventually, refusal, textRows, type EdgeCase, type Upstream } from './edge.ts';
+import { dropSlot, followed, noticesOf } from './states.ts';
 
 /** The statements of a hint; what stands behind three spaces is for people. */
 export function statementsOf(hint: string | undefined): string {
@@ -87,22 +91,23 @@ interface Streaming {
   readonly code: keyof typeof errors;
   readonly where: 'here' | 'upstream';
   readonly major?: number;
-  bring(upstream: Upstream, world: World): Promise<void>;
+  bring(upstream: Upstream, client: pg.Client): Promise<void>;
 }
 
 const STREAMING: readonly Streaming[] = [
-  { code: 'SLOT_DROPPED', where: 'here', bring: (upstream) => dropSlot(upstream) },
+  { code: 'SLOT_DROPPED', where: 'here', bring: dropSlot },
   {
     code: 'SLOT_ADVANCED',
     where: 'here',
-    async bring(upstream) {
+    async bring(upstream, client) {
+      await client.query('ALTER CONNECTION pg SET (PORT 1) WITH (VALIDATE = false)');
       await eventually(async () => {
-        await upstream.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL');
+        await upstream.query(`INSERT INTO t VALUES (90, 'x') ON CONFLICT DO NOTHING`);
         await upstream.query(
-          `INSERT INTO t VALUES (90, 'x'); SELECT pg_replication_slot_advance(slot_name, pg_current_wal_insert_lsn()) FROM pg_replication_slots WHERE slot_name LIKE 'millrace_%'`,
+          `SELECT pg_replication_slot_advance(slot_name, pg_current_wal_insert_lsn()) FROM pg_replication_slots WHERE slot_name LIKE 'millrace_%'`,
         );
-        await upstream.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL');
       });
+      await client.query(`ALTER CONNECTION pg SET (PORT ${upstream.postgres.port})`);
     },
   },
   {
@@ -217,7 +222,7 @@ export const mends: readonly EdgeCase[] = [
       const { upstream, client } = await followed(world);
       await client.query('CREATE INDEX v_n ON v (n)');
       await textRows(client, 'SELECT * FROM v');
-      await bring(upstream, world);
+      await bring(upstream, client);
       await mended(client, upstream, code, where);
     },
   })),
@@ -242,13 +247,116 @@ export const mends: readonly EdgeCase[] = [
       await mended(client, upstream, code, 'here');
     },
   },
+  {
+    id: 'OTHER_SERVER',
+    right: 'moved to another server with the same tables: refused, and the hint takes these in; views stay',
+    async run(world) {
+      const { client } = await followed(world);
+      await textRows(client, 'SELECT * FROM v');
+      const other = await world.server(
+        {},
+        `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (5, 'five'); CREATE PUBLICATION mz_source FOR TABLE t`,
+      );
+      await client.query(`ALTER CONNECTION pg SET (HOST '${other.postgres.host}', PORT ${other.postgres.port})`);
+      await mended(client, other, 'OTHER_SERVER', 'here');
+    },
+  },
+  {
+    id: 'WAL_LEVEL_TOO_LOW',
+    right: 'the hint and a restart let CREATE SOURCE succeed',
+    async run(world) {
+      const upstream = await world.server(
+        { settings: { wal_level: 'replica' } },
+        'CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION mz_source FOR ALL TABLES',
+      );
+      const client = await world.connect(await world.millrace());
+      const error = await refusal(upstream.source(client));
+      assert.match(error.message, /wal_level/);
+      await upstream.query(statementsOf(error.hint));
+      await upstream.postgres.restart('fast', { wal_level: 'logical' });
+      await client.query(`CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION 'mz_source') FOR ALL TABLES`);
+      assert.deepEqual(await textRows(client, 'SELECT * FROM t'), []);
+    },
+  },
+  {
+    id: 'NO_SOURCE',
+    right: 'the statement that is named makes a source, and what was refused succeeds',
+    async run(world) {
+      const upstream = await world.upstream('CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION mz_source FOR ALL TABLES');
+      const client = await world.connect(await world.millrace());
+      const { host, port } = upstream.postgres;
+      await client.query(`CREATE SECRET pw AS 'postgres'`);
+      await client.query(
+        `CREATE CONNECTION c TO POSTGRES (HOST '${host}', PORT ${port}, DATABASE '${upstream.database}', USER 'postgres', PASSWORD SECRET pw)`,
+      );
+      const create = 'CREATE MATERIALIZED VIEW one AS SELECT 1 AS one';
+      const error = await refusal(client.query(create));
+      assert.match(error.message, /needs a source/);
+      await client.query(statementsOf(error.hint));
+      await client.query(create);
+    },
+  },
+  {
+    id: 'STILL_COPYING, TABLE_NOT_PUBLISHED',
+    right: 'the hints let a reader wait, and a copy that was refused go on by itself',
+    async run(world) {
+      const upstream =
+        await world.upstream(`CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);
+        CREATE PUBLICATION mz_source FOR TABLE t, later`);
+      const client = await world.connect(await world.millrace());
+      await upstream.source(client, 'FOR TABLES (t)');
+      await textRows(client, 'SELECT * FROM t');
+      const busy = await upstream.connect();
+      await busy.query('BEGIN; SELECT txid_current()');
+      await client.query('CREATE TABLE later FROM SOURCE s (REFERENCE public.later)');
+      await client.query(`SET statement_timeout = '300ms'`);
+      const late = await refusal(client.query('SELECT * FROM later'));
+      assert.match(late.message, /gave up waiting for the first copy of later/);
+      await client.query(statementsOf(late.hint));
+      await upstream.query('ALTER PUBLICATION mz_source DROP TABLE later');
+      await busy.query('COMMIT');
+      const refused = await refusal(client.query('SELECT * FROM later'));
+      assert.match(refused.message, /table public.later is not in publication "mz_source"/);
+      await upstream.query(statementsOf(refused.hint));
+      await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT id FROM later'), [['7']]), 60_000);
+    },
+  },
+  {
+    id: 'SLOT_LEFT_BEHIND',
+    right: 'a source that is dropped while its upstream is away: the hint, run there later, leaves nothing',
+    async run(world) {
+      const { upstream, client } = await followed(world);
+      await textRows(client, 'SELECT * FROM v');
+      await upstream.postgres.halt();
+      const notices = await noticesOf(client, 'DROP SOURCE s CASCADE');
+      await upstream.postgres.start();
+      await upstream.query(statementsOf(notices.find(({ message }) => message?.includes('could not be dropped') === true)?.hint));
+      assert.deepEqual(await upstream.query('SELECT slot_name FROM pg_replication_slots'), []);
+    },
+  },
+  {
+    id: 'DATA_DIRECTORY_PERMISSIONS',
+    right: 'the command that is named lets Millrace start',
+    async run(world) {
+      const dataDirectory = join(await world.folder(), 'data');
+      const first = await world.millrace({ dataDirectory });
+      await world.connect(first);
+      await first.stop();
+      await chmod(dataDirectory, 0o755);
+      const second = await world.again(first);
+      await second.ended(30_000);
+      const [, command] = /(chmod 700 '[^']+')/.exec(second.output) ?? [];
+      await promisify(execFile)('sh', ['-c', command ?? 'false']);
+      await world.connect(await world.again(first));
+    },
+  },
 ];
 
-/** What is run above; each error with a mend is here or in `unstaged-mends.ts`. */
+/** What is run above and by the areas beside it; each error with a mend is here or in `unstaged-mends.ts`. */
 export const STAGED: ReadonlySet<string> = new Set<string>([
   ...[...HERE, ...AT_SOURCE, ...STREAMING].map(({ code }) => code),
-  'PUBLICATION_REMADE',
-  'TABLE_REPUBLISHED',
+  ...mends.flatMap(({ id }) => id.match(/[A-Z_]+/g) ?? []).filter((code) => code in errors),
+  // states.ts, full-disk.ts
   'SLOTS_EXHAUSTED',
   'TABLE_NOT_COPIED',
   'LOG_DISK_FULL',
