@@ -92,7 +92,7 @@ interface Streaming {
   readonly code: keyof typeof errors;
   readonly where: 'here' | 'upstream';
   readonly major?: number;
-  bring(upstream: Upstream, client: pg.Client): Promise<void>;
+  readonly bring: (upstream: Upstream, client: pg.Client) => Promise<void>;
 }
 
 const STREAMING: readonly Streaming[] = [
