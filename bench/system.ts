@@ -1,6 +1,6 @@
 /**
  * A whole system for a benchmark: a real Postgres as the upstream and the `serve` command in a process of its own, connected. Nothing is left behind.
- * Used by `latency.ts` and `ingest.ts`.
+ * Used by `latency.ts`, `ingest.ts` and `neighbours.ts`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { requestAudit } from '../src/cli/audit.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/demo/embedded-postgres.ts';
-import { freePort, RunningMillrace } from '../test/harness/millrace.ts';
+import { freePort, RunningMillrace, type MillraceOptions } from '../test/harness/millrace.ts';
 
 export interface UpstreamSettings {
   readonly [name: string]: string | number | boolean;
@@ -72,9 +72,9 @@ export class System {
   }
 
   /** Publishes these tables, starts `serve` and copies them. */
-  async serve(tables: readonly string[], beforeSource: () => void = () => {}): Promise<pg.Client> {
+  async serve(tables: readonly string[], beforeSource: () => void = () => {}, options: Partial<MillraceOptions> = {}): Promise<pg.Client> {
     await this.sql.query(`DROP PUBLICATION IF EXISTS mz_source; CREATE PUBLICATION mz_source FOR TABLE ${tables.join(', ')}`);
-    this.#millrace = new RunningMillrace({ dataDirectory: this.dataDirectory, port: await freePort() });
+    this.#millrace = new RunningMillrace({ dataDirectory: this.dataDirectory, port: await freePort(), ...options });
     await (await this.#millrace.connect()).end();
     const client = await this.connect();
     await client.query(
@@ -86,6 +86,12 @@ export class System {
     );
     await this.copied(client, tables.length);
     return client;
+  }
+
+  /** The same directory and port again, after it ended. */
+  async again(): Promise<void> {
+    this.#millrace = new RunningMillrace({ ...this.millrace.options });
+    await (await this.#millrace.connect()).end();
   }
 
   async copied(client: pg.Client, tables: number, timeoutMs = 300_000): Promise<void> {

@@ -1,10 +1,11 @@
 /**
- * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors, and docs/reference/cli.md from the commands. The texts are the product's own, with `<name>` where a
+ * `npm run docs`: writes docs/reference/errors.md from the lists in src/base/errors, docs/reference/cli.md from the commands, and the last column of docs/reference/faults.md. The texts are the product's own, with `<name>` where a
  * fact of an error stands, so that the page can be searched for what a user saw. `test/errors-doc.test.ts` and `test/cli-doc.test.ts` hold the pages.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnyDefinition } from '../src/base/errors/define.ts';
+import { cliErrors } from '../src/base/errors/cli.ts';
 import { engineErrors } from '../src/base/errors/engine.ts';
 import { providerErrors } from '../src/base/errors/provider.ts';
 import { serverErrors } from '../src/base/errors/server.ts';
@@ -12,6 +13,7 @@ import { sqlErrors } from '../src/base/errors/sql.ts';
 import { storeErrors } from '../src/base/errors/store.ts';
 import { upstreamErrors } from '../src/base/errors/upstream.ts';
 import { program } from '../src/cli/program.ts';
+import { faultsPage } from './faults.ts';
 
 const LISTS: readonly (readonly [string, Readonly<Record<string, AnyDefinition>>])[] = [
   ['The upstream database', upstreamErrors],
@@ -20,6 +22,7 @@ const LISTS: readonly (readonly [string, Readonly<Record<string, AnyDefinition>>
   ['SQL', sqlErrors],
   ['The engine', engineErrors],
   ['The server', serverErrors],
+  ['The command line', cliErrors],
 ];
 
 const PREFACE = `# Errors
@@ -104,4 +107,5 @@ if (import.meta.main) {
   const reference = join(import.meta.dirname, '../docs/reference');
   writeFileSync(join(reference, 'errors.md'), errorsPage());
   writeFileSync(join(reference, 'cli.md'), cliPage());
+  writeFileSync(join(reference, 'faults.md'), faultsPage(readFileSync(join(reference, 'faults.md'), 'utf8')));
 }

@@ -3,7 +3,7 @@
  * is absent. Idempotent; safe when raced (the lock's owner makes, others wait; the file is renamed into its place whole).
  *
  * The recipe: 1 MB WAL segments; one database `millrace` owned by the unprivileged role `millrace`, as which everything of a client's runs; no templates
- * (they would be 15 MB of memory); set_config() is taken from PUBLIC, because it could undo the role.
+ * (they would be 15 MB of memory); functions that would leave something behind are taken from PUBLIC (refused-functions.ts).
  */
 import { PGlite } from '@electric-sql/pglite';
 import {
@@ -24,6 +24,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { preparedFileName } from '../src/pglite/prepared.ts';
+import { REVOKE_REFUSED_FUNCTIONS } from '../src/pglite/refused-functions.ts';
 
 const LOCK_STALE_MS = 60_000;
 const LOCK_POLL_MS = 200;
@@ -76,7 +77,7 @@ async function make(): Promise<void> {
       await second.exec(`ALTER DATABASE ${template} IS_TEMPLATE false`);
       await second.exec(`DROP DATABASE ${template}`);
     }
-    await second.exec('REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean) FROM PUBLIC');
+    await second.exec(REVOKE_REFUSED_FUNCTIONS);
     await second.exec('GRANT pg_maintain, pg_checkpoint TO millrace');
     await second.exec('VACUUM FULL');
     await second.exec('VACUUM ANALYZE');

@@ -110,6 +110,7 @@ test('every file opens with a comment that says what it is', () => {
 
 test.each([
   ['console (log through base/logging, print in cli)', /\bconsole\.\w+\(/, product.filter((path) => !path.startsWith('src/cli/'))],
+  ["memory that holds what was there before (a client could be sent another one's)", /\ballocUnsafe/, product],
   ['a default export', /^export default\b|\bas default\b/m, product],
   ['an open end (open an issue instead)', /\b(?:T[O]DO|FIXM[E]|HAC[K])\b/, written],
   [

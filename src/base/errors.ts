@@ -3,6 +3,7 @@
  * A code is never reused or renamed once released.
  */
 import { raiserFor } from './errors/define.ts';
+import { cliErrors } from './errors/cli.ts';
 import { engineErrors } from './errors/engine.ts';
 import { providerErrors } from './errors/provider.ts';
 import { serverErrors } from './errors/server.ts';
@@ -12,7 +13,15 @@ import { upstreamErrors } from './errors/upstream.ts';
 
 export { MillraceError, type PlainError } from './errors/define.ts';
 
-export const errors = { ...upstreamErrors, ...storeErrors, ...sqlErrors, ...engineErrors, ...serverErrors, ...providerErrors };
+export const errors = {
+  ...upstreamErrors,
+  ...storeErrors,
+  ...sqlErrors,
+  ...engineErrors,
+  ...serverErrors,
+  ...providerErrors,
+  ...cliErrors,
+};
 
 export const millraceError = raiserFor(errors);
 

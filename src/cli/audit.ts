@@ -3,8 +3,9 @@
  * Exit 0 equal, 1 different, 2 could not run (DESIGN 9).
  */
 import { reasonOf } from '../base/errors.ts';
-import pg from 'pg';
 import { ident } from '../base/ident.ts';
+import { connectMillrace } from './connect.ts';
+import { told } from './exit.ts';
 
 /** One row of the AUDIT statement's answer, see `audit/audit.ts`. */
 export interface AuditRow {
@@ -24,8 +25,7 @@ export interface AuditReport {
 }
 
 export async function requestAudit(url: string, views: readonly string[]): Promise<AuditReport> {
-  const client = new pg.Client({ connectionString: url, application_name: 'millrace audit' });
-  await client.connect();
+  const client = await connectMillrace(url, 'millrace audit');
   try {
     const rows: AuditRow[] = [];
     if (views.length === 0) rows.push(...(await client.query<AuditRow>('AUDIT')).rows);
@@ -52,7 +52,8 @@ export async function audit(url: string, views: readonly string[], options: { re
     report = await requestAudit(url, views);
   } catch (error) {
     const message = reasonOf(error);
-    process.stdout.write(options.json === true ? `${JSON.stringify({ error: message })}\n` : `millrace audit could not run: ${message}\n`);
+    if (options.json === true) process.stdout.write(`${JSON.stringify({ error: message })}\n`);
+    process.stderr.write(told(error));
     return 2;
   }
   if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -18,15 +18,31 @@ export async function demo(flags: DemoFlags): Promise<number> {
   if (flags.hosted !== undefined) return hostedDemo(flags.hosted, flags);
   const report = await runDemo(
     {
-      forMs: flags.for === undefined ? (process.stdout.isTTY ? undefined : 20_000) : parseSeconds(flags.for) * 1000,
-      transactionsPerSecond: Number(flags.rate),
+      forMs: flags.for === undefined ? (process.stdout.isTTY ? undefined : 20_000) : parseSeconds('--for', flags.for) * 1000,
+      transactionsPerSecond: rateOf(flags.rate),
       postgres: flags.postgres,
       json: flags.json === true,
     },
     (url) => requestAudit(url, []),
   );
+  if (report === undefined) return INTERRUPTED;
   if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
   return report.views.every((view) => view.audit === 'equal') && !report.restart.resnapshotted ? 0 : 1;
+}
+
+/** As a shell says it: 128 and the signal's number. */
+const INTERRUPTED = 130;
+const RATE_MAX = 100_000;
+
+function rateOf(text: string): number {
+  const rate = /^\d+(?:\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  if (!(rate > 0 && rate <= RATE_MAX))
+    throw millraceError('OPTION_REFUSED', {
+      option: '--rate',
+      value: text,
+      accepted: `a number of transactions a second, up to ${RATE_MAX}`,
+    });
+  return rate;
 }
 
 /** Not in the package. */
@@ -49,8 +65,9 @@ async function hostedDemo(name: string, flags: DemoFlags): Promise<number> {
 }
 
 /** `20s`, `2m`, `500ms`, `20`. */
-export function parseSeconds(text: string): number {
+export function parseSeconds(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|min)?$/.exec(text.trim());
-  if (match === null) throw new TypeError(`not a duration: ${text}`);
+  if (match === null || Number(match[1]) === 0)
+    throw millraceError('OPTION_REFUSED', { option, value: text, accepted: 'a time: 20s, 2m, 500ms' });
   return Number(match[1]) * { ms: 0.001, s: 1, m: 60, min: 60 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'min'];
 }

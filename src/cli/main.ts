@@ -1,16 +1,22 @@
 /**
  * `millrace`: runs one command. An error that reaches this file is printed with what mends it (I-8). Started by `bin/millrace.js`.
  */
-import { MillraceError } from '../base/errors.ts';
+import { CommanderError } from 'commander';
+import { isUsageError, told, USAGE } from './exit.ts';
 import { program } from './program.ts';
+
+// Whoever reads us may have enough (`| head`): that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
 
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = 1;
-  if (error instanceof MillraceError) {
-    process.stderr.write(`millrace: ${error.message} (${error.code})\n`);
-    if (error.detail !== undefined) process.stderr.write(`  ${error.detail}\n`);
-    if (error.hint !== undefined) process.stderr.write(`  to mend it: ${error.hint}\n`);
-  } else process.stderr.write(`millrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  else {
+    process.exitCode = isUsageError(error) ? USAGE : 1;
+    process.stderr.write(told(error));
+  }
 }

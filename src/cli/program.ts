@@ -3,7 +3,7 @@
  * Called by `main.ts`; `npm run docs` makes docs/reference/cli.md of it.
  */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { DemoFlags } from './demo.ts';
 import type { DoctorFlags } from './doctor.ts';
 import type { ServeFlags } from './serve.ts';
@@ -15,18 +15,25 @@ interface JsonOption {
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+/** What a terminal shows without breaking words. */
+const HELP_COLUMNS = 80;
+
 export const program = new Command('millrace')
   .description('Live SQL views over the Postgres you already have, kept exactly right from its own change stream.')
   .version(version)
-  .configureHelp({ helpWidth: 110 })
-  .showHelpAfterError();
+  .configureHelp({ helpWidth: Math.min(HELP_COLUMNS, process.stdout.isTTY ? process.stdout.columns : HELP_COLUMNS) })
+  .showHelpAfterError('(--help says what it takes)')
+  // A wrong command line is 2 everywhere: 1 means "not ready", "not done", "different".
+  .exitOverride();
 
 program
   .command('demo')
-  .description('a live shop on an embedded Postgres, views on it, a crash, an audit: exit 0 when everything is equal')
+  .description(
+    'a live shop on an embedded Postgres, views on it, a crash, an audit. Exit 0 everything equal, 1 not, 2 usage, 130 interrupted',
+  )
   .option('--for <time>', 'how long: 20s, 2m (without a terminal: 20s)')
   .option('--rate <n>', 'transactions a second', '200')
-  .option('--postgres <url>', 'on a Postgres of yours instead (an empty database, wal_level = logical)')
+  .option('--postgres <url>', 'on a Postgres of yours instead (wal_level = logical), in a schema millrace_demo that goes at the end')
   .option('--hosted <provider>', 'first doctor and setup on an imitated rds, aurora, cloudsql, azure or digitalocean (from a checkout)')
   .option('--json', 'the last line is one object')
   .action(async (options: DemoFlags) => exit((await import('./demo.ts')).demo(options)));
@@ -70,15 +77,16 @@ program
   .description('serve live views to Postgres clients, until told to stop')
   .option('--data <directory>', 'where everything is kept', 'millrace-data')
   .option('--listen <address>', 'for Postgres clients', '127.0.0.1:6875')
-  .option('--http <address>', 'for the web console: off until it is built in', 'off')
+  // Part of the contract, and nothing listens there yet: not offered, and refused unless off.
+  .addOption(new Option('--http <address>').default('off').hideHelp())
   .option('--init <file>', 'SQL statements to run at the start')
   .option('--auth <kind>', 'password (made at the first start), or trust (loopback only)', 'password')
   .action(async (options: ServeFlags) => exit((await import('./serve.ts')).serve(options, version)));
 
 program
   .command('subscribe')
-  .description("print every change of a query's result as it happens")
-  .argument('<millrace-url>', 'postgres://millrace@127.0.0.1:6875/millrace')
+  .description("print every change of a query's result as it happens, until Ctrl-C")
+  .argument('<millrace-url>', 'postgres://millrace:PASSWORD@127.0.0.1:6875/millrace, or the password in PGPASSWORD')
   .argument('<query>', 'the name of a view, or a SELECT')
   .option('--json', 'one object a line')
   .action(async (url: string, query: string, options: JsonOption) => exit((await import('./subscribe.ts')).subscribe(url, query, options)));
@@ -86,7 +94,7 @@ program
 program
   .command('audit')
   .description('compare each view with the upstream at one exact LSN: exit 0 equal, 1 different, 2 could not run')
-  .argument('<millrace-url>', 'postgres://millrace@127.0.0.1:6875/millrace')
+  .argument('<millrace-url>', 'postgres://millrace:PASSWORD@127.0.0.1:6875/millrace, or the password in PGPASSWORD')
   .argument('[view...]', 'all views when none is named')
   .option('--json', 'the last line is one object')
   .action(async (url: string, views: string[], options: JsonOption) => exit((await import('./audit.ts')).audit(url, views, options)));

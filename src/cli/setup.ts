@@ -2,7 +2,7 @@
  * `millrace setup <postgres-url>`: makes a database ready to be streamed from, as far as it may. Without `--yes` it shows the plan and changes nothing.
  * Exit 0 done (or planned, or nothing to do), 1 not, 2 usage or SDK absent (DESIGN 9).
  */
-import { MillraceError, millraceError } from '../base/errors.ts';
+import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { cidr as cidrOf } from '../providers/checks/reach.ts';
 import { PUBLICATION_DEFAULT } from '../providers/doctor.ts';
 import { emit, EMITS } from '../providers/emit.ts';
@@ -94,6 +94,9 @@ export async function setup(url: string, flags: SetupFlags): Promise<number> {
     if (flags.json === true) process.stdout.write(`${JSON.stringify(setupJson(result))}\n`);
     else say(['', ...endText(result, style)]);
     return result.verdict === 'not' ? 1 : 0;
+  } catch (error) {
+    if (flags.json === true) process.stdout.write(`${JSON.stringify({ plan: [], applied: [], verdict: 'not', error: reasonOf(error) })}\n`);
+    throw error;
   } finally {
     await cloud?.close?.();
   }

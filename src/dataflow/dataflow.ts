@@ -15,16 +15,18 @@ import type { Arrangement } from './arrangement/arrangement.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
+import { givenRows, type PackedRows } from './given-rows.ts';
 import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { columnsRead, fusePlan, type Fused, type SharedSide } from './graph/fuse.ts';
+import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
 import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
-import { ViewGraph, type Listener } from './graph/view-graph.ts';
+import { ViewGraph, type Observer } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from './plan/plan.ts';
 import { arranged, unarranged } from './table-source.ts';
+import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
 import { TableInput, type OldTuple, type TableShape } from './table.ts';
 import type { TupleBatch } from './tuple-source.ts';
 
@@ -38,6 +40,8 @@ export interface DataflowOptions {
   readonly validate?: boolean;
   /** A table's changes are pushed, and its rows hydrated, in pieces of about this many rows. */
   readonly pieceRowsMax?: number;
+  /** An operator's name as users know it, for the reason why a view stopped. */
+  readonly describe?: (operator: Plan) => string;
 }
 
 /** All current rows of a table, for an arrangement that does not exist yet. */
@@ -49,17 +53,6 @@ export interface ArrangementBytes {
   readonly bytes: number;
   readonly rows: number;
 }
-
-/** What a query asked once may take. */
-export interface QueryBounds {
-  interrupt(): void;
-  readonly bytesMax: number;
-}
-
-/** A query can be given up between two pieces only, so its pieces are short: a row may meet thousands. */
-const QUERY_PIECE_ROWS_MAX = 512;
-
-const UNBOUNDED: QueryBounds = { interrupt: () => {}, bytesMax: Infinity };
 
 interface Table {
   readonly object: string;
@@ -87,6 +80,7 @@ interface Hydrating extends Installed {
 export class Dataflow implements RowChanges {
   readonly #evaluator: Evaluator;
   readonly #validate: boolean;
+  readonly #describe: (operator: Plan) => string;
   readonly #pieceRowsMax: number;
   readonly #longPieceRowsMax: number;
   readonly #tables = new Map<string, Table>();
@@ -94,6 +88,7 @@ export class Dataflow implements RowChanges {
   readonly #views = new Map<string, Installed>();
   readonly #hydrations = new Map<string, Hydrating>();
   readonly #dirty = new Set<string>();
+  readonly #given = new Map<string, readonly PackedRows[]>();
   #readers = new Map<string, ViewGraph[]>();
   /** By table: columns that views yet to be installed read. */
   #announced = new Map<string, ReadonlySet<number>>();
@@ -101,6 +96,7 @@ export class Dataflow implements RowChanges {
   constructor(evaluator: Evaluator, options: DataflowOptions = {}) {
     this.#evaluator = evaluator;
     this.#validate = options.validate ?? false;
+    this.#describe = options.describe ?? (({ op }) => op);
     this.#pieceRowsMax = options.pieceRowsMax ?? PIECE_ROWS_MAX;
     this.#longPieceRowsMax = options.pieceRowsMax ?? LONG_PIECE_ROWS_MAX;
   }
@@ -108,6 +104,12 @@ export class Dataflow implements RowChanges {
   defineTable(object: string, shape: TableShape): void {
     assert(!this.#tables.has(object), `table ${object} is defined twice`);
     this.#tables.set(object, { object, shape, inputs: [], fault: null });
+  }
+
+  /** An object whose rows are at hand: for queries asked once, never changed. */
+  defineRows(object: string, columns: readonly Column[], blocks: readonly PackedRows[]): void {
+    this.defineTable(object, { columns, key: [] });
+    this.#given.set(object, blocks);
   }
 
   /** Views that read it must be uninstalled first. */
@@ -227,6 +229,12 @@ export class Dataflow implements RowChanges {
         if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
       },
       turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax)),
+      cost: () => ({
+        pairs: graph.effort.pairs,
+        bytes: graph.stateBytes(),
+        busiest: () => graph.effort.most(),
+        largest: () => graph.largest(),
+      }),
       finish: () => {
         this.#hydrations.delete(object);
         this.#views.set(object, installed);
@@ -267,23 +275,15 @@ export class Dataflow implements RowChanges {
       const known = table?.inputs.find((input) => input.covers(columns));
       if (table === undefined) below.push(this.#view(name));
       else if (known !== undefined) byTable.set(name, arranged(known));
+      else if (this.#given.has(name)) byTable.set(name, givenRows(table.shape.columns, [...columns], this.#given.get(name)!));
       else
         byTable.set(
           name,
           unarranged(table.shape, [...columns], () => hydrate(name)),
         );
     }
-    try {
-      buildView(graph, fused, { table: (name) => byTable.get(name), view: (name) => this.#view(name) }, this.#evaluator, this.#validate);
-      const pieceRowsMax = hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax;
-      for (const _ of graph.hydration(piecesOf(Math.min(pieceRowsMax, QUERY_PIECE_ROWS_MAX)))) {
-        bounds.interrupt();
-        if (graph.stateBytes() > bounds.bytesMax)
-          throw new DataflowFault('MEMORY_EXHAUSTED', `the query needs more than ${bounds.bytesMax} bytes`);
-      }
-    } finally {
-      graph.dispose();
-    }
+    const sources: Sources = { table: (name) => byTable.get(name), view: (name) => this.#view(name) };
+    runQuery(graph, () => buildView(graph, fused, sources, this.#evaluator, this.#validate), this.#pieceRowsMax, bounds);
     return { rows: graph.output, errors: errorsOf(graph) };
   }
 
@@ -310,9 +310,9 @@ export class Dataflow implements RowChanges {
     return this.#tables.get(object)?.fault ?? this.#views.get(object)?.graph.fault ?? null;
   }
 
-  /** Records the view's changes from now on, until closed. */
-  listen(object: string): Listener {
-    return this.#view(object).listen();
+  /** Who is told of the view's changes. */
+  observers(object: string): Set<Observer> {
+    return this.#view(object).observers;
   }
 
   /** An index for lookups on a view's output; `removeIndex` of the output ends it. */
@@ -399,19 +399,20 @@ export class Dataflow implements RowChanges {
     if (view.fault !== null) return;
     const below = view.below.length === 0 ? undefined : view.below.find(({ fault }) => fault !== null);
     if (below !== undefined) {
-      view.fault = `${below.object}: ${below.fault}`;
+      view.stop(`${below.object}: ${below.fault}`);
       return;
     }
     try {
       view[what](table);
     } catch (cause) {
-      view.fault = reasonOf(cause);
+      const operator = cause instanceof DataflowFault ? cause.operator : undefined;
+      view.stop(operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`);
     }
   }
 
   #stopTable(object: string, table: Table, cause: unknown): void {
     table.fault = reasonOf(cause);
-    for (const view of this.#readersOf(object)) view.fault ??= `${object}: ${table.fault}`;
+    for (const view of this.#readersOf(object)) view.stop(`${object}: ${table.fault}`);
   }
 
   #readersOf(table: string): ViewGraph[] {
@@ -442,17 +443,30 @@ export class Dataflow implements RowChanges {
 
   /** `announced`: the tables under views that are not installed yet. */
   #fuse(plan: Plan, once: boolean, announced?: ReadonlyMap<string, ReadonlySet<string>>): Fused {
-    const fuse = (arranged: (object: string) => boolean): Fused =>
+    const fuse = (arranged: (object: string) => boolean, indexed: Objects['indexed']): Fused =>
       fusePlan(plan, {
+        indexed,
         tables: (name) => (this.#tables.has(name) ? new Set([name]) : (announced?.get(name) ?? this.#view(name).tables)),
         arranged,
         isView: (name) => !this.#tables.has(name),
       });
-    const fused = fuse(() => true);
+    const fused = fuse(
+      () => true,
+      () => true,
+    );
     if (!once) return fused;
-    // What no arrangement covers is read as it comes, so it has none to share.
+    // What no arrangement covers is read as it comes, so it has none to share; and an index is not made of all rows for one query, in one go.
     const read = columnsRead(fused);
-    return fuse((name) => this.#tables.get(name)?.inputs.some((input) => input.covers(read.get(name) ?? [])) ?? true);
+    const inputOf = (name: string): TableInput | undefined =>
+      this.#tables.get(name)?.inputs.find((input) => input.covers(read.get(name) ?? []));
+    return fuse(
+      (name) => !this.#tables.has(name) || inputOf(name) !== undefined,
+      (name, keys) => {
+        if (!this.#tables.has(name)) return this.#view(name).output.hasIndex(keys);
+        const input = inputOf(name);
+        return input?.arrangement.hasIndex(keys.map((key) => input.columns.indexOf(key))) ?? false;
+      },
+    );
   }
 
   #release({ graph, inputs }: Installed): void {
@@ -478,14 +492,3 @@ function hasMore(table: Table): boolean {
 }
 
 const NONE: ReadonlySet<number> = new Set();
-
-function errorsOf(graph: ViewGraph): ViewError[] {
-  const graphs = new Set<ViewGraph>();
-  const visit = (one: ViewGraph): void => {
-    if (graphs.has(one)) return;
-    graphs.add(one);
-    one.below.forEach(visit);
-  };
-  visit(graph);
-  return [...graphs].flatMap(({ errors }) => errors.list());
-}

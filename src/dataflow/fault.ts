@@ -3,15 +3,32 @@
  * It stops the one view or table it happened in, never its neighbours (I-8): `dataflow.ts` catches it, marks that one faulty and drops its state.
  * Never shown to a user as it is: the engine words the reason.
  */
-export type FaultCode = 'ABSENT_ROW' | 'DUPLICATE_KEY' | 'MEMORY_EXHAUSTED' | 'MULTIPLICITY_EXHAUSTED' | 'NOT_FOUND';
+import type { Plan } from './plan/plan.ts';
+
+export type FaultCode =
+  | 'ABSENT_ROW'
+  | 'DUPLICATE_KEY'
+  | 'MEMORY_EXHAUSTED'
+  | 'MULTIPLICITY_EXHAUSTED'
+  | 'NOT_FOUND'
+  /** A live change whose joins put more together than a view may take of a tick. */
+  | 'PUSH_TOO_LARGE'
+  /** Of a hydration: a piece that must be begun anew, smaller; and one row beyond what any piece may take. */
+  | 'PIECE_TOO_LARGE'
+  | 'ROW_MEETS_TOO_MANY'
+  /** An expression that was held to be unable to fail has failed. */
+  | 'WRONG_VERDICT';
 
 export class DataflowFault extends Error {
   override readonly name = 'DataflowFault';
   readonly code: FaultCode;
+  /** Where it happened, when one operator can be named. */
+  readonly operator: Plan | undefined;
 
-  constructor(code: FaultCode, message: string) {
+  constructor(code: FaultCode, message: string, operator?: Plan) {
     super(message);
     this.code = code;
+    this.operator = operator;
   }
 }
 

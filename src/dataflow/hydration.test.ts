@@ -26,7 +26,11 @@ interface View extends Relation {
 
 /** As the engine drives it: a turn a row, a change, a piece. */
 function* bringIn(flow: Dataflow, source: Source, view: View, rowsMax: number): Generator<Hydration, void> {
-  const hydration = flow.begin(view.object, view.plan, piecesOf(rowsMax, rowsMax === 2 ? Infinity : 0));
+  const hydration = flow.begin(
+    view.object,
+    view.plan,
+    piecesOf(rowsMax, { movedRowsMax: rowsMax === 2 ? Infinity : 0, flushBytes: rowsMax === 3 ? 2 << 20 : 0 }),
+  );
   yield hydration;
   for (const load of hydration.loads) {
     const changes = source.log.get(load.object)!;

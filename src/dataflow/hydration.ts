@@ -8,6 +8,7 @@
  * Made by `Dataflow.begin`.
  */
 import type { OldTuple, TableInput } from './table.ts';
+import type { Plan } from './plan/plan.ts';
 import type { TupleBatch } from './tuple-source.ts';
 
 /** A row change of one table as the upstream sends it: raw pgoutput tuples. */
@@ -62,11 +63,26 @@ export class TableLoad implements RowChanges {
     }
   }
 
+  bytes(): number {
+    return this.#input.bytes();
+  }
+
   /** It stands where the dataflow stands: from the next change on it takes them with it. */
   join(): void {
     this.step();
     this.#join();
   }
+}
+
+/** What it has taken so far. */
+export interface HydrationCost {
+  /** Pairs of rows that its joins put together. */
+  readonly pairs: number;
+  /** Of its operators' state and its output; `loads` are counted apart. */
+  readonly bytes: number;
+  /** The join with the most pairs, and the operator with the most bytes. */
+  busiest(): Plan | undefined;
+  largest(): Plan | undefined;
 }
 
 export interface HydrationParts {
@@ -76,6 +92,7 @@ export interface HydrationParts {
   check(): void;
   /** The work after the loads. */
   readonly turns: Iterator<void, void>;
+  cost(): HydrationCost;
   finish(): void;
   abandon(): void;
 }
@@ -101,6 +118,10 @@ export class Hydration {
   advance(): boolean {
     this.check();
     return this.#parts.turns.next().done !== true;
+  }
+
+  cost(): HydrationCost {
+    return this.#parts.cost();
   }
 
   /** The view is one like all others from now on. */

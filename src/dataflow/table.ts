@@ -13,7 +13,7 @@ import type { Column } from '../values/type.ts';
 import type { RowSpace } from '../values/space.ts';
 import { Arrangement } from './arrangement/arrangement.ts';
 import { copyColumn } from './arrangement/copy-column.ts';
-import { DeltaBlock } from './arrangement/delta-block.ts';
+import { DeltaBlock, PIECE_BYTES_MAX } from './arrangement/delta-block.ts';
 import { HashTable } from './arrangement/hash-table.ts';
 import type { CopyFunction, SameFunction, TupleDecoder } from './expression/contract.ts';
 import { compileCopy, compileSame, compileTupleDecoder } from './expression/rows.ts';
@@ -136,7 +136,7 @@ export class TableInput {
     this.#resolve();
     const delta = this.delta;
     const { memory } = this.arrangement;
-    while (this.#drained < this.#entries && delta.length < rowsMax) {
+    while (this.#drained < this.#entries && delta.length < rowsMax && delta.usedBytes < PIECE_BYTES_MAX) {
       const entry = ++this.#drained;
       const id = this.#arranged[entry]!;
       const current = this.#current[entry]!;

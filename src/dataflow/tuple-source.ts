@@ -3,7 +3,7 @@
  * Rows may repeat: nothing is summed here. Called by `table.ts` and `dataflow.ts`.
  */
 import type { RowLayout } from '../values/layout.ts';
-import type { DeltaBlock } from './arrangement/delta-block.ts';
+import { PIECE_BYTES_MAX, type DeltaBlock } from './arrangement/delta-block.ts';
 import type { TupleDecoder } from './expression/contract.ts';
 import { compileTupleDecoder } from './expression/rows.ts';
 
@@ -21,6 +21,8 @@ export interface TupleBatch {
 export interface RowSource {
   /** Fills the empty `block` with at most `rowsMax` rows from `from` on (0 at first); returns where to go on, 0 at the end. */
   read(from: number, rowsMax: number, block: DeltaBlock): number;
+  /** Of one that is read as it comes: no more is wanted. */
+  close?(): void;
 }
 
 export class TupleSource implements RowSource {
@@ -38,7 +40,7 @@ export class TupleSource implements RowSource {
   }
 
   read(_from: number, rowsMax: number, block: DeltaBlock): number {
-    while (block.length < rowsMax) {
+    while (block.length < rowsMax && block.usedBytes < PIECE_BYTES_MAX) {
       if (this.#batch === undefined || this.#next === this.#batch.offsets.length) {
         const next = this.#batches.next();
         if (next.done === true) return 0;
@@ -52,5 +54,9 @@ export class TupleSource implements RowSource {
       this.#decode(bytes, offsets[i]!, block, row, this.#unchanged);
     }
     return 1;
+  }
+
+  close(): void {
+    this.#batches.return?.();
   }
 }

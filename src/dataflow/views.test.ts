@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
 import type { Plan } from './plan/plan.ts';
 import { objectsRead } from './plan/scans.ts';
+import { Listener } from './graph/view-graph.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES, WHOLE_TABLES } from './testing/random-changes.ts';
 import { Choices, randomPlan, type Relation } from './testing/random-plan.ts';
@@ -45,13 +46,16 @@ test('every view equals its plan over the rows as they are, after every step, wh
         };
         const hydrate = (object: string): Iterable<ReturnType<typeof batch>> => [batch(source.rows.get(object)!)];
         let installed = 0;
-        const listened = new Map<string, { bag: Bag; listener: ReturnType<Dataflow['listen']> }>();
+        const listened = new Map<string, { bag: Bag; listener: Listener }>();
         for (const [number, changes] of steps.entries()) {
           while (installed < views.length && installAt[installed]! % steps.length <= number) {
             const view = views[installed++]!;
             flow.install(view.object, view.plan, hydrate);
             expect(sorted(bagOf(flow.output(view.object))), `${view.object} hydrated`).toEqual(sorted(bagOfRows(current(view.object))));
-            listened.set(view.object, { bag: bagOf(flow.output(view.object)), listener: flow.listen(view.object) });
+            listened.set(view.object, {
+              bag: bagOf(flow.output(view.object)),
+              listener: new Listener(flow.output(view.object).layout, flow.observers(view.object)),
+            });
           }
           for (const one of changes) source.apply(one);
           flow.step();

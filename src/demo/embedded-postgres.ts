@@ -175,6 +175,8 @@ export class EmbeddedPostgres {
     const child = spawn(path.join(this.binaries.native, 'bin', 'postgres'), args, {
       ...unprivileged(),
       cwd: '/',
+      // A terminal's Ctrl-C goes to the whole process group; this server is ended by us, or by its guard.
+      detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
     await log.close();

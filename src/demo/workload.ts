@@ -51,6 +51,8 @@ export class Workload {
   start(): void {
     this.#stopping = false;
     this.#running = this.#clients.map((client) => this.#run(client));
+    // Heard of by `stop`, which the demo may come to only later.
+    for (const run of this.#running) run.catch(() => undefined);
   }
 
   async stop(): Promise<void> {

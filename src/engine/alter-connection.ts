@@ -7,6 +7,7 @@ import { ident, literal } from '../base/ident.ts';
 import { CONNECTION_OPTIONS } from '../sql/statements/parse-create.ts';
 import type { OptionValue, Statement } from '../sql/statements/statement.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
+import { optionsIn, refuseHalfCertificate } from '../upstream/connection/parameters.ts';
 import type { Catalog, Connection, ConnectionOptions } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Defined, Defining } from './defining.ts';
@@ -28,6 +29,7 @@ export async function alterConnection(
   for (const name of statement.reset) delete options[name];
   if (options['host'] === undefined && options['url'] === undefined)
     throw millraceError('OPTION_MISSING', { statement: 'ALTER CONNECTION', option: 'HOST' });
+  refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
   if (statement.validate) {
     const { signal } = by.call;
@@ -39,6 +41,14 @@ export async function alterConnection(
   catalog.add(after);
   await coordinator.source?.ingest.setConnection(parameters);
   return { tag: 'ALTER CONNECTION', notices: [] };
+}
+
+/** What would be kept and shown again although it is a secret, and what would be kept and never used. */
+export function refuseUnsound(options: ConnectionOptions): void {
+  const { url, ...rest } = options;
+  const inUrl = typeof url === 'string' ? optionsIn(url) : {};
+  if (inUrl['password'] !== undefined || inUrl['sslpassword'] !== undefined) throw millraceError('SECRET_IN_STATEMENT', {});
+  refuseHalfCertificate({ ...inUrl, ...rest });
 }
 
 /** Secrets by their ids. */

@@ -80,7 +80,7 @@ function sendBytes(out: ByteWriter, bytes: Uint8Array): void {
 }
 
 function floatBytes(width: 4 | 8, value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(width);
+  const bytes = Buffer.alloc(width);
   if (width === 4) bytes.writeFloatBE(value);
   else bytes.writeDoubleBE(value);
   return bytes;
@@ -110,7 +110,7 @@ export function numericBytes(text: string): Buffer {
 }
 
 function int16s(values: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * 2);
+  const bytes = Buffer.alloc(values.length * 2);
   values.forEach((value, i) => bytes.writeUInt16BE(value & 0xffff, i * 2));
   return bytes;
 }

@@ -4,9 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { must } from '../base/assert.ts';
+import { ClientsMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import { StateLog } from '../base/state-log.ts';
+import { within } from '../base/within.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import type { IngestStatus } from '../ingest/protocol.ts';
@@ -15,10 +18,12 @@ import { PLANNING_PRELUDE } from '../sql/plan/catalog-context.ts';
 import { openDataDirectory, type DataDirectory } from '../store/data-directory.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { connectionParameters, optionsIn, type ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { AuditQueue } from './audit-queue.ts';
 import { Catalog, type Connection, type ConnectionOptions, type Source } from './catalog.ts';
 import { EngineClient } from './engine-client.ts';
 import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
+import { UpstreamQuestions } from './upstream-questions.ts';
 import { logSource, withNames } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
 import type { OpenSubscription } from './open-subscription.ts';
@@ -71,6 +76,9 @@ export class Coordinator {
   catalog: Catalog = new Catalog();
   source: RunningSource | undefined;
   readonly sessions = new Set<OpenSession>();
+  readonly memory = new ClientsMemory();
+  readonly auditQueue = new AuditQueue();
+  readonly questions = new UpstreamQuestions();
   /** By the view's id. */
   readonly audits = new Map<string, AuditOutcome>();
   readonly #states: StateLog;
@@ -210,9 +218,14 @@ export class Coordinator {
 
   async close(): Promise<void> {
     for (const session of this.sessions) session.cancel();
-    await this.source?.ingest.stop().catch(() => undefined);
+    await this.questions.close();
+    if (this.source !== undefined) {
+      await within(limits.closeMsMax, this.source.ingest.stop());
+      // Where the upstream or the disk does not answer: what is durable is durable.
+      await within(limits.closeMsMax, this.source.ingest.terminate());
+    }
     await this.engine.close();
-    await this.mirror.close();
+    await within(limits.closeMsMax, this.mirror.close());
     this.directory.close();
   }
 }

@@ -1,7 +1,9 @@
 /**
- * Cursors of a session: DECLARE, FETCH, MOVE, CLOSE, forwards. The rows are read at DECLARE (at the block's tick, bounded as any result) and kept here as text until they are
- * fetched. WITH HOLD outlives its block, the others end with it. Used by psql's FETCH_COUNT, named cursors of psycopg, stream_results of SQLAlchemy.
+ * Cursors of a session: DECLARE, FETCH, MOVE, CLOSE, forwards. A cursor is a result that is read on as its rows are fetched (of the tick at which it was declared); what
+ * waits here is at most one batch of it, within what a session may hold. WITH HOLD outlives its block, the others end with it. Used by psql's FETCH_COUNT, named
+ * cursors of psycopg, stream_results of SQLAlchemy.
  */
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Result, ResultColumn, RowBatch } from '../server/session.ts';
 
@@ -11,12 +13,20 @@ const CURSORS_MAX = 16;
 interface Cursor {
   readonly columns: readonly ResultColumn[];
   readonly hold: boolean;
-  readonly rows: readonly Uint8Array[];
-  at: number;
+  readonly batches: AsyncIterator<RowBatch> | undefined;
+  readonly suspended: Result['suspended'];
+  /** What a FETCH has left of a batch. */
+  rest: RowBatch | undefined;
+  isOpen: boolean;
 }
 
 export class Cursors {
   readonly #open = new Map<string, Cursor>();
+  readonly #memory: SessionMemory;
+
+  constructor(memory: SessionMemory) {
+    this.#memory = memory;
+  }
 
   columns(name: string): readonly ResultColumn[] | undefined {
     return this.#open.get(name)?.columns;
@@ -32,37 +42,85 @@ export class Cursors {
     if (!hold && !inBlock) throw millraceError('CURSOR_NEEDS_BLOCK', {});
     if (this.#open.has(name)) throw millraceError('CURSOR_EXISTS', { name });
     if (this.#open.size >= CURSORS_MAX) throw millraceError('CURSORS_EXHAUSTED', { cursorsMax: CURSORS_MAX });
-    const { body } = await read();
-    const rows: Uint8Array[] = [];
-    if (body.kind === 'rows') for await (const batch of body.batches) rows.push(...messagesOf(batch.bytes));
-    this.#open.set(name, { columns, hold, rows, at: 0 });
+    const { body, suspended } = await read();
+    const batches = body.kind === 'rows' ? body.batches[Symbol.asyncIterator]() : undefined;
+    const cursor: Cursor = { columns, hold, batches, suspended, rest: undefined, isOpen: true };
+    suspended?.(true);
+    this.#open.set(name, cursor);
   }
 
-  /** The next `count` rows as one batch, and past them. */
-  fetch(name: string, count: number): RowBatch & { readonly columns: readonly ResultColumn[] } {
+  /** The next `count` rows, and past them, as they are asked for. `interrupt` throws when the FETCH is to end. */
+  fetch(name: string, count: number, interrupt: () => void): { columns: readonly ResultColumn[]; batches: AsyncIterable<RowBatch> } {
     const cursor = this.#open.get(name);
     if (cursor === undefined) throw millraceError('CURSOR_MISSING', { name });
-    const taken = cursor.rows.slice(cursor.at, cursor.at + count);
-    cursor.at += taken.length;
-    return { bytes: Buffer.concat(taken), rows: taken.length, columns: cursor.columns };
+    return { columns: cursor.columns, batches: this.#next(cursor, count, interrupt) };
+  }
+
+  /** As fetch, without the rows; how many they were. */
+  async move(name: string, count: number, interrupt: () => void): Promise<number> {
+    let rows = 0;
+    for await (const batch of this.fetch(name, count, interrupt).batches) rows += batch.rows;
+    return rows;
+  }
+
+  async *#next(cursor: Cursor, count: number, interrupt: () => void): AsyncGenerator<RowBatch, void> {
+    cursor.suspended?.(false);
+    try {
+      for (let left = count; left > 0;) {
+        interrupt();
+        const batch = this.#takeRest(cursor) ?? (cursor.isOpen ? await this.#pull(cursor) : undefined);
+        if (batch === undefined) return;
+        const wanted = Math.min(batch.rows, left);
+        const cut = wanted === batch.rows ? batch.bytes.length : bytesOfRows(batch.bytes, wanted);
+        if (cut < batch.bytes.length) this.#keepRest(cursor, { bytes: batch.bytes.subarray(cut), rows: batch.rows - wanted });
+        left -= wanted;
+        yield { bytes: batch.bytes.subarray(0, cut), rows: wanted };
+      }
+    } finally {
+      cursor.suspended?.(true);
+    }
+  }
+
+  async #pull(cursor: Cursor): Promise<RowBatch | undefined> {
+    const next = await cursor.batches?.next();
+    return next === undefined || next.done === true ? undefined : next.value;
+  }
+
+  #keepRest(cursor: Cursor, rest: RowBatch): void {
+    if (!cursor.isOpen) return;
+    this.#memory.take('cursors', rest.bytes.length);
+    cursor.rest = rest;
+  }
+
+  #takeRest(cursor: Cursor): RowBatch | undefined {
+    const { rest } = cursor;
+    cursor.rest = undefined;
+    if (rest !== undefined) this.#memory.give('cursors', rest.bytes.length);
+    return rest;
   }
 
   /** All of them when no name is given. */
   close(name: string | undefined): void {
-    if (name === undefined) this.#open.clear();
-    else if (!this.#open.delete(name)) throw millraceError('CURSOR_MISSING', { name });
+    if (name === undefined) for (const each of this.#open.keys()) this.close(each);
+    else {
+      const cursor = this.#open.get(name);
+      if (cursor === undefined) throw millraceError('CURSOR_MISSING', { name });
+      this.#open.delete(name);
+      cursor.isOpen = false;
+      this.#takeRest(cursor);
+      void cursor.batches?.return?.();
+    }
   }
 
   endBlock(committed: boolean): void {
-    for (const [name, { hold }] of this.#open) if (!hold || !committed) this.#open.delete(name);
+    for (const [name, { hold }] of this.#open) if (!hold || !committed) this.close(name);
   }
 }
 
-function* messagesOf(bytes: Uint8Array): Generator<Uint8Array, void> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at < bytes.length;) {
-    const end = at + 1 + view.getInt32(at + 1);
-    yield bytes.subarray(at, end);
-    at = end;
-  }
+/** How many bytes the first `rows` messages of a run of whole messages take. */
+function bytesOfRows(messages: Uint8Array, rows: number): number {
+  const view = new DataView(messages.buffer, messages.byteOffset, messages.byteLength);
+  let at = 0;
+  for (let row = 0; row < rows; row++) at += 1 + view.getInt32(at + 1);
+  return at;
 }

@@ -78,9 +78,9 @@ export async function createView(
       throw millraceError('NOT_EXACT', { view: name, exactness, reasons: exactnessReasons });
     const view: MaterializedView = { ...draft, upstreamSql, exactness, exactnessReasons };
     const queryId = coordinator.nextNumber();
-    const { hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
+    const { hydrationBudget: budget, hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
     await engine.cancellable(queryId, by.call.signal, () =>
-      engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs, tablesTimeoutMs }),
+      engine.rpc.call('createMaterializedView', { view, queryId, timeoutMs, tablesTimeoutMs, budget }),
     );
     catalog.add(view);
   } catch (error) {

@@ -6,7 +6,7 @@ import { millraceError } from '../base/errors.ts';
 import type { Notice } from '../server/session.ts';
 import type { DropKind, Name, Statement } from '../sql/statements/statement.ts';
 import { connectUpstream } from '../upstream/connection/connect.ts';
-import { alterConnection, withSecretIds } from './alter-connection.ts';
+import { alterConnection, refuseUnsound, withSecretIds } from './alter-connection.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
 import { taken, type Defined, type Defining } from './defining.ts';
@@ -86,6 +86,7 @@ async function createConnection(
   const there = taken(catalog, 'connection', 'public', statement.name, statement.ifNotExists, 'CREATE CONNECTION');
   if (there !== undefined) return there;
   const options = withSecretIds(catalog, statement.options);
+  refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
   if (statement.validate) {
     const connection = await connectUpstream(parameters, {

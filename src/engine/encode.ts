@@ -1,13 +1,11 @@
 /**
- * Packed rows into bytes for a client: DataRow messages (text or binary format by column), CopyData lines, or arrays of text values.
- * The engine worker encodes, so that the main thread only moves bytes. One encoder a query or subscription.
+ * Packed rows into bytes for a client: DataRow messages (text or binary format by column) or CopyData lines. One encoder a query, subscription or audit, and no other
+ * way to a client: what an audit compares is what this makes. The engine worker encodes, so that the main thread only moves bytes.
  */
-import { millraceError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import { baseOid, codecOf, type Codec } from '../values/codec.ts';
 import type { RowLayout } from '../values/layout.ts';
 import type { RowSpace } from '../values/space.ts';
-import { readTextBytes } from '../values/text.ts';
+import { INLINE_BYTES_MAX, readTextBytes } from '../values/text.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import { CopyTextEncoder, DataRowEncoder } from '../wire/data-row.ts';
 import { binaryEncoderOf, type BinaryEncoder } from './binary.ts';
@@ -15,6 +13,7 @@ import type { RowFormat } from './protocol.ts';
 
 /** A batch is handed over when it reaches this. */
 const BATCH_BYTES = 64 << 10;
+const KEPT_BYTES_MAX = 1 << 20;
 
 interface ShownColumn {
   readonly offset: number;
@@ -34,20 +33,18 @@ export interface Batch {
 export class RowEncoder {
   readonly #columns: readonly ShownColumn[];
   readonly #format: RowFormat;
-  readonly #bytesMax: number;
-  #out = new ByteWriter(BATCH_BYTES + 4096);
+  #out = new ByteWriter();
   #dataRow: DataRowEncoder;
   #copyText: CopyTextEncoder;
-  #scratch = new Uint8Array(1024);
+  /** For a text that lies inside its slot; a longer one is copied from where it lies. */
+  readonly #inline = new Uint8Array(INLINE_BYTES_MAX);
   #rows = 0;
-  #totalBytes = 0;
-  readonly batches: Batch[] = [];
-  readonly values: (string | null)[][] = [];
+  #batches: Batch[] = [];
+  #batchesBytes = 0;
 
   /** `project`: positions in the layout, in the order shown. */
-  constructor(layout: RowLayout, project: readonly number[], format: RowFormat, bytesMax: number = limits.queryMemoryBytesMax) {
+  constructor(layout: RowLayout, project: readonly number[], format: RowFormat) {
     this.#format = format;
-    this.#bytesMax = bytesMax;
     this.#dataRow = new DataRowEncoder(this.#out);
     this.#copyText = new CopyTextEncoder(this.#out);
     this.#columns = project.map((index, position) => {
@@ -67,46 +64,50 @@ export class RowEncoder {
   /** `leading`: values in front of the row's own (a SUBSCRIBE's timestamp and diff), as text. */
   add(space: RowSpace, row: number, times: number, leading: readonly (string | null)[] = []): void {
     for (let i = 0; i < times; i++) {
-      if (this.#format.kind === 'values') this.values.push([...leading, ...this.#valuesOf(space, row)]);
-      else if (this.#format.kind === 'copyText') this.#addCopyText(space, row, leading);
+      if (this.#format.kind === 'copyText') this.#addCopyText(space, row, leading);
       else this.#addDataRow(space, row, leading);
       this.#rows++;
-      if (this.#out.length >= BATCH_BYTES) this.flush();
+      if (this.#out.length >= BATCH_BYTES) this.#flush();
     }
   }
 
   /** A row of which only the leading values are known (a progress mark): the others are NULL. */
   addNulls(leading: readonly (string | null)[]): void {
     const columns = this.#columns.length;
-    if (this.#format.kind === 'values') this.values.push([...leading, ...Array.from<null>({ length: columns }).fill(null)]);
-    else {
-      const encoder = this.#format.kind === 'copyText' ? this.#copyText : this.#dataRow;
-      encoder.begin(leading.length + columns);
-      for (const value of leading)
-        if (value === null) encoder.null();
-        else encoder.utf8(value);
-      for (let i = 0; i < columns; i++) encoder.null();
-      encoder.end();
-    }
+    const encoder = this.#format.kind === 'copyText' ? this.#copyText : this.#dataRow;
+    encoder.begin(leading.length + columns);
+    for (const value of leading)
+      if (value === null) encoder.null();
+      else encoder.utf8(value);
+    for (let i = 0; i < columns; i++) encoder.null();
+    encoder.end();
     this.#rows++;
   }
 
-  /** Ends the batch under way; `batches` then holds everything. */
-  flush(): void {
-    if (this.#rows === 0) return;
-    this.#totalBytes += this.#out.length;
-    if (this.#totalBytes > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
-    // A copy with a buffer of its own: it is moved to another thread.
-    this.batches.push({ bytes: new Uint8Array(this.#out.view()), rows: this.#rows });
-    this.#out.length = 0;
-    this.#rows = 0;
+  /** What `take` would hand over. */
+  get bytes(): number {
+    return this.#batchesBytes + this.#out.length;
   }
 
-  /** Hands the batches over and begins anew. */
+  /** Hands over what was encoded so far, and begins anew. */
   take(): Batch[] {
-    this.flush();
-    this.#totalBytes = 0;
-    return this.batches.splice(0);
+    this.#flush();
+    const batches = this.#batches;
+    this.#batches = [];
+    this.#batchesBytes = 0;
+    return batches;
+  }
+
+  /** Ends the batch under way. */
+  #flush(): void {
+    if (this.#rows === 0) return;
+    // A copy with a buffer of its own: it is moved to another thread.
+    this.#batches.push({ bytes: new Uint8Array(this.#out.view()), rows: this.#rows });
+    this.#batchesBytes += this.#out.length;
+    // One long row does not hold memory for ever.
+    if (this.#out.bytes.length > KEPT_BYTES_MAX) this.#out.release();
+    this.#out.length = 0;
+    this.#rows = 0;
   }
 
   #addDataRow(space: RowSpace, row: number, leading: readonly (string | null)[]): void {
@@ -119,7 +120,7 @@ export class RowEncoder {
     for (const column of this.#columns) {
       if ((space.words[row + column.nullWord]! & column.nullBit) !== 0) encoder.null();
       else if (column.binary !== undefined) column.binary(space, row + column.offset, this.#out, column.codec);
-      else if (column.text) encoder.text(this.#scratch, 0, this.#textInto(space, row + column.offset));
+      else if (column.text) this.#text(encoder, space, row + column.offset);
       else encoder.utf8(column.codec.format(column.codec.read(space, row + column.offset)));
     }
     encoder.end();
@@ -134,25 +135,19 @@ export class RowEncoder {
     }
     for (const column of this.#columns) {
       if ((space.words[row + column.nullWord]! & column.nullBit) !== 0) encoder.null();
-      else if (column.text) encoder.text(this.#scratch, 0, this.#textInto(space, row + column.offset));
+      else if (column.text) this.#text(encoder, space, row + column.offset);
       else encoder.utf8(column.codec.format(column.codec.read(space, row + column.offset)));
     }
     encoder.end();
   }
 
-  #valuesOf(space: RowSpace, row: number): (string | null)[] {
-    return this.#columns.map((column) =>
-      (space.words[row + column.nullWord]! & column.nullBit) !== 0
-        ? null
-        : column.codec.format(column.codec.read(space, row + column.offset)),
-    );
-  }
-
-  #textInto(space: RowSpace, at: number): number {
-    const length = space.words[at]!;
-    if (length > this.#scratch.length) this.#scratch = new Uint8Array(2 * length);
-    readTextBytes(space.words, space.heap, at, this.#scratch, 0);
-    return length;
+  /** The bytes of a text slot, handed to the encoder from where they are: nothing in between that could be another value's. */
+  #text(encoder: DataRowEncoder | CopyTextEncoder, { words, heap }: RowSpace, at: number): void {
+    const length = words[at]!;
+    if (length > INLINE_BYTES_MAX) {
+      const start = words[at + 2]! >>> 0;
+      encoder.text(heap, start, start + length);
+    } else encoder.text(this.#inline, 0, readTextBytes(words, heap, at, this.#inline, 0));
   }
 }
 

@@ -3,7 +3,9 @@
  */
 import { must } from '../base/assert.ts';
 import { millraceError, type MillraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { revivedError, RpcClient } from '../base/rpc.ts';
+import { within } from '../base/within.ts';
 import { startWorker } from '../base/worker.ts';
 import type { RowBatch } from '../server/session.ts';
 import { CancelFlags } from './cancel-flags.ts';
@@ -72,7 +74,9 @@ export class EngineClient {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.rpc.call('close', {}).catch(() => undefined);
+    this.cancelFlags.stop();
+    // A tick that takes long hears nothing; what it holds is made again at the next start.
+    await within(limits.closeMsMax, this.rpc.call('close', {}));
     await this.#worker.terminate();
   }
 
@@ -85,10 +89,14 @@ export class EngineClient {
   }
 }
 
+/** What is taken is told the engine now and then: it sends as much as it may be ahead, and no more. */
+const TOLD_BYTES = 64 << 10;
+
 /** Batches between the engine's pushes and the client's pulls. Bounded by the engine, which counts what was not taken. */
 class SubscriptionStream {
   readonly #taken: (bytes: number) => void;
   readonly #waiting: RowBatch[] = [];
+  #untoldBytes = 0;
   #more = Promise.withResolvers<void>();
   #ended = false;
   #error: Error | undefined;
@@ -117,7 +125,11 @@ class SubscriptionStream {
       for (;;) {
         if (this.#waiting.length > 0) {
           const batch = must(this.#waiting.shift(), 'batch');
-          this.#taken(batch.bytes.length);
+          this.#untoldBytes += batch.bytes.length;
+          if (this.#untoldBytes >= TOLD_BYTES) {
+            this.#taken(this.#untoldBytes);
+            this.#untoldBytes = 0;
+          }
           yield batch;
           continue;
         }

@@ -6,37 +6,36 @@ import { must } from '../base/assert.ts';
 import { millraceError, type PlainError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
-import { Dataflow } from '../dataflow/dataflow.ts';
+import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
-import { DataflowFault } from '../dataflow/fault.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
-import { sameCut, type Cut } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 import type { CatalogStore } from './catalog-store.ts';
 import { TickClock } from './clock.ts';
 import type { CancelFlags } from './cancel-flags.ts';
-import type { Batch } from './encode.ts';
-import { Hydrator, type Asked, type HydrationFigures } from './hydrator.ts';
+import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } from './hydrator.ts';
 import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
-import { OpenSnapshots } from './open-snapshots.ts';
-import { evaluated, finished, interrupter, refuseErrors } from './peeks.ts';
+import { refuseErrors } from './peeks.ts';
 import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
 import { Faults } from './refuse-faults.ts';
 import { PendingViews, pendingView } from './pending-views.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
-import { narrowed } from './point-lookup.ts';
-import type { EngineStatus, PeekRequest, PeekResult, SubscribeRequest } from './protocol.ts';
+import type { EngineStatus, SubscribeRequest } from './protocol.ts';
 import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
 import { FaultLog } from './fault-log.ts';
 import { FirstCopies } from './first-copies.ts';
 import { Freshness } from './freshness.ts';
+import { QueryWorkers } from './query-workers.ts';
+import { Reads } from './reads.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
+import { StepFailures, traceOf } from './step-failures.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
+import { Turns } from './turns.ts';
 import { ViewIndexes } from './view-indexes.ts';
 import { Waiting } from './waiting.ts';
 
@@ -53,33 +52,30 @@ export interface EngineParts {
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
-}
-
-interface Answer {
-  readonly batches: Batch[];
-  readonly values: (string | null)[][];
-  readonly at: Cut;
-  readonly lsn: bigint;
+  readonly dataDirectory: string;
+  /** DDL of the upstream's types. */
+  readonly types: readonly string[];
+  /** An operator's name as users know it. */
+  describe(operator: Plan): string;
 }
 
 export class Engine {
   readonly #store: CatalogStore;
   readonly #rows: TableRows;
   readonly #dataflow: Dataflow;
-  readonly #evaluator: Evaluator;
   readonly #stepper: Stepper;
   readonly #progress: IngestProgress;
   readonly #clock: TickClock;
   readonly #subscriptions: Subscriptions;
-  readonly #recordings = new Recordings();
-  readonly #cancelFlags: CancelFlags;
+  readonly #recordings: Recordings;
   readonly #waiting: Waiting;
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables = new Map<ObjectId, Table>();
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
-  readonly #snapshots: OpenSnapshots;
+  readonly #turns = new Turns();
+  readonly reads: Reads;
   readonly #freshness = new Freshness();
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
@@ -94,9 +90,6 @@ export class Engine {
     this.#store = parts.store;
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
-    this.#evaluator = parts.evaluator;
-    this.#cancelFlags = parts.cancelFlags;
-    this.#snapshots = new OpenSnapshots(parts.rows);
     this.#waiting = new Waiting(parts.cancelFlags);
     this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
@@ -113,7 +106,20 @@ export class Engine {
     this.#progress = parts.progress;
     this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
-    this.#subscriptions = new Subscriptions(parts.output);
+    this.#recordings = new Recordings(this.#turns);
+    this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
+    this.reads = new Reads({
+      ...parts,
+      clock: this.#clock,
+      waiting: this.#waiting,
+      turns: this.#turns,
+      workers: new QueryWorkers({ dataDirectory: parts.dataDirectory, types: parts.types }, parts.cancelFlags, this.#waiting),
+      indexes: this.#indexes,
+      views: this.#views,
+      tables: this.#tables,
+      tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
+      refuseFaults: (plan) => this.#faults.refuse(plan),
+    });
     this.#stepper.onTableChanged = () => this.#waiting.wake();
     const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
     this.#statusParts = {
@@ -169,11 +175,23 @@ export class Engine {
 
   // ── ticks ──
 
+  /** Ends with `detach`, or by a failure that a restart has to mend: it is told, and never silent. */
   async #loop(): Promise<void> {
+    const failures = new StepFailures();
     while (this.#running) {
       const { sequence } = this.#progress;
       const { committedOffset, committedLsn, syncedOffset } = this.#progress.read();
-      const more = this.#clock.canTick && this.#advance(committedOffset, committedLsn);
+      const { changes, position } = this.#stepper;
+      let more = false;
+      try {
+        more = this.#clock.canTick && this.#advance(committedOffset, committedLsn);
+        failures.none();
+      } catch (error) {
+        this.#logger.error({ error: traceOf(error) }, 'a step failed');
+        const pauseMs = failures.one(error, this.#stepper.changes !== changes && this.#stepper.position === position);
+        await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
+        continue;
+      }
       this.#subscriptions.synced(syncedOffset);
       this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
       this.#faultLog.look(this.#clock.fault);
@@ -205,6 +223,10 @@ export class Engine {
 
   // ── definitions ──
 
+  nameOf(id: ObjectId): string | undefined {
+    return this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name;
+  }
+
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
     this.#store.commit({ put, remove });
     failpoint('ddl');
@@ -215,7 +237,7 @@ export class Engine {
     for (const table of tables) this.#defineTable(table);
   }
 
-  async createMaterializedView(view: MaterializedView, asked: Asked, tablesTimeoutMs: number): Promise<HydrationFigures> {
+  async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
     await this.#awaitRows(view.plan, tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
@@ -229,10 +251,8 @@ export class Engine {
   }
 
   /** Between ticks. Its tables are there. */
-  async #bringIn(object: string, plan: Plan, asked: Asked, name = object): Promise<HydrationFigures> {
-    return this.#hydrator.install({ object, plan, ...asked }).catch((error: unknown) => {
-      throw error instanceof DataflowFault ? millraceError('VIEW_NOT_STARTED', { view: name, reason: error.message }, error) : error;
-    });
+  async #bringIn(object: string, plan: Plan, asked: Asked & HydrationBudget, name = object): Promise<HydrationFigures> {
+    return this.#hydrator.install({ object, plan, name, ...asked });
   }
 
   async createIndex(index: Index, asked: Asked): Promise<void> {
@@ -316,91 +336,7 @@ export class Engine {
     return objectsRead(expanded(plan, (id) => this.#views.get(id)?.object.plan));
   }
 
-  /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */
-  async #withRows<T>(plan: Plan, work: (rows: ReadableRows | undefined) => T): Promise<T> {
-    if (!objectsRead(plan).some((object) => this.#tables.has(object))) return work(undefined);
-    const rows = await this.#rows.open(this.#stepper.position);
-    try {
-      // The engine may have stepped on while the rows were being opened.
-      rows.moveTo(this.#stepper.position);
-      return work(rows);
-    } finally {
-      rows.close();
-    }
-  }
-
-  // ── reads ──
-
-  /** A read shows only what a restart would show again: its answer waits until its cut is synced (docs/decisions). */
-  async peek(request: PeekRequest): Promise<PeekResult> {
-    const { queryId, timeoutMs, atLeastLsn } = request;
-    const interrupt = interrupter(timeoutMs, () => this.#cancelFlags.isCancelled(queryId));
-    await this.#awaitRows(request.plan, timeoutMs, queryId);
-    if (atLeastLsn !== undefined)
-      await this.#waiting.until(
-        () => this.#stepper.lsn >= atLeastLsn,
-        timeoutMs,
-        () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
-        queryId,
-      );
-    const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
-    const answer =
-      (await this.#peekNow(request, interrupt, snapshot?.position)) ??
-      (await this.#peekAt(must(snapshot, 'snapshot').position, request, interrupt));
-    const timestamp = snapshot?.timestamp ?? this.#clock.last;
-    const isSynced = (): boolean => this.#progress.read().syncedOffset >= answer.at.offset;
-    await this.#waiting.until(isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
-    return { batches: answer.batches, values: answer.values, timestamp, lsn: answer.lsn };
-  }
-
-  /** undefined: the tick that must be read has passed, perhaps while the rows were being opened. */
-  async #peekNow(request: PeekRequest, interrupt: () => void, position: Cut | undefined): Promise<Answer | undefined> {
-    const passed = (): boolean => position !== undefined && !sameCut(position, this.#stepper.position);
-    if (passed()) return undefined;
-    this.#faults.refuse(request.plan);
-    const { plan, finish, format } = request;
-    const at = (): { at: Cut; lsn: bigint } => ({ at: this.#stepper.position, lsn: this.#stepper.lsn });
-    if (plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)) {
-      refuseErrors(this.#dataflow.errors(plan.object));
-      return { ...finished(this.#dataflow.output(plan.object), finish, format, interrupt), ...at() };
-    }
-    const few = narrowed(plan, this.#dataflow, (object) => this.#indexes.of(object));
-    if (few !== undefined) {
-      for (const object of objectsRead(plan)) refuseErrors(this.#dataflow.errors(object));
-      return { ...evaluated(this.#dataflow, { ...request, plan: few }, this.#hydrate(undefined), interrupt), ...at() };
-    }
-    return this.#withRows(plan, (rows) =>
-      passed() ? undefined : { ...evaluated(this.#dataflow, request, this.#hydrate(rows, interrupt), interrupt), ...at() },
-    );
-  }
-
-  /** A later statement of a transaction whose tick has passed: computed from the rows as of that tick, beside the live state. */
-  async #peekAt(position: Cut, request: PeekRequest, interrupt: () => void): Promise<Answer> {
-    const rows = await this.#rows.open(position);
-    try {
-      const beside = new Dataflow(this.#evaluator);
-      for (const table of this.#tables.values()) beside.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-      const plan = expanded(request.plan, (id) => this.#views.get(id)?.object.plan);
-      return {
-        ...evaluated(beside, { ...request, plan }, this.#hydrate(rows, interrupt), interrupt),
-        at: position,
-        lsn: this.#stepper.lsn,
-      };
-    } finally {
-      rows.close();
-    }
-  }
-
-  openSnapshot(snapshotId: number): number {
-    this.#snapshots.open(snapshotId, this.#clock.last, this.#stepper.position);
-    return this.#clock.last;
-  }
-
-  closeSnapshot(snapshotId: number): void {
-    this.#snapshots.close(snapshotId);
-  }
-
-  // ── subscriptions and audits ──
+  // ── reads and subscriptions ──
 
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
@@ -412,7 +348,7 @@ export class Engine {
         : undefined;
     if (object !== undefined) return this.#open(request, liveView(this.#dataflow, object), () => {});
     const name = `subscription ${++this.#made}`;
-    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs });
+    await this.#bringIn(name, plan, { queryId: subscriptionId, timeoutMs, ...request.budget });
     try {
       return this.#open(request, liveView(this.#dataflow, name), () => this.#dataflow.uninstall(name));
     } catch (error) {
@@ -488,6 +424,7 @@ export class Engine {
   async detach(): Promise<void> {
     this.#running = false;
     this.#waiting.wake();
+    await this.reads.closeAll();
     this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();

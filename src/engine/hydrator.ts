@@ -8,6 +8,7 @@ import { millraceError, type MillraceError } from '../base/errors.ts';
 import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import type { RowIndex } from '../dataflow/arrangement/row-index.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
+import { DataflowFault } from '../dataflow/fault.ts';
 import type { Hydration, TableLoad } from '../dataflow/hydration.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import { sameCut } from '../store/log/transactions.ts';
@@ -26,8 +27,18 @@ export interface Asked {
   readonly timeoutMs: number;
 }
 
-export interface HydrationRequest extends Asked {
+/** What bringing in a view may take; Infinity where nothing was asked for. */
+export interface HydrationBudget {
+  /** Pairs of rows that its joins put together. */
+  readonly rowsMax: number;
+  /** Of its own state, and of tables that are arranged for it. */
+  readonly bytesMax: number;
+}
+
+export interface HydrationRequest extends Asked, HydrationBudget {
   readonly object: ObjectId;
+  /** For an error. */
+  readonly name: string;
   readonly plan: Plan;
 }
 
@@ -45,6 +56,8 @@ export interface HydratorParts {
   table(id: ObjectId): SteppedTable | undefined;
   /** Throws where something that the plan reads is gone or has failed. */
   refuse(plan: Plan): void;
+  /** An operator's name as users know it. */
+  describe(operator: Plan): string;
 }
 
 interface Running {
@@ -66,8 +79,38 @@ export class Hydrator {
   }
 
   /** Resolves when the view is in the dataflow; otherwise nothing has changed there. */
-  async install({ object, plan, ...asked }: HydrationRequest): Promise<HydrationFigures> {
-    return this.#inTurn(asked, async (interrupt) => this.#run(object, plan, interrupt));
+  async install(request: HydrationRequest): Promise<HydrationFigures> {
+    return this.#inTurn(request, async (interrupt) => {
+      const slices = new Slices();
+      const startedMs = performance.now();
+      for (;;) {
+        try {
+          await this.#run(request, slices, interrupt);
+          return { hydrationMs: Math.round(performance.now() - startedMs), longestSliceMs: Math.round(slices.longestMs) };
+        } catch (error) {
+          if (!(error instanceof DataflowFault && error.code === 'PIECE_TOO_LARGE')) throw this.#worded(error, request.name);
+          slices.pieces.shrink();
+          await slices.next();
+        }
+      }
+    });
+  }
+
+  #worded(error: unknown, view: string): unknown {
+    if (!(error instanceof DataflowFault)) return error;
+    const { code, message: reason, operator } = error;
+    const where = operator === undefined ? undefined : this.#parts.describe(operator);
+    if (code === 'ROW_MEETS_TOO_MANY') return millraceError('JOIN_TOO_WIDE', { view, reason, where: where ?? 'a join' }, error);
+    return millraceError('VIEW_NOT_STARTED', { view, reason: where === undefined ? reason : `${reason} in ${where}` }, error);
+  }
+
+  /** Throws when more was taken than was given. */
+  #refuseOver({ name: view, rowsMax, bytesMax }: HydrationRequest, hydration: Hydration): void {
+    const cost = hydration.cost();
+    const named = (operator: Plan | undefined): string => (operator === undefined ? 'its rows' : this.#parts.describe(operator));
+    if (cost.pairs > rowsMax) throw millraceError('HYDRATION_TOO_LARGE', { view, rowsMax, where: named(cost.busiest()) });
+    const bytes = hydration.loads.reduce((sum, load) => sum + load.bytes(), cost.bytes);
+    if (bytes > bytesMax) throw millraceError('VIEW_TOO_LARGE', { view, bytesMax, where: named(cost.largest()) });
   }
 
   /** An index of a view's rows, whole; who asked for it is one of its users. */
@@ -125,9 +168,8 @@ export class Hydrator {
     await this.#running?.ended;
   }
 
-  async #run(object: ObjectId, plan: Plan, interrupt: () => void): Promise<HydrationFigures> {
-    const startedMs = performance.now();
-    const slices = new Slices();
+  async #run(request: HydrationRequest, slices: Slices, interrupt: () => void): Promise<void> {
+    const { object, plan } = request;
     const ended = Promise.withResolvers<void>();
     interrupt();
     this.#parts.refuse(plan);
@@ -140,6 +182,12 @@ export class Hydrator {
       interrupt();
       this.#parts.refuse(plan);
       hydration.check();
+      this.#refuseOver(request, hydration);
+    };
+    /** Within a piece nothing else can have happened. */
+    slices.pieces.interrupt = () => {
+      interrupt();
+      this.#refuseOver(request, hydration);
     };
     try {
       for (const load of hydration.loads) await this.#load(load, slices, check);
@@ -148,9 +196,9 @@ export class Hydrator {
         await slices.next();
         check();
       }
+      this.#refuseOver(request, hydration);
       hydration.finish();
       slices.end();
-      return { hydrationMs: Math.round(performance.now() - startedMs), longestSliceMs: Math.round(slices.longestMs) };
     } catch (error) {
       hydration.abandon();
       throw error;

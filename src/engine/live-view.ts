@@ -2,7 +2,7 @@
 import type { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { ViewError } from '../dataflow/graph/error-set.ts';
-import type { Listener } from '../dataflow/graph/view-graph.ts';
+import { Listener, type Observer } from '../dataflow/graph/view-graph.ts';
 
 export interface LiveView {
   readonly object: string;
@@ -13,6 +13,8 @@ export interface LiveView {
   errors(): ViewError[];
   fault(): string | null;
   listen(): Listener;
+  /** What it returns ends it. */
+  observe(observer: Observer): () => void;
 }
 
 export function liveView(dataflow: Dataflow, object: string): LiveView {
@@ -22,6 +24,11 @@ export function liveView(dataflow: Dataflow, object: string): LiveView {
     output: dataflow.output(object),
     errors: () => dataflow.errors(object),
     fault: () => dataflow.fault(object),
-    listen: () => dataflow.listen(object),
+    listen: () => new Listener(dataflow.output(object).layout, dataflow.observers(object)),
+    observe: (observer) => {
+      const observers = dataflow.observers(object);
+      observers.add(observer);
+      return () => observers.delete(observer);
+    },
   };
 }

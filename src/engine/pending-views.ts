@@ -7,18 +7,18 @@ import type { Plan } from '../dataflow/plan/plan.ts';
 import { objectsRead } from '../dataflow/plan/scans.ts';
 import type { Index, MaterializedView, ObjectId } from './catalog.ts';
 import type { InstalledView } from './engine-status.ts';
-import type { Asked, HydrationFigures } from './hydrator.ts';
+import type { Asked, HydrationBudget, HydrationFigures } from './hydrator.ts';
 import type { Waiting } from './waiting.ts';
 
-/** Nobody asked: nobody cancels. */
-const BY_ITSELF: Asked = { queryId: Number.MAX_SAFE_INTEGER, timeoutMs: Infinity };
+/** Nobody asked: nobody cancels, and what was within somebody's budget once comes in as at any start. */
+const BY_ITSELF: Asked & HydrationBudget = { queryId: Number.MAX_SAFE_INTEGER, timeoutMs: Infinity, rowsMax: Infinity, bytesMax: Infinity };
 
 export interface PendingViewsParts {
   readonly views: Map<ObjectId, InstalledView>;
   readonly waiting: Waiting;
   /** No table under it is still to be copied. */
   isCopied(view: MaterializedView): boolean;
-  bringIn(view: MaterializedView, asked: Asked): Promise<HydrationFigures>;
+  bringIn(view: MaterializedView, asked: Asked & HydrationBudget): Promise<HydrationFigures>;
   makeIndex(index: Index, asked: Asked): Promise<void>;
 }
 

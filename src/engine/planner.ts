@@ -11,11 +11,17 @@ import type { PlanContext } from '../sql/plan/context.ts';
 import { planQuery, planView, type PlannedQuery, type PlannedView } from '../sql/plan/plan-query.ts';
 import { upstreamSql, type UpstreamObject } from '../sql/plan/upstream-sql.ts';
 import type { Catalog, ObjectId } from './catalog.ts';
+import { refuseLargeTree } from './tree-size.ts';
 
 export interface NameSettings {
   readonly searchPath: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
 }
+
+const TRIVIAL_TREE_CHARACTERS_MAX = 20_000;
+const TRIVIAL_NODES = new Set(['QUERY', 'FROMEXPR', 'TARGETENTRY', 'CONST', 'PARAM', 'SQLVALUEFUNCTION', 'FUNCEXPR', 'RELABELTYPE']);
+/** version(), current_database(), current_schema(), now(), pg_backend_pid(). */
+const TRIVIAL_FUNCTIONS = new Set(['89', '861', '1402', '1299', '2026']);
 
 export class Planner {
   readonly #mirror: Mirror;
@@ -37,7 +43,15 @@ export class Planner {
     return relations.size === 0 || ![...tree.matchAll(/:rtekind 0 :relid (\d+)/g)].some(([, oid]) => relations.has(Number(oid)));
   }
 
+  /** Constants and facts of the session alone: what pools and drivers ask to see whether somebody is there. */
+  isTrivial({ tree }: Analysed): boolean {
+    if (tree.length > TRIVIAL_TREE_CHARACTERS_MAX) return false;
+    if ([...tree.matchAll(/\{([A-Z]+)/g)].some(([, tag]) => !TRIVIAL_NODES.has(tag!))) return false;
+    return [...tree.matchAll(/:funcid (\d+)/g)].every(([, oid]) => TRIVIAL_FUNCTIONS.has(oid!));
+  }
+
   async query(analysis: Analysed, parameters: readonly (string | null)[], names: NameSettings, call: CallOptions): Promise<PlannedQuery> {
+    refuseLargeTree(analysis.tree);
     return planQuery(analysis.tree, await this.#context(analysis, names, call), parameters);
   }
 
@@ -48,6 +62,7 @@ export class Planner {
     call: CallOptions,
   ): Promise<PlannedView & { definition: string; dependsOn: ObjectId[] }> {
     const analysis = await this.#mirror.analyseView({ sql, ...(columnNames === undefined ? {} : { columnNames }), ...names }, call);
+    refuseLargeTree(analysis.tree);
     const planned = await planView(analysis.tree, await this.#context(analysis, names, call));
     // The names that Postgres gave the view's columns; the plan's own may be those of an operator's input.
     const columns = planned.columns.map(({ type }, i) => ({ name: must(analysis.columns[i], 'column').name, type }));

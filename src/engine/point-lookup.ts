@@ -20,17 +20,28 @@ export interface ViewIndex {
 const EQUALITY = /^(?:pg_catalog\.)?(?:int[248]{1,2}eq|texteq|date_eq|timestamp_eq|timestamptz_eq|uuid_eq|booleq|enum_eq)$/;
 
 /** The same plan over the rows that the index finds; undefined when no index of the scanned view is covered by equalities. */
-export function narrowed(plan: Plan, dataflow: Dataflow, indexesOf: (object: string) => readonly ViewIndex[]): Plan | undefined {
+export function narrowed(
+  plan: Plan,
+  dataflow: Dataflow,
+  indexesOf: (object: string) => readonly ViewIndex[],
+  interrupt: () => void = () => {},
+): Plan | undefined {
   if (plan.op === 'map' || plan.op === 'aggregate' || plan.op === 'distinct' || plan.op === 'topk') {
-    const input = narrowed(plan.input, dataflow, indexesOf);
+    const input = narrowed(plan.input, dataflow, indexesOf, interrupt);
     return input === undefined ? undefined : { ...plan, input };
   }
   if (plan.op !== 'filter' || plan.input.op !== 'scan') return undefined;
-  const rows = lookedUp(plan, plan.input, dataflow, indexesOf(plan.input.object));
+  const rows = lookedUp(plan, plan.input, dataflow, indexesOf(plan.input.object), interrupt);
   return rows === undefined ? undefined : { ...plan, input: rows };
 }
 
-function lookedUp(filter: Filter, scan: Scan, dataflow: Dataflow, indexes: readonly ViewIndex[]): Values | undefined {
+function lookedUp(
+  filter: Filter,
+  scan: Scan,
+  dataflow: Dataflow,
+  indexes: readonly ViewIndex[],
+  interrupt: () => void,
+): Values | undefined {
   const equal = new Map<number, string>();
   for (const predicate of filter.predicates) {
     const found = equality(predicate);
@@ -47,7 +58,9 @@ function lookedUp(filter: Filter, scan: Scan, dataflow: Dataflow, indexes: reado
   const format = compileFormat(layout);
   const rows: Constant[][] = [];
   const { memory } = dataflow.output(scan.object);
+  let seen = 0;
   dataflow.lookup(scan.object, usable.index, key, row, (address, weight) => {
+    if ((++seen & 255) === 0) interrupt();
     const values = format(memory, address);
     const constants = scan.pick.map((position, i): Constant => ({
       kind: 'constant',

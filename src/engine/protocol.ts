@@ -5,6 +5,7 @@
 import type { PlainError } from '../base/errors/define.ts';
 import type { RowSortKey } from '../dataflow/expression/rows.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
+import type { HydrationBudget } from './hydrator.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from './catalog.ts';
 
 export interface EngineOptions {
@@ -19,9 +20,7 @@ export interface EngineOptions {
 export type RowFormat =
   | { readonly kind: 'dataRow'; readonly formats: readonly number[] }
   /** CopyData messages, text format. */
-  | { readonly kind: 'copyText' }
-  /** Arrays of text values, for audit and the console. */
-  | { readonly kind: 'values' };
+  | { readonly kind: 'copyText' };
 
 /** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
 export interface Finish {
@@ -45,8 +44,10 @@ export interface PeekRequest {
 }
 
 export interface PeekResult {
+  /** The first rows: all, when there is no `resultId`. */
   readonly batches: { bytes: Uint8Array; rows: number }[];
-  readonly values: (string | null)[][];
+  /** More rows follow: `nextBatches` until it says that they are all, or `closeResult`. */
+  readonly resultId?: number;
   readonly timestamp: number;
   readonly lsn: bigint;
 }
@@ -56,6 +57,7 @@ export interface SubscribeRequest {
   readonly subscriptionId: number;
   /** To start in. */
   readonly timeoutMs: number;
+  readonly budget: HydrationBudget;
   readonly plan: Plan;
   readonly snapshot: boolean;
   readonly progress: boolean;
@@ -75,7 +77,13 @@ export interface EngineMethods {
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
   addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
   /** `tablesTimeoutMs`: for the copies of its tables; `timeoutMs`: for the hydration that follows. */
-  createMaterializedView(params: { view: MaterializedView; queryId: number; timeoutMs: number; tablesTimeoutMs: number }): {
+  createMaterializedView(params: {
+    view: MaterializedView;
+    queryId: number;
+    timeoutMs: number;
+    tablesTimeoutMs: number;
+    budget: HydrationBudget;
+  }): {
     hydrationMs: number;
     longestSliceMs: number;
   };
@@ -89,6 +97,10 @@ export interface EngineMethods {
   /** Resolves when the copies of these tables are complete, or with the reason why not. */
   awaitTables(params: { ids: ObjectId[]; timeoutMs: number }): void;
   peek(params: PeekRequest): PeekResult;
+  /** Of a result that is open, a few batches more, of the same tick. One call at a time; `isDone`: these were the last, and the result is closed. */
+  nextBatches(params: { resultId: number; timeoutMs: number }): { batches: { bytes: Uint8Array; rows: number }[]; isDone: boolean };
+  /** Its client wants no more: nothing is kept for it. */
+  closeResult(params: { resultId: number }): void;
   openSnapshot(params: { snapshotId: number }): { timestamp: number };
   closeSnapshot(params: { snapshotId: number }): void;
   subscribe(params: SubscribeRequest): { timestamp: number };

@@ -1,17 +1,19 @@
 /** Queries of a session: planned ones are peeked at in the engine, the catalog's own run in Postgres. */
 import { must } from '../base/assert.ts';
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { CallOptions } from '../pglite/catalog-client.ts';
 import type { RawStatement } from '../pglite/catalog-contract.ts';
-import type { Notice, Result, RowBatch } from '../server/session.ts';
+import type { Notice, Result } from '../server/session.ts';
 import { statusRelationsIn } from '../sql/mirror/status.ts';
 import type { PlannedQuery } from '../sql/plan/plan-query.ts';
 import type { Coordinator } from './coordinator.ts';
-import { batchesOf } from './literal-result.ts';
+import { heldBatches } from './held-batches.ts';
 import type { RowFormat } from './protocol.ts';
 import { recentLsn } from './recency.ts';
+import { ResultStream } from './result-stream.ts';
 import type { SessionSettings } from './settings.ts';
-import { refreshStatus } from './status-relations.ts';
+import { statusRows } from './status-relations.ts';
 
 /** `snapshot`: the tick of the transaction block, if there is one; asked for once the upstream's position is known. */
 export async function peek(
@@ -21,7 +23,7 @@ export async function peek(
   settings: SessionSettings,
   snapshot: () => Promise<number | undefined>,
   signal: AbortSignal,
-): Promise<RowBatch[]> {
+): Promise<ResultStream> {
   const { engine } = coordinator;
   const queryId = coordinator.nextNumber();
   return engine.cancellable(queryId, signal, async () => {
@@ -43,23 +45,38 @@ export async function peek(
       ...(atLeastLsn === undefined ? {} : { atLeastLsn }),
       ...(snapshotId === undefined ? {} : { snapshotId }),
     });
-    return result.batches;
+    return new ResultStream(engine.rpc, result, settings.hydrationTimeoutMs, signal);
   });
 }
 
+/** An OID of the mirror's own types is the planner's; elsewhere the type is inferred again. */
+function builtIn(typeOid: number): number {
+  return typeOid >= FIRST_OWN_OID ? 0 : typeOid;
+}
+
+const FIRST_OWN_OID = 16_384;
+
 export async function catalogQuery(
   coordinator: Coordinator,
+  { session, trivial }: { readonly session: { readonly memory: SessionMemory }; readonly trivial: boolean },
   statement: Omit<RawStatement, 'resultFormats'>,
   format: RowFormat,
   call: CallOptions,
 ): Promise<Result> {
   if (format.kind === 'copyText') throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'COPY of a catalog query' });
-  await refreshStatus(coordinator, statusRelationsIn(statement.sql));
+  const status = await statusRows(coordinator, statusRelationsIn(statement.sql));
   const resultFormats = format.kind === 'dataRow' ? format.formats : [];
-  const raw = await coordinator.mirror.catalog.queryRaw({ ...statement, resultFormats }, call);
+  const { mirror } = coordinator;
+  // What costs nothing (a pool's SELECT 1) waits for nobody's long statement.
+  const raw = trivial
+    ? await mirror.catalog.queryRaw({ ...statement, resultFormats }, call)
+    : await mirror.run(session, { ...statement, parameterTypes: statement.parameterTypes.map(builtIn), resultFormats }, status, call);
   return {
     notices: raw.notices.map(({ sqlstate, message, detail, hint }): Notice => ({ severity: 'NOTICE', sqlstate, message, detail, hint })),
-    body: raw.columns === null ? { kind: 'none' } : { kind: 'rows', batches: batchesOf([{ bytes: raw.rows, rows: raw.rowCount }]) },
+    body:
+      raw.columns === null
+        ? { kind: 'none' }
+        : { kind: 'rows', batches: heldBatches(session.memory, [{ bytes: raw.rows, rows: raw.rowCount }]) },
     tag: () => raw.tag,
   };
 }

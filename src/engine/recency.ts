@@ -4,7 +4,6 @@
  */
 import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
-import { connectUpstream } from '../upstream/connection/connect.ts';
 import { readWalEnd } from '../upstream/replication/wal-end.ts';
 import type { Coordinator, RunningSource } from './coordinator.ts';
 
@@ -13,13 +12,7 @@ const ASK_INTERVAL_MS = 10;
 export async function recentLsn(coordinator: Coordinator, timeoutMs: number, signal: AbortSignal): Promise<Lsn> {
   const [source] = coordinator.catalog.all('source');
   if (source === undefined || coordinator.source === undefined) throw millraceError('NO_SOURCE', { what: 'real_time_recency' });
-  const connection = await connectUpstream(coordinator.connectionOf(source), { purpose: 'recency', signal });
-  let lsn: Lsn;
-  try {
-    lsn = await readWalEnd(connection);
-  } finally {
-    await connection.end();
-  }
+  const lsn = await coordinator.questions.ask(coordinator.connectionOf(source), readWalEnd, signal);
   await received(coordinator.source, lsn, timeoutMs, signal);
   return lsn;
 }

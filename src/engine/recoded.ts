@@ -37,10 +37,20 @@ export function recoded(
 ): Result {
   const { body } = result;
   if (recode.length === 0 || body.kind !== 'rows') return result;
-  const batches = async function* (): AsyncGenerator<RowBatch, void> {
-    for await (const batch of body.batches) yield await recodedBatch(catalog, columns, recode, batch, call);
+  const source = body.batches[Symbol.asyncIterator]();
+  const batches: AsyncIterableIterator<RowBatch> = {
+    [Symbol.asyncIterator]: () => batches,
+    async next() {
+      const next = await source.next();
+      return next.done === true ? next : { done: false, value: await recodedBatch(catalog, columns, recode, next.value, call) };
+    },
+    // A generator that was never asked would not pass this on.
+    async return() {
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
   };
-  return { ...result, body: { kind: 'rows', batches: batches() } };
+  return { ...result, body: { kind: 'rows', batches } };
 }
 
 async function recodedBatch(

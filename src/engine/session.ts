@@ -2,10 +2,10 @@
  * One client's session: settings, transaction block, prepared statements; decides for each statement whether the engine, the catalog or a definition answers it.
  * Knows nothing of the protocol (`server/pgwire` does). Statements of one session run one after another; `cancel` may come at any moment.
  */
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 
 import type { Prepared, Result, ResultColumn, Session } from '../server/session.ts';
-import type { Analysed } from '../sql/mirror/mirror.ts';
 import { splitStatements } from '../sql/statements/lexer.ts';
 import { parseStatement } from '../sql/statements/parse.ts';
 import { redacted } from '../sql/statements/redacted.ts';
@@ -14,31 +14,27 @@ import { auditStatement, AUDIT_COLUMNS } from './audit-statement.ts';
 import type { Coordinator, OpenSession } from './coordinator.ts';
 import { Cursors } from './cursors.ts';
 import { define } from './definitions.ts';
+import { argumentBytes, firstWords } from './execute-argument.ts';
 import { explain } from './explain.ts';
 import { batchesOf, done, textColumns, textRows } from './literal-result.ts';
+import { hasManyParameters } from './many-parameters.ts';
 import { OpenSubscription } from './open-subscription.ts';
-import { parameterTexts } from './parameters.ts';
 import type { NameSettings } from './planner.ts';
 import type { RowFormat } from './protocol.ts';
-import { catalogQuery, peek } from './queries.ts';
+import type { PreparedStatement } from './prepared-statement.ts';
+import { PREPARED_BYTES, PreparedStatements } from './prepared-statements.ts';
 import { encodingOf, recoded, type Encoding } from './recoded.ts';
 import { resultColumns } from './result-columns.ts';
 import { withoutSetConfig } from './set-config.ts';
+import { rowQuery } from './row-query.ts';
 import { SessionSettings } from './settings.ts';
 import { showQuery } from './show.ts';
 import { staleness } from './staleness.ts';
 import { TransactionBlock } from './transaction-block.ts';
+import { isStackOverflow } from './tree-size.ts';
 
-interface PreparedStatement extends Prepared {
-  readonly statement: Statement;
-  /** Of a query: what it is made of. */
-  readonly analysis?: Analysed;
-  /** Of a DECLARE: what FETCH will show. */
-  readonly cursorColumns?: readonly ResultColumn[];
-  /** In force when it was analysed. */
-  readonly searchPath?: string;
-}
-
+/** What others see of the statement that runs: track_activity_query_size, as in Postgres. */
+const SHOWN_CHARACTERS_MAX = 1_024;
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
 
@@ -47,8 +43,9 @@ export class EngineSession implements Session, OpenSession {
   readonly openedAt = new Date();
   readonly settings: SessionSettings;
   readonly #coordinator: Coordinator;
-  readonly #prepared = new Map<string, PreparedStatement>();
-  readonly #cursors = new Cursors();
+  readonly #prepared: PreparedStatements<PreparedStatement>;
+  readonly memory: SessionMemory;
+  readonly #cursors: Cursors;
   readonly #block: TransactionBlock;
   #running: AbortController | undefined;
   /** The text of the statement that runs. */
@@ -60,8 +57,11 @@ export class EngineSession implements Session, OpenSession {
     this.clientAddress = clientAddress;
     this.#coordinator = coordinator;
     this.number = coordinator.nextNumber();
-    this.settings = new SessionSettings(startup);
-    this.#block = new TransactionBlock(coordinator, this.settings, this.#cursors);
+    this.memory = coordinator.memory.session();
+    this.settings = new SessionSettings(startup, this.memory);
+    this.#cursors = new Cursors(this.memory);
+    this.#prepared = new PreparedStatements(this.memory);
+    this.#block = new TransactionBlock(coordinator, this.settings, this.#cursors, this.memory);
     coordinator.sessions.add(this);
   }
 
@@ -112,17 +112,19 @@ export class EngineSession implements Session, OpenSession {
     this.cancel();
     this.#coordinator.sessions.delete(this);
     await this.#block.close(false);
+    this.memory.close();
   }
 
   /** A statement that fails fails its block; in a failed block nothing but its end is heard. */
   async #guarded<T>(text: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#running = controller;
-    this.running = redacted(text);
+    this.running = redacted(text.slice(0, SHOWN_CHARACTERS_MAX));
     try {
       return await work(controller.signal);
     } catch (error) {
       this.fail();
+      if (isStackOverflow(error)) throw millraceError('STATEMENT_TOO_COMPLEX', {}, error);
       throw error instanceof MillraceError
         ? error
         : millraceError('ENGINE_FAULT', { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) }, error);
@@ -169,7 +171,7 @@ export class EngineSession implements Session, OpenSession {
       case 'audit':
         return { ...bare, columns: AUDIT_COLUMNS };
       case 'execute': {
-        const known = this.#preparedNamed(statement.name);
+        const known = this.#prepared.named(statement.name);
         return { ...bare, columns: known.columns };
       }
       case 'subscribe':
@@ -195,6 +197,7 @@ export class EngineSession implements Session, OpenSession {
         parameterTypes: analysis.parameterTypes,
         columns: resultColumns(analysis.columns, analysis.types),
         analysis,
+        heldBytes: PREPARED_BYTES + text.length + analysis.tree.length,
         searchPath: this.settings.get('search_path'),
       };
     } catch (error) {
@@ -208,7 +211,7 @@ export class EngineSession implements Session, OpenSession {
         { sql, parameterTypes, searchPath: this.#names.searchPath },
         call,
       );
-      return { text, statement, parameterTypes: description.parameterTypes, columns: description.columns };
+      return { text, statement, ...description, reason: error, heldBytes: PREPARED_BYTES + text.length };
     }
   }
 
@@ -236,12 +239,6 @@ export class EngineSession implements Session, OpenSession {
     );
     if (found === undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name });
     return found;
-  }
-
-  #preparedNamed(name: string): PreparedStatement {
-    const known = this.#prepared.get(name);
-    if (known === undefined) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
-    return known;
   }
 
   // ── execute ──
@@ -274,12 +271,7 @@ export class EngineSession implements Session, OpenSession {
       case 'explain':
         return this.#rows(await explain(this.#coordinator, statement.inner, this.#names, this.#call(signal)), 'EXPLAIN');
       case 'audit':
-        return this.#fromText(
-          this.#rows(await auditStatement(this.#coordinator, statement.view, this.settings.searchPath), 'AUDIT'),
-          AUDIT_COLUMNS,
-          resultFormats,
-          signal,
-        );
+        return this.#fromText(this.#rows(await this.#audit(statement.view, signal), 'AUDIT'), AUDIT_COLUMNS, resultFormats, signal);
       case 'subscribe': {
         const encoding = encodingOf(prepared.columns ?? [], resultFormats, statement.progress ? 3 : 2);
         const result = await this.#subscribe(statement, { kind: 'dataRow', formats: encoding.formats }, signal);
@@ -295,9 +287,12 @@ export class EngineSession implements Session, OpenSession {
         return done('DECLARE CURSOR');
       }
       case 'fetch': {
-        const { columns, ...batch } = this.#cursors.fetch(statement.name, statement.count);
-        if (statement.move) return done(`MOVE ${batch.rows}`);
-        const result: Result = { notices: [], body: { kind: 'rows', batches: batchesOf([batch]) }, tag: (rows) => `FETCH ${rows}` };
+        const interrupt = (): void => {
+          if (signal.aborted) throw millraceError('QUERY_CANCELLED', {});
+        };
+        if (statement.move) return done(`MOVE ${await this.#cursors.move(statement.name, statement.count, interrupt)}`);
+        const { columns, batches } = this.#cursors.fetch(statement.name, statement.count, interrupt);
+        const result: Result = { notices: [], body: { kind: 'rows', batches }, tag: (rows) => `FETCH ${rows}` };
         return this.#fromText(result, columns, resultFormats, signal);
       }
       case 'closeCursor':
@@ -321,21 +316,20 @@ export class EngineSession implements Session, OpenSession {
           statement.name === undefined ? this.settings.resetAll() : this.settings.set(statement.name, undefined, 'session'),
         );
       case 'discard':
-        this.#prepared.clear();
+        this.#prepared.drop(undefined);
         this.#cursors.close(undefined);
         return { ...done('DISCARD ALL', this.settings.resetAll()), deallocates: {} };
       case 'prepare':
         if (this.#prepared.has(statement.name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name: statement.name });
-        this.#prepared.set(statement.name, await this.#prepare(statement.text, [], signal));
+        this.#prepared.keep(statement.name, await this.#prepare(statement.text, [], signal));
         return done('PREPARE');
       case 'execute': {
-        const known = this.#preparedNamed(statement.name);
+        const known = this.#prepared.named(statement.name);
         const values = statement.arguments.map((argument) => argumentBytes(argument));
         return this.#execute(known, values, [], resultFormats, signal);
       }
       case 'deallocate':
-        if (statement.name === undefined) this.#prepared.clear();
-        else if (this.#prepared.delete(statement.name)) return done('DEALLOCATE');
+        if (this.#prepared.drop(statement.name) && statement.name !== undefined) return done('DEALLOCATE');
         // Those made by Parse live in the protocol server.
         return { ...done('DEALLOCATE'), deallocates: statement.name === undefined ? {} : { name: statement.name } };
       case 'ignored':
@@ -368,7 +362,7 @@ export class EngineSession implements Session, OpenSession {
     for (const { name, value, local } of settings) this.settings.set(name, value, local ? 'local' : 'session');
     const parametersNow = settings.length === 0 ? {} : { parameters: this.settings.reported() };
     const encoding =
-      analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis)
+      !hasManyParameters(prepared) && (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
         ? { formats: resultFormats, recode: [] }
         : encodingOf(prepared.columns ?? [], resultFormats);
     const format = { kind: 'dataRow', formats: encoding.formats } as const;
@@ -393,7 +387,7 @@ export class EngineSession implements Session, OpenSession {
     );
   }
 
-  async #query(
+  #query(
     prepared: PreparedStatement,
     sql: string,
     parameters: readonly (Uint8Array | null)[],
@@ -401,39 +395,11 @@ export class EngineSession implements Session, OpenSession {
     format: RowFormat,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { analysis } = prepared;
-    if (analysis === undefined || this.#coordinator.planner.isCatalogStatement(analysis))
-      return catalogQuery(
-        this.#coordinator,
-        {
-          sql,
-          parameterTypes: prepared.parameterTypes,
-          parameters,
-          parameterFormats,
-          searchPath: this.#names.searchPath,
-        },
-        format,
-        this.#call(signal),
-      );
-    const { catalog } = this.#coordinator.mirror;
-    const texts = await parameterTexts(catalog, parameters, parameterFormats, prepared.parameterTypes, this.#call(signal));
-    // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
-    const isCurrent =
-      prepared.searchPath === this.settings.get('search_path') && (await this.#coordinator.mirror.types()) === analysis.types;
-    const current = isCurrent
-      ? analysis
-      : await this.#coordinator.planner.analyse(sql, prepared.parameterTypes, this.#names, this.#call(signal));
-    const planned = await this.#coordinator.planner.query(current, texts, this.#names, this.#call(signal));
-    const batches = await peek(this.#coordinator, planned, format, this.settings, () => this.#block.snapshot(), signal);
-    const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-    const notices = staleness(this.#coordinator);
-    if (format.kind === 'copyText')
-      return {
-        notices,
-        body: { kind: 'copy', columnCount: planned.finish.project.length, batches: batchesOf(batches) },
-        tag: () => `COPY ${rows}`,
-      };
-    return { notices, body: { kind: 'rows', batches: batchesOf(batches) }, tag: (sent) => `SELECT ${sent}` };
+    return rowQuery(
+      this.#coordinator,
+      { prepared, sql, parameters, parameterFormats, format },
+      { session: this, settings: this.settings, names: this.#names, snapshot: () => this.#block.snapshot(), call: this.#call(signal) },
+    );
   }
 
   async #copyOut(inner: Statement, signal: AbortSignal): Promise<Result> {
@@ -455,6 +421,7 @@ export class EngineSession implements Session, OpenSession {
       {
         subscriptionId,
         timeoutMs: this.settings.statementTimeoutMs,
+        budget: this.settings.hydrationBudget,
         plan: planned.plan,
         snapshot: statement.snapshot,
         progress: statement.progress,
@@ -473,6 +440,10 @@ export class EngineSession implements Session, OpenSession {
     };
   }
 
+  #audit(view: Name | undefined, signal: AbortSignal): Promise<(string | null)[][]> {
+    return this.#coordinator.auditQueue.run(signal, () => auditStatement(this.#coordinator, view, this.settings.searchPath));
+  }
+
   async #plantWrongRow(view: string | undefined): Promise<void> {
     const object = this.#coordinator.catalog.find(['materializedView'], view ?? '', ['public']);
     if (object === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view ?? '' });
@@ -482,16 +453,4 @@ export class EngineSession implements Session, OpenSession {
   #rows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
     return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
   }
-}
-
-/** `CREATE MATERIALIZED VIEW`: for a message. */
-function firstWords(text: string): string {
-  return text.trim().split(/\s+/, 2).join(' ').toUpperCase();
-}
-
-/** An EXECUTE argument: a string, number, NULL, true or false, as Bind would bring it. */
-function argumentBytes(argument: string): Uint8Array | null {
-  if (/^null$/i.test(argument)) return null;
-  const quoted = /^'((?:[^']|'')*)'$/s.exec(argument);
-  return Buffer.from(quoted === null ? argument : quoted[1]!.replaceAll("''", "'"));
 }

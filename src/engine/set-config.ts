@@ -10,8 +10,11 @@ export interface SetByQuery {
   readonly local: boolean;
 }
 
+/** Drivers' own statements are short; what is longer is not read token by token. */
+const CHARACTERS_MAX = 16_384;
+
 export function withoutSetConfig(sql: string): { readonly sql: string; readonly settings: readonly SetByQuery[] } {
-  if (!/set_config/i.test(sql)) return { sql, settings: [] };
+  if (sql.length > CHARACTERS_MAX || !/set_config/i.test(sql)) return { sql, settings: [] };
   const tokens = tokenize(sql);
   const settings: SetByQuery[] = [];
   let rest = sql;

@@ -2,6 +2,9 @@
  * A session's settings: what clients may SET and SHOW. Anything that Postgres knows and Millrace does not act on is accepted where a driver
  * or tool sends it unasked; a setting whose other values would change answers is refused by name.
  */
+import { constrainedMemory } from 'node:process';
+import { totalmem } from 'node:os';
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
@@ -26,6 +29,10 @@ const onOff = (value: string): string | undefined =>
     : ['off', 'false', 'no', '0', 'f'].includes(value.toLowerCase())
       ? 'off'
       : undefined;
+/** 0 = no limit. */
+const count = (value: string): string | undefined => (/^\s*\d{1,15}\s*$/.test(value) ? value.trim() : undefined);
+/** As Postgres writes memory; a bare number is bytes. */
+const memory = (value: string): string | undefined => (parseBytes(value) === undefined ? undefined : value);
 const fixed = (only: string) => (value: string) => (value.toLowerCase() === only.toLowerCase() ? only : undefined);
 /** Postgres's durations: a bare number is milliseconds. */
 const duration = (value: string): string | undefined => (parseDurationMs(value) === undefined ? undefined : value);
@@ -55,7 +62,9 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   lock_timeout: { default: '0', accept: duration },
   bytea_output: { default: 'hex', accept: fixed('hex') },
   default_text_search_config: { default: 'pg_catalog.simple', captured: true, accept: anything },
+  max_hydration_rows: { default: '1000000000', accept: count },
   max_identifier_length: { default: '63' },
+  max_view_bytes: { default: `${halfTheMemoryMb()}MB`, accept: memory },
   real_time_recency: { default: 'off', accept: onOff },
   real_time_recency_timeout: { default: '10s', accept: duration },
   require_exact: { default: 'off', accept: onOff },
@@ -96,6 +105,8 @@ export interface SavedSettings {
   readonly local: ReadonlyMap<string, string>;
 }
 
+/** Of a map around a name and a value. */
+const ENTRY_BYTES = 100;
 const DAY_MS = 24 * 3600 * 1000;
 
 export class SessionSettings {
@@ -104,8 +115,10 @@ export class SessionSettings {
   /** Values before the transaction block, to be put back by ROLLBACK. */
   #before: Map<string, string> | undefined;
   #local = new Map<string, string>();
+  readonly #memory: SessionMemory;
 
-  constructor(startup: ReadonlyMap<string, string>) {
+  constructor(startup: ReadonlyMap<string, string>, memory: SessionMemory) {
+    this.#memory = memory;
     for (const [name, setting] of Object.entries(SETTINGS)) this.#defaults.set(name, setting.default);
     for (const [name, value] of startup) {
       const known = SETTINGS[name.toLowerCase()];
@@ -128,7 +141,9 @@ export class SessionSettings {
     if (setting === undefined) {
       // Custom names with a dot are anybody's, as in Postgres.
       if (!key.includes('.')) throw millraceError('SETTING_UNKNOWN', { name });
-      this.#values.set(key, value ?? '');
+      if (!this.#values.has(key) && this.#values.size >= limits.customSettingsMax)
+        throw millraceError('SETTINGS_EXHAUSTED', { customSettingsMax: limits.customSettingsMax });
+      this.#put(this.#values, key, value ?? '');
       return new Map();
     }
     const accepted = value === undefined ? this.#defaults.get(key) : setting.accept === undefined ? undefined : setting.accept(value);
@@ -136,15 +151,33 @@ export class SessionSettings {
       if (setting.accept === undefined) throw millraceError('SETTING_READ_ONLY', { name });
       throw millraceError('SETTING_REFUSED', { name, value: value ?? '', accepted: setting.default });
     }
-    if (scope === 'session') this.#values.set(key, accepted);
+    if (scope === 'session') this.#put(this.#values, key, accepted);
     // Outside a block a local setting ends with its own statement, as in Postgres.
     else if (this.#before === undefined) return new Map();
-    else this.#local.set(key, accepted);
+    else this.#put(this.#local, key, accepted);
     return setting.reported === true ? new Map([[REPORTED_NAMES[key] ?? key, accepted]]) : new Map();
+  }
+
+  #put(values: Map<string, string>, key: string, value: string): void {
+    const bytes = ENTRY_BYTES + key.length + value.length;
+    this.#memory.take('settings', bytes);
+    values.set(key, value);
+    this.#count();
+  }
+
+  /** Of the values in force, and of those that a rollback brings back. */
+  #count(): void {
+    this.#memory.set('settings', this.heldBytes + (this.#before === undefined ? 0 : bytesOf(this.#before)));
+  }
+
+  /** What a copy of the values in force holds. */
+  get heldBytes(): number {
+    return bytesOf(this.#values) + bytesOf(this.#local);
   }
 
   resetAll(): ReadonlyMap<string, string> {
     this.#values.clear();
+    this.#count();
     return this.reported();
   }
 
@@ -160,6 +193,7 @@ export class SessionSettings {
     }
     this.#before = undefined;
     this.#local = new Map();
+    this.#count();
   }
 
   save(): SavedSettings {
@@ -170,6 +204,7 @@ export class SessionSettings {
     this.#values.clear();
     for (const [name, value] of values) this.#values.set(name, value);
     this.#local = new Map(local);
+    this.#count();
   }
 
   reported(): ReadonlyMap<string, string> {
@@ -205,9 +240,20 @@ export class SessionSettings {
     return this.get('statement_timeout') === SETTINGS['statement_timeout']!.default ? DAY_MS : this.statementTimeoutMs;
   }
 
+  /** What bringing in a view may take. */
+  get hydrationBudget(): { rowsMax: number; bytesMax: number } {
+    return { rowsMax: Number(this.get('max_hydration_rows')) || Infinity, bytesMax: parseBytes(this.get('max_view_bytes')) || Infinity };
+  }
+
   durationMs(name: string): number {
     return parseDurationMs(this.get(name)) ?? 0;
   }
+}
+
+function bytesOf(values: ReadonlyMap<string, string>): number {
+  let bytes = 0;
+  for (const [name, value] of values) bytes += ENTRY_BYTES + name.length + value.length;
+  return bytes;
 }
 
 export function parseDurationMs(text: string): number | undefined {
@@ -217,4 +263,16 @@ export function parseDurationMs(text: string): number | undefined {
     (match[2] ?? 'ms') as 'us' | 'ms' | 's' | 'min' | 'h' | 'd'
   ];
   return Number(match[1]) * unitMs;
+}
+
+export function parseBytes(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?\s*$/i.exec(text);
+  if (match === null) return undefined;
+  return Math.floor(Number(match[1]) * 1024 ** ['b', 'kb', 'mb', 'gb', 'tb'].indexOf((match[2] ?? 'b').toLowerCase()));
+}
+
+/** Of this machine, or of the container that this runs in. */
+function halfTheMemoryMb(): number {
+  const limit = constrainedMemory();
+  return Math.floor(Math.min(totalmem(), limit > 0 ? limit : Infinity) / 2 / 2 ** 20);
 }

@@ -18,11 +18,11 @@ interface Seen {
   readonly fares: Fares;
 }
 
-export async function refreshStatus(coordinator: Coordinator, names: readonly StatusName[]): Promise<void> {
-  if (names.length === 0) return;
+export async function statusRows(coordinator: Coordinator, names: readonly StatusName[]): Promise<Map<StatusName, Row[]>> {
+  if (names.length === 0) return new Map();
   const status = await coordinator.engine.rpc.call('status', {});
   const seen: Seen = { coordinator, status, fares: new Fares(coordinator.catalog, coordinator.source?.status, status) };
-  for (const name of names) await coordinator.mirror.refresh(name, ROWS[name](seen));
+  return new Map(names.map((name) => [name, ROWS[name](seen)]));
 }
 
 const ROWS: Readonly<Record<StatusName, (seen: Seen) => Row[]>> = {

@@ -72,7 +72,8 @@ export class TableRows {
   }
 
   /** The rows as of `position`; where the fold has passed it (nobody pins it), as of there. Close it soon: it holds pages of the row store, and the log from there on. */
-  async open(position: Cut): Promise<ReadableRows> {
+  /** `also`: somebody who takes a snapshot of his own of the same rows, good until this one is closed. */
+  async open(position: Cut, also?: () => Promise<void>): Promise<ReadableRows> {
     await this.#fold.foldTo(position.offset);
     await this.#fold.hold();
     try {
@@ -82,6 +83,12 @@ export class TableRows {
       });
       this.#reading.add(rows);
       this.#pinReadings();
+      try {
+        await also?.();
+      } catch (error) {
+        rows.close();
+        throw error;
+      }
       return rows;
     } finally {
       this.#fold.release();

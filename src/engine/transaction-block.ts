@@ -2,6 +2,7 @@
  * A session's transaction block: its state, the tick that its reads are of, its savepoints and cursors. Nothing is written here, so a block is a promise about reads:
  * all of them are of the first one's tick (DESIGN 5). Owned by `session.ts`.
  */
+import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Notice, Result } from '../server/session.ts';
 import type { Statement } from '../sql/statements/statement.ts';
@@ -18,11 +19,12 @@ export class TransactionBlock {
   readonly #coordinator: Coordinator;
   readonly #settings: SessionSettings;
   readonly #cursors: Cursors;
-  readonly #savepoints = new Savepoints();
+  readonly #savepoints: Savepoints;
   #status: 'I' | 'T' | 'E' = 'I';
   #snapshotId: number | undefined;
 
-  constructor(coordinator: Coordinator, settings: SessionSettings, cursors: Cursors) {
+  constructor(coordinator: Coordinator, settings: SessionSettings, cursors: Cursors, memory: SessionMemory) {
+    this.#savepoints = new Savepoints(memory);
     this.#coordinator = coordinator;
     this.#settings = settings;
     this.#cursors = cursors;

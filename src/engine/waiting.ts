@@ -1,8 +1,9 @@
-/** Waiting for the engine to get somewhere: looks after every tick and every change of a table. Bounded by the asker's time, ended by its cancel. */
+/** Waiting for the engine to get somewhere: looks after every tick, every change of a table, and what ingest publishes. Bounded by the asker's time, ended by its cancel. */
 import { millraceError, type MillraceError } from '../base/errors.ts';
+import type { IngestProgress } from '../ingest/progress.ts';
 import type { CancelFlags } from './cancel-flags.ts';
 
-/** What is waited for may also come without a tick (a sync, a cancel). */
+/** A cancel comes without waking anybody. */
 const LOOK_MS = 20;
 
 export class Waiting {
@@ -17,6 +18,25 @@ export class Waiting {
   wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** What was begun is synced: as soon as ingest says so. */
+  async untilPublished(
+    progress: Pick<IngestProgress, 'sequence' | 'changed'>,
+    ready: () => boolean,
+    timeoutMs: number,
+    late: () => MillraceError,
+    queryId?: number,
+  ): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const { sequence } = progress;
+      if (ready()) return;
+      if (queryId !== undefined && this.#cancelled.isCancelled(queryId)) throw millraceError('QUERY_CANCELLED', {});
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw late();
+      await progress.changed(sequence, Math.min(leftMs, LOOK_MS));
+    }
   }
 
   async until(ready: () => boolean, timeoutMs: number, late: () => MillraceError, queryId?: number): Promise<void> {

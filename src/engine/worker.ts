@@ -8,6 +8,7 @@ import { millraceError } from '../base/errors.ts';
 import { createLogger } from '../base/logging.ts';
 import { serve, Transferred } from '../base/rpc.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
 import { IngestProgress } from '../ingest/progress.ts';
 import { PgliteEvaluator } from '../pglite/evaluator.ts';
 import { preparedDirectory } from '../pglite/prepared.ts';
@@ -19,7 +20,9 @@ import { RowStore } from '../store/rows/row-store.ts';
 import { CancelFlags } from './cancel-flags.ts';
 import { CatalogStore } from './catalog-store.ts';
 import { Engine } from './engine.ts';
+import { operatorName } from './operator-name.ts';
 import type { EngineEvent, EngineMethods, EngineOptions } from './protocol.ts';
+import { PINNED } from './peeks.ts';
 import { Stepper } from './stepper.ts';
 import { TableRows } from './table-rows.ts';
 
@@ -31,9 +34,6 @@ const rowsDirectory = join(options.dataDirectory, 'rows');
 let rowStore: RowStore | undefined;
 let engine: Engine | undefined;
 
-/** What every session and view has, until a session may choose otherwise (settings.ts): the evaluator prints as the stream does. */
-const PINNED = { TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', extra_float_digits: '1', bytea_output: 'hex' };
-
 function attached(): Engine {
   if (engine === undefined) throw millraceError('NO_SOURCE', { what: 'this statement' });
   return engine;
@@ -41,6 +41,11 @@ function attached(): Engine {
 
 function tell(event: EngineEvent, transfer: ArrayBuffer[] = []): void {
   port.postMessage(event, transfer);
+}
+
+/** Moved, not copied. */
+function buffersOf(batches: readonly { readonly bytes: Uint8Array }[]): ArrayBuffer[] {
+  return batches.map(({ bytes }) => bytes.buffer as ArrayBuffer);
 }
 
 serve<EngineMethods>(port, {
@@ -55,12 +60,16 @@ serve<EngineMethods>(port, {
     const logBounds = new LogBounds(bounds);
     const logDirectory = join(options.dataDirectory, 'log');
     const fold = new FoldClient({ logDirectory, rowsDirectory, bounds: logBounds });
-    const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate });
+    const describe = (operator: Plan): string => operatorName(operator, (id) => engine?.nameOf(id) ?? id);
+    const dataflow = new Dataflow(evaluator.withSettings(PINNED), { validate: options.validate, describe });
     engine = new Engine({
       store,
       dataflow,
       evaluator: evaluator.withSettings(PINNED),
       logger,
+      describe,
+      dataDirectory: options.dataDirectory,
+      types,
       cancelFlags: new CancelFlags(options.cancelFlags),
       rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
       stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
@@ -83,7 +92,8 @@ serve<EngineMethods>(port, {
     store.commit({ put, remove });
   },
   addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
-  createMaterializedView: ({ view, tablesTimeoutMs, ...asked }) => attached().createMaterializedView(view, asked, tablesTimeoutMs),
+  createMaterializedView: ({ view, tablesTimeoutMs, budget, ...asked }) =>
+    attached().createMaterializedView(view, { ...asked, ...budget }, tablesTimeoutMs),
   createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),
   async drop({ ids }) {
     if (engine === undefined) store.commit({ remove: ids });
@@ -93,14 +103,16 @@ serve<EngineMethods>(port, {
   refuseCopies: ({ refusals }) => engine?.firstCopies.refuse(refusals),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),
   async peek(request) {
-    const result = await attached().peek(request);
-    return new Transferred(
-      result,
-      result.batches.map((batch) => batch.bytes.buffer as ArrayBuffer),
-    );
+    const result = await attached().reads.peek(request);
+    return new Transferred(result, buffersOf(result.batches));
   },
-  openSnapshot: ({ snapshotId }) => ({ timestamp: attached().openSnapshot(snapshotId) }),
-  closeSnapshot: ({ snapshotId }) => attached().closeSnapshot(snapshotId),
+  async nextBatches({ resultId, timeoutMs }) {
+    const result = await attached().reads.next(resultId, timeoutMs);
+    return new Transferred(result, buffersOf(result.batches));
+  },
+  closeResult: ({ resultId }) => engine?.reads.close(resultId),
+  openSnapshot: ({ snapshotId }) => ({ timestamp: attached().reads.openSnapshot(snapshotId) }),
+  closeSnapshot: ({ snapshotId }) => attached().reads.closeSnapshot(snapshotId),
   subscribe: async (request) => ({ timestamp: await attached().subscribe(request) }),
   unsubscribe: ({ subscriptionId }) => engine?.unsubscribe(subscriptionId),
   taken: ({ subscriptionId, bytes }) => engine?.taken(subscriptionId, bytes),

@@ -38,10 +38,12 @@ export interface CatalogOptions {
   readonly rebuild?: () => readonly RebuildStep[] | Promise<readonly RebuildStep[]>;
   /** After every opening: the steps that Postgres refused. */
   readonly onOpened?: (failures: readonly RebuildFailure[]) => void;
+  /** The longest that a statement may take, whatever its asker allows. */
+  readonly timeoutMsMax?: number;
 }
 
 export interface CallOptions {
-  /** From when it starts, waiting not counted. Default: limits.statementTimeoutMsDefault. */
+  /** From when it starts, waiting not counted; 0: as long as is allowed. Default: limits.statementTimeoutMsDefault. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -130,6 +132,15 @@ export class CatalogClient {
     await this.#ask('reopen', undefined);
   }
 
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** Ends the worker, and with it what runs; the next statement opens another one. */
+  async rest(): Promise<void> {
+    await this.#drop();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of this.#waiting.splice(0)) this.#fail(job, millraceError('QUERY_CANCELLED', {}));
@@ -143,7 +154,7 @@ export class CatalogClient {
       const job: Job = {
         method,
         params,
-        timeoutMs: timeoutMs ?? limits.statementTimeoutMsDefault,
+        timeoutMs: this.#allowedMs(timeoutMs ?? limits.statementTimeoutMsDefault),
         signal,
         resolve,
         reject,
@@ -160,6 +171,11 @@ export class CatalogClient {
       this.#waiting.push(job);
       void this.#run();
     });
+  }
+
+  #allowedMs(wantedMs: number): number {
+    const { timeoutMsMax } = this.#options;
+    return timeoutMsMax === undefined || (wantedMs > 0 && wantedMs <= timeoutMsMax) ? wantedMs : timeoutMsMax;
   }
 
   #fail(job: Job, error: Error): void {
@@ -191,7 +207,7 @@ export class CatalogClient {
     // An idle worker does not keep the process alive; a running statement does.
     worker.ref();
     try {
-      return await bounded(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal);
+      return await bounded(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal, this.#options.timeoutMsMax);
     } catch (error) {
       // Postgres answered: it lives. Everything else costs the worker.
       if (!(error instanceof MillraceError) || FATAL_CODES.has(error.code)) await this.#drop();
@@ -236,12 +252,20 @@ export class CatalogClient {
 }
 
 /** Errors after which the worker is not used again. */
-const FATAL_CODES = new Set(['QUERY_TIMED_OUT', 'QUERY_CANCELLED', 'STATEMENT_TOO_COMPLEX', 'CATALOG_UNAVAILABLE']);
+const FATAL_CODES = new Set([
+  'QUERY_TIMED_OUT',
+  'CATALOG_STATEMENT_TIMED_OUT',
+  'QUERY_CANCELLED',
+  'STATEMENT_TOO_COMPLEX',
+  'CATALOG_UNAVAILABLE',
+]);
 
 /** 0 ms: no deadline. */
-async function bounded<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
+async function bounded<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined, timeoutMsMax?: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = timeoutMs > 0 ? setTimeout(() => reject(millraceError('QUERY_TIMED_OUT', {})), timeoutMs) : undefined;
+  const late = (): void =>
+    reject(timeoutMs === timeoutMsMax ? millraceError('CATALOG_STATEMENT_TIMED_OUT', { timeoutMs }) : millraceError('QUERY_TIMED_OUT', {}));
+  const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
   const onAbort = (): void => reject(millraceError('QUERY_CANCELLED', {}));
   signal?.addEventListener('abort', onAbort, { once: true });
   try {

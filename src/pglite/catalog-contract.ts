@@ -38,6 +38,8 @@ export interface RawStatement extends StatementSettings {
   readonly parameters: readonly (Uint8Array | null)[];
   readonly parameterFormats: readonly number[];
   readonly resultFormats: readonly number[];
+  /** Status relations that it reads, as they are now: DDL that is committed before it. */
+  readonly before?: readonly Ddl[];
 }
 
 export interface RawResult {
@@ -48,6 +50,8 @@ export interface RawResult {
   readonly rowCount: number;
   readonly tag: string;
   readonly notices: readonly Complaint[];
+  /** What Postgres's memory has grown to, for good. */
+  readonly memoryBytes: number;
 }
 
 export interface Description {

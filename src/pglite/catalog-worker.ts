@@ -9,7 +9,7 @@ import { MillraceError, millraceError } from '../base/errors.ts';
 import { serve } from '../base/rpc.ts';
 import { analyseQuery, analyseView, describe } from './analyse.ts';
 import type { CatalogMethods, CatalogWorkerData, Ddl, RebuildFailure, RebuildStep } from './catalog-contract.ts';
-import { queryRaw } from './client-statement.ts';
+import { queryRaw, resetSession } from './client-statement.ts';
 import { InstanceDead, PostgresInstance } from './instance.ts';
 import { localSettings } from './settings.ts';
 
@@ -113,7 +113,15 @@ serve<CatalogMethods>(must(parentPort, 'parentPort'), {
         }),
       ),
     ),
-  queryRaw: (statement) => alive((pg) => queryRaw(pg, statement)),
+  queryRaw: ({ before = [], ...statement }) =>
+    alive((pg) => {
+      if (before.length > 0) written(transaction(pg, before));
+      try {
+        return queryRaw(pg, statement);
+      } finally {
+        resetSession(pg);
+      }
+    }),
   describe: (query) => alive((pg) => describe(pg, query)),
   analyseView: (view) => written(alive((pg) => analyseView(pg, view))),
   analyseQuery: (query) => written(alive((pg) => analyseQuery(pg, query))),

@@ -22,7 +22,28 @@ const SETTINGS = [
   'min_wal_size=2MB',
   'max_wal_size=4MB',
   'jit=off',
+  // Sorts and hashes that do not fit spill into files, and these are memory here.
+  'temp_file_limit=64MB',
 ];
+
+/**
+ * Postgres's whole memory, which never shrinks again (128 MB at boot): past it malloc fails, and Postgres answers 53200 "out of memory". Without it one
+ * `repeat('x', 1000000000)` of a client costs the process 2 GB for good.
+ */
+const MEMORY_BYTES_MAX = 320 << 20;
+const PAGE_BYTES = 65_536;
+
+/** PGlite's module takes no maximum. Called in threads that run nothing but Postgres. */
+function boundMemory(onGrown: (bytes: number) => void): void {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its memory below.
+  const { grow } = WebAssembly.Memory.prototype;
+  WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: number): number {
+    const bytes = this.buffer.byteLength + pages * PAGE_BYTES;
+    if (bytes > MEMORY_BYTES_MAX) throw new RangeError('the memory of Postgres is bounded');
+    onGrown(bytes);
+    return grow.call(this, pages);
+  };
+}
 
 /**
  * Postgres stays as V8's baseline compiler makes it: the optimising one takes 600 MB and 0.8 s for the parser alone (function 2272 of PGlite 0.5.16), soon after
@@ -43,6 +64,12 @@ export interface TextResult {
 export class PostgresInstance {
   readonly #pg: PGlite;
   #dead = false;
+  #memoryBytes = 0;
+
+  /** What its memory has grown to; 0 while it is as it was at boot. */
+  get memoryBytes(): number {
+    return this.#memoryBytes;
+  }
 
   private constructor(pg: PGlite) {
     this.#pg = pg;
@@ -55,7 +82,9 @@ export class PostgresInstance {
       database: 'millrace',
       startParams: [...PGlite.defaultStartParams, ...SETTINGS.flatMap((setting) => ['-c', setting])],
     });
-    return new PostgresInstance(pg);
+    const instance = new PostgresInstance(pg);
+    boundMemory((bytes) => (instance.#memoryBytes = bytes));
+    return instance;
   }
 
   /** Sends messages, returns the whole reply. `bytesMax`: what is kept of it; a longer one is an error, its rest is dropped as it comes. */

@@ -135,6 +135,7 @@ test('partitions: the leaf is asked for its identity, under its root’s name', 
   const diagnosis = await of(pg.url(), { tables: [{ schema: 'public', name: 'events' }] });
   expect(diagnosis.findings).toMatchObject([
     { check: 'C16', subject: 'public.events_1', seen: expect.stringContaining('partition of public.events') as string },
+    { check: 'C16', code: 'partitions_without_key', subject: 'public.events', severity: 'warning' },
   ]);
 });
 

@@ -139,8 +139,17 @@ export interface SessionRole {
   readonly bypassRls: boolean;
 }
 
+/** Who holds something now. Since when, only those see who may read statistics. */
+export interface SessionFacts {
+  readonly pid: number;
+  readonly application: string;
+  readonly since: string | null;
+}
+
 export interface RoleFacts {
   readonly name: string;
+  /** Sessions of it, in whatever database, but for the one that looks. */
+  readonly sessions: readonly SessionFacts[];
   readonly superuser: boolean;
   readonly replication: boolean;
   readonly canLogin: boolean;
@@ -155,6 +164,8 @@ export interface RoleFacts {
 
 export interface TableFacts extends TableName {
   readonly oid: number;
+  /** The topmost table that it is a partition of or inherits from, among those looked at; else itself. */
+  readonly top: number;
   /** r p v m f S */
   readonly kind: string;
   /** p: permanent · u: unlogged · t: temporary */
@@ -181,6 +192,16 @@ export interface TableFacts extends TableName {
   readonly bytes: number;
   readonly rowsEstimated: number;
   readonly generatedColumns: readonly string[];
+  /** Those of them that are computed when read (18 on): no publication can carry them. */
+  readonly virtualColumns: readonly string[];
+  /** Generated columns in the index that is the identity, or would be by default. */
+  readonly keyGenerated: readonly string[];
+  /** The publication asked about names columns of it. */
+  readonly columnList: boolean;
+  /** Columns of the identity as it stands that the publication asked about leaves out: from 15 on every UPDATE and DELETE of the table then fails. Empty where it is not published. */
+  readonly identityUnpublished: readonly string[];
+  /** Of a partitioned table, where those are plain columns: a primary key must hold them. */
+  readonly partitionedBy: readonly string[];
   /** Columns whose type comes from an extension: `location geometry (postgis)`. */
   readonly extensionColumns: readonly string[];
   /** Columns sorted by a collation of their own, or a nondeterministic one. */
@@ -195,6 +216,8 @@ export interface PublicationFacts {
   readonly viaRoot: boolean;
   /** insert, update, delete, truncate: what it does not publish. */
   readonly missing: readonly string[];
+  /** Whether it carries stored generated columns; before 18 none does. */
+  readonly generatedColumns: boolean;
   readonly tableCount: number;
 }
 
@@ -204,6 +227,8 @@ export interface SlotFacts {
   readonly logical: boolean;
   readonly database: string | undefined;
   readonly active: boolean;
+  /** Who reads it. */
+  readonly reader: SessionFacts | undefined;
   readonly temporary: boolean;
   readonly walStatus: string | undefined;
   readonly lost: string | undefined;
@@ -211,6 +236,13 @@ export interface SlotFacts {
   readonly retainedBytes: number;
   readonly safeBytes: number | undefined;
   readonly inactiveSeconds: number | undefined;
+}
+
+/** A partitioned table that is published leaf by leaf is, itself, in no list of published tables. */
+export function isPublished(table: TableFacts, tables: readonly TableFacts[]): boolean {
+  return (
+    table.published || (table.kind === 'p' && tables.some((leaf) => leaf.top === table.top && leaf.root !== undefined && leaf.published))
+  );
 }
 
 export function tableText(table: TableName): string {

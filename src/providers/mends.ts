@@ -79,6 +79,8 @@ function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
             : 'No restart, no more WAL.',
         link: `${DOCS}/sql-altertable.html`,
       };
+    case 'key':
+      return keyMend(need.table, need.partitionedBy);
     case 'publication':
       return {
         sql: publicationStatements(need.change).join(' '),
@@ -142,6 +144,26 @@ function tlsMend(provider: Provider, sslmode: string): Mend {
   };
 }
 
+function keyMend({ schema, name }: TableName, partitionedBy: readonly string[] | undefined): Mend {
+  const table = qualified(schema, name);
+  const elsewise = {
+    console: 'Or leave the table out of what is streamed.',
+    cost: 'A new column rewrites the table under an exclusive lock; a key over columns that are there builds an index under one.',
+    link: `${DOCS}/sql-altertable.html`,
+  };
+  if (partitionedBy === undefined)
+    return {
+      ...elsewise,
+      sql: `ALTER TABLE ${table} ADD COLUMN row_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;   -- or ADD PRIMARY KEY over columns that it has`,
+    };
+  if (partitionedBy.length === 0)
+    return { ...elsewise, console: 'It is partitioned by an expression, so it can have no primary key: leave it out of what is streamed.' };
+  return {
+    ...elsewise,
+    sql: `ALTER TABLE ${table} ADD COLUMN row_id uuid NOT NULL DEFAULT gen_random_uuid(), ADD PRIMARY KEY (row_id, ${partitionedBy.map(ident).join(', ')});   -- or over columns that it has`,
+  };
+}
+
 function rightMend(provider: Provider, role: string): Mend {
   const link = `${DOCS}/role-attributes.html`;
   const right = provider.replicationRight;
@@ -180,15 +202,24 @@ export function identityStatement({ schema, name }: TableName, how: IdentityChoi
   return `ALTER TABLE ${qualified(schema, name)} REPLICA IDENTITY ${what};`;
 }
 
+/** From 18 on. */
+const GENERATED = 'publish_generated_columns = stored';
+
 export function publicationStatements(change: PublicationChange): string[] {
   const list = (tables: readonly TableName[]): string => tables.map(({ schema, name }) => qualified(schema, name)).join(', ');
   const publication = ident(change.publication);
   switch (change.change) {
     case 'create':
-      if (change.tables === 'all') return [`CREATE PUBLICATION ${publication} FOR ALL TABLES;`];
-      return [`CREATE PUBLICATION ${publication} FOR TABLE ${change.tables.length === 0 ? '<schema.table, …>' : list(change.tables)};`];
+      return [
+        `CREATE PUBLICATION ${publication} FOR ${change.tables === 'all' ? 'ALL TABLES' : `TABLE ${change.tables.length === 0 ? '<schema.table, …>' : list(change.tables)}`}${change.generated === true ? ` WITH (${GENERATED})` : ''};`,
+      ];
     case 'add':
-      return [`ALTER PUBLICATION ${publication} ADD TABLE ${list(change.tables)};`];
+      return [
+        ...(change.generated === true ? [`ALTER PUBLICATION ${publication} SET (${GENERATED});`] : []),
+        `ALTER PUBLICATION ${publication} ADD TABLE ${list(change.tables)};`,
+      ];
+    case 'publish_generated':
+      return [`ALTER PUBLICATION ${publication} SET (${GENERATED});`];
     case 'publish_all_operations':
       return [`ALTER PUBLICATION ${publication} SET (publish = 'insert, update, delete, truncate');`];
     case 'unfilter':

@@ -127,6 +127,8 @@ export type Need =
   | { readonly kind: 'grants'; readonly role: string; readonly table: TableName }
   | { readonly kind: 'row_security'; readonly role: string; readonly table: TableName }
   | { readonly kind: 'identity'; readonly table: TableName; readonly how: IdentityChoice }
+  /** No replica identity will do: only a key of the table's own does. */
+  | { readonly kind: 'key'; readonly table: TableName; readonly partitionedBy?: readonly string[] }
   | { readonly kind: 'publication'; readonly change: PublicationChange }
   | { readonly kind: 'publication_right'; readonly role: string }
   | { readonly kind: 'drop_slot'; readonly slot: string }
@@ -140,8 +142,15 @@ export type Need =
 export type IdentityChoice = { readonly by: 'full' } | { readonly by: 'index'; readonly index: string } | { readonly by: 'default' };
 
 export type PublicationChange =
-  | { readonly change: 'create'; readonly publication: string; readonly tables: readonly TableName[] | 'all' }
-  | { readonly change: 'add'; readonly publication: string; readonly tables: readonly TableName[] }
+  /** `generated`: with its stored generated columns, because a replica identity holds some. */
+  | {
+      readonly change: 'create';
+      readonly publication: string;
+      readonly tables: readonly TableName[] | 'all';
+      readonly generated?: boolean;
+    }
+  | { readonly change: 'add'; readonly publication: string; readonly tables: readonly TableName[]; readonly generated?: boolean }
+  | { readonly change: 'publish_generated'; readonly publication: string }
   | { readonly change: 'publish_all_operations'; readonly publication: string }
   | { readonly change: 'unfilter'; readonly publication: string; readonly table: TableName }
   | { readonly change: 'drop_table'; readonly publication: string; readonly table: TableName };

@@ -19,12 +19,14 @@ import type {
   PublicationFacts,
   RoleFacts,
   ServerFacts,
+  SessionFacts,
   SessionRole,
   Setting,
   Signals,
   SlotFacts,
   TableFacts,
 } from './facts.ts';
+import { isPublished } from './facts.ts';
 import type { CloudApi, ControlFacts } from './model.ts';
 import { HOST_RULES_SQL, PUBLICATION_SQL, ROLE_SQL, SERVER_SQL, SIGNALS_SQL, SLOTS_SQL, TABLES_SQL, WAL_RATE_SQL } from './queries.ts';
 
@@ -224,7 +226,7 @@ async function probePublication(
   asked: Asked,
 ): Promise<Probe> {
   const publishable = tables.filter((table) => ['r', 'p'].includes(table.kind) && table.persistence === 'p' && table.root === undefined);
-  const unpublished = publication === undefined ? publishable : publishable.filter((table) => !table.published);
+  const unpublished = publication === undefined ? publishable : publishable.filter((table) => !isPublished(table, tables));
   if (publication !== undefined && (publication.allTables || unpublished.length === 0)) return skipped('the publication is there');
   if (asked.role !== undefined && asked.role !== connection.parameters.user)
     return skipped('another role streams than the one that connects');
@@ -348,6 +350,7 @@ function readRole(row: TextRow | undefined): RoleFacts | undefined {
     bypassRls: yes(row['bypass_rls']),
     connectionLimit: count(row['connection_limit']),
     validUntil: optional(row['valid_until']),
+    sessions: json<SessionFacts[]>(row['sessions'], []),
     replicationGroups: json<string[]>(row['groups'], []),
     mayCreateInDatabase: yes(row['may_create']),
     mayConnect: yes(row['may_connect']),
@@ -362,6 +365,7 @@ function readPublication(name: string, row: TextRow | undefined): PublicationFac
     allTables: yes(row['puballtables']),
     viaRoot: yes(row['viaroot']),
     missing: ['insert', 'update', 'delete', 'truncate'].filter((operation) => !yes(row[`pub${operation}`])),
+    generatedColumns: row['pubgencols'] === 's',
     tableCount: count(row['tables']),
   };
 }
@@ -369,6 +373,7 @@ function readPublication(name: string, row: TextRow | undefined): PublicationFac
 function readTable(row: TextRow): TableFacts {
   return {
     oid: count(row['oid']),
+    top: count(row['top']),
     schema: row['schema']!,
     name: row['name']!,
     kind: row['kind']!,
@@ -389,6 +394,11 @@ function readTable(row: TextRow): TableFacts {
     bytes: count(row['bytes']),
     rowsEstimated: count(row['rows']),
     generatedColumns: json<string[]>(row['generated'], []),
+    virtualColumns: json<string[]>(row['virtual'], []),
+    partitionedBy: json<string[]>(row['partitioned_by'], []),
+    keyGenerated: json<string[]>(row['key_generated'], []),
+    columnList: yes(row['column_list']),
+    identityUnpublished: json<string[]>(row['identity_unpublished'], []),
     extensionColumns: json<string[]>(row['extension_columns'], []),
     collatedColumns: json<string[]>(row['collated'], []),
     columns: count(row['columns']),
@@ -402,6 +412,7 @@ function readSlot(row: TextRow): SlotFacts {
     logical: row['slot_type'] === 'logical',
     database: optional(row['database']),
     active: yes(row['active']),
+    reader: json<SessionFacts | undefined>(row['reader'], undefined),
     temporary: yes(row['temporary']),
     walStatus: optional(row['wal_status']),
     lost: optional(row['reason']) ?? (row['wal_status'] === 'lost' ? 'wal_removed' : undefined),

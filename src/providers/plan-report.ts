@@ -2,7 +2,7 @@
 import type { Diagnosis } from './doctor.ts';
 import type { Step } from './model.ts';
 import type { Plan } from './plan.ts';
-import { findingJson, mendText, type FindingJson } from './report.ts';
+import { findingJson, findingText, mendText, type FindingJson } from './report.ts';
 import type { SetupResult } from './setup.ts';
 import { COLUMNS, hanging, LABEL, wrapped, wrappedCommand, wrappedSql, type Style } from './text.ts';
 
@@ -57,6 +57,11 @@ export function planText(plan: Plan, diagnosis: Diagnosis, round: number, style:
     return [...lines, ''];
   }
   const { steps } = plan;
+  if (steps.length === 0 && diagnosis.observed.server === undefined) {
+    // Nothing is known of it: not that nothing is to do.
+    for (const finding of diagnosis.findings) lines.push(...findingText(finding, style), '');
+    return lines;
+  }
   if (steps.length === 0) return [...lines, `  ${style.green('nothing to do')}`, ''];
   const restarts = steps.filter((step) => step.restarts).length;
   const title = `${round === 1 ? 'plan' : 'plan, continued'} for ${diagnosis.provider.name}: ${count(steps.length, 'step')}, ${restarts === 0 ? 'no restart' : count(restarts, 'restart')}`;
@@ -119,12 +124,21 @@ export function endText(result: SetupResult, style: Style): string[] {
       '',
     ];
   const lines: string[] = [];
-  if (result.verdict === 'done') lines.push(`  ${style.green(style.bold('done and proved'))}`, '');
+  if (result.verdict === 'done') {
+    lines.push(`  ${style.green(style.bold('done and proved'))}`, '');
+    const byHand = result.applied.filter(({ state }) => state === 'by hand').length;
+    if (byHand > 0) lines.push(`  ${count(byHand, 'step')} left to you: see above`, '');
+  } else if (result.refusals.length > 0)
+    lines.push(
+      `  ${style.red(style.bold('refused'))}: ${result.applied.some(({ state }) => state === 'done') ? 'what was done before stays' : 'nothing was changed'}`,
+      '',
+    );
   else {
+    for (const name of result.left ?? []) lines.push(...wrapped(`still there: ${name}`, COLUMNS - 4).map((line) => `  ${line}`));
     const left = result.applied.filter(({ state }) => state !== 'done' && state !== 'skipped');
     lines.push(`  ${style.red(style.bold('not done yet'))}${left.length === 0 ? '' : `: ${count(left.length, 'step')} left`}`);
     for (const finding of result.after?.findings ?? [])
-      if (finding.severity === 'error')
+      if (finding.severity === 'error' || finding.severity === 'unknown')
         lines.push(...wrapped(finding.seen, COLUMNS - 4).map((line, i) => `  ${i === 0 ? style.red('✗') : ' '} ${line}`));
     lines.push('', ...wrapped('What is done stays done: run the same command again.', COLUMNS - 2).map((line) => `  ${line}`), '');
   }

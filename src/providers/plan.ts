@@ -5,9 +5,11 @@
 import type { Diagnosis } from './doctor.ts';
 import { mendFacts } from './doctor.ts';
 import { mendFor } from './mends.ts';
+import { tableText } from './facts.ts';
 import type { ApiStep, CheckId, CloudApi, CloudWanted, Consumer, Finding, HandStep, Need, Step, TableName } from './model.ts';
 import { literal } from '../base/ident.ts';
-import { grantSteps, identitySteps, publicationSteps, roleSteps, sqlStep } from './sql-steps.ts';
+import { publicationSteps, publicationWidening } from './publication-steps.ts';
+import { grantSteps, identitySteps, roleSteps, sqlStep } from './sql-steps.ts';
 
 export interface Wanted {
   readonly consumer: Consumer;
@@ -25,12 +27,12 @@ export type CloudPlanner = Pick<CloudApi, 'plan' | 'planUndo'>;
 
 export interface Plan {
   readonly steps: readonly Step[];
-  /** What stands in the way of any plan: a server too old, Aurora Serverless v1. Nothing is done then. */
+  /** What stands in the way of any plan: a server too old, Aurora Serverless v1, a table whose own writes would fail. Nothing is done then. */
   readonly refusals: readonly Finding[];
 }
 
 export function plan(diagnosis: Diagnosis, wanted: Wanted, cloud?: CloudPlanner): Plan {
-  const refusals = diagnosis.findings.filter((finding) => finding.need?.kind === 'replace' && finding.severity === 'error');
+  const refusals = diagnosis.findings.filter((finding) => refused(finding, diagnosis, wanted));
   if (refusals.length > 0) return { steps: [], refusals };
 
   const control = diagnosis.observed.control;
@@ -40,6 +42,15 @@ export function plan(diagnosis: Diagnosis, wanted: Wanted, cloud?: CloudPlanner)
   const restarting = firstRestart < 0 ? [] : byApi.slice(firstRestart);
   const steps: Step[] = [...quiet, ...sqlSteps(diagnosis, wanted, byApi), ...restarting, ...handSteps(diagnosis, wanted, byApi)];
   return { steps, refusals };
+}
+
+/** A wish that cannot be met as it is: the rest of it would be half of what was asked for, or would harm the application (I-4). */
+function refused({ need, severity, code, subject }: Finding, { observed }: Diagnosis, wanted: Wanted): boolean {
+  if (need?.kind === 'replace' || code === 'table_missing' || code === 'not_publishable') return severity === 'error';
+  const table = observed.tables.find((one) => tableText(one) === subject);
+  if (table === undefined || table.published) return false;
+  // Of all tables, now and later, the plan says what that does to those without a key.
+  return code === 'identity_impossible' || (code === 'partitions_without_key' && wanted.tables !== 'all');
 }
 
 function sqlSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiStep | HandStep)[]): Step[] {
@@ -52,7 +63,8 @@ function sqlSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiStep
   return [
     ...role,
     ...(comes ? grantSteps(wanted.role, observed) : []),
-    ...identitySteps(observed, wanted.consumer),
+    ...publicationWidening(observed),
+    ...identitySteps(observed),
     ...publicationSteps(observed, wanted.tables, provider),
     ...ownSettings(diagnosis),
   ];

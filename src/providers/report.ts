@@ -113,7 +113,7 @@ function families(diagnosis: Diagnosis, style: Style): string {
   }).join('  ');
 }
 
-function findingText(finding: Finding, style: Style): string[] {
+export function findingText(finding: Finding, style: Style): string[] {
   const mark = finding.severity === 'error' ? style.red('✗') : finding.severity === 'warning' ? style.yellow('!') : style.dim('?');
   const id = [finding.check, ...finding.requirements.filter((name) => /^[A-Z]/.test(name))].join(' ');
   const [first, ...rest] = wrapped(finding.seen, COLUMNS - 5 - id.length - 2);

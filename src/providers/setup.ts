@@ -10,7 +10,8 @@ import { initStatements, passwordIn, writeInitFile, type InitFacts } from './ini
 import type { CloudApi, Consumer, ProviderId, Step, TableName } from './model.ts';
 import { failureOf } from './observe.ts';
 import { plan, type Plan, type Wanted } from './plan.ts';
-import { MARKED_SQL, planUndo, type Marked } from './undo.ts';
+import { tryWrites } from './trial.ts';
+import { leftOver, MARKED_SQL, planUndo, stillInUse, tryUndo, type Marked } from './undo.ts';
 import { newPassword } from './verifier.ts';
 
 export interface SetupOptions {
@@ -45,10 +46,14 @@ export interface SetupResult {
   readonly verdict: 'done' | 'planned' | 'not';
   /** Where the statements with the password are, and the statements without it. */
   readonly init: { readonly file: string; readonly statements: string } | undefined;
+  /** After an undo: what of ours is still there. */
+  readonly left?: readonly string[];
 }
 
 /** The firewall first, then the parameters, then what a restart brings to light. */
 const ROUNDS_MAX = 4;
+/** Of what only reads. */
+const LOCK_TIMEOUT_MS = 2_000;
 
 export async function setup(parameters: ConnectionParameters, options: SetupOptions): Promise<SetupResult> {
   const itself = options.role === parameters.user;
@@ -71,19 +76,15 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
   for (let round = 1; ; round++) {
     diagnosis = await doctor(parameters, asked);
     before ??= diagnosis;
-    const wanted: Wanted = {
-      consumer: options.consumer,
-      tables: options.tables,
-      role: options.role,
-      newPassword: !itself && !options.undo && (await secret.mustBeSet(diagnosis)),
-      allow: options.allow,
-      closeFirewall: options.closeFirewall,
-    };
-    planned = options.undo
-      ? { steps: planUndo(diagnosis, wanted, await readMarked(parameters, options, diagnosis), options.cloud), refusals: [] }
-      : plan(diagnosis, wanted, options.cloud);
+    const wanted = wantedFor(options, !itself && !options.undo && (await secret.mustBeSet(diagnosis)));
+    planned = options.undo ? await undoing(parameters, options, diagnosis, wanted) : plan(diagnosis, wanted, options.cloud);
+    if (options.yes && !options.undo && planned.refusals.length === 0 && planned.steps.length > 0) {
+      const harmed = await tryWrites(parameters, diagnosis, planned.steps, options.signal);
+      if (harmed.length > 0) planned = { steps: [], refusals: harmed };
+    }
     for (const step of planned.steps) steps.set(step.id, step);
-    if (round === 1 || planned.steps.some((step) => step.via !== 'hand')) options.onPlan?.(planned, diagnosis, round);
+    if (round === 1 || planned.refusals.length > 0 || planned.steps.some((step) => step.via !== 'hand'))
+      options.onPlan?.(planned, diagnosis, round);
     if (!options.yes || planned.refusals.length > 0) break;
 
     if (!options.undo && !itself && planned.steps.some((step) => step.via !== 'hand'))
@@ -115,7 +116,8 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
         state === 'not reached' ||
         (state === 'by hand' && steps.get(id)?.restarts === true),
     );
-    return { ...result, after: undefined, verdict: failed ? 'not' : 'done', init: undefined };
+    const left = await leftAfterUndo(parameters, options, asked, diagnosis, result.applied, steps);
+    return { ...result, after: undefined, verdict: failed || left.length > 0 ? 'not' : 'done', init: undefined, left };
   }
 
   const kept = await options.cloud?.password?.(options.role, options.signal);
@@ -133,6 +135,34 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
   };
 }
 
+function wantedFor({ consumer, tables, role, allow, closeFirewall }: SetupOptions, newPassword = false): Wanted {
+  return { consumer, tables, role, newPassword, allow, closeFirewall };
+}
+
+async function undoing(parameters: ConnectionParameters, options: SetupOptions, diagnosis: Diagnosis, wanted: Wanted): Promise<Plan> {
+  const marked = await readMarked(parameters, options, diagnosis);
+  const inUse = stillInUse(diagnosis, wanted, marked);
+  if (inUse.length > 0) return { steps: [], refusals: inUse };
+  const steps = planUndo(diagnosis, wanted, marked, options.cloud);
+  const refused = options.yes ? await tryUndo(parameters, diagnosis, steps) : [];
+  return refused.length > 0 ? { steps: [], refusals: refused } : { steps, refusals: [] };
+}
+
+/** Looked at again, unless undoing has shut us out, as it should: then each step has proved itself. */
+async function leftAfterUndo(
+  parameters: ConnectionParameters,
+  options: SetupOptions,
+  asked: DoctorOptions,
+  before: Diagnosis,
+  applied: readonly Applied[],
+  steps: ReadonlyMap<string, Step>,
+): Promise<string[]> {
+  if (before.observed.server === undefined) return ['whatever setup made: the database could not be reached'];
+  if (applied.some(({ id, state }) => state === 'done' && steps.get(id)?.via === 'api')) return [];
+  const seen = await doctor(parameters, asked);
+  return leftOver(seen, wantedFor(options), await readMarked(parameters, options, seen));
+}
+
 function initFacts(parameters: ConnectionParameters, options: SetupOptions, { observed }: Diagnosis): InitFacts {
   const published = observed.tables.filter((table) => table.published);
   const chosen = published.length > 0 ? published : observed.tables.filter((table) => table.root === undefined);
@@ -148,7 +178,7 @@ function initFacts(parameters: ConnectionParameters, options: SetupOptions, { ob
 
 async function readMarked(parameters: ConnectionParameters, options: SetupOptions, { observed }: Diagnosis): Promise<Marked> {
   if (observed.server === undefined) return { publication: false, role: false };
-  const connection = await connectUpstream(parameters, { purpose: 'setup' });
+  const connection = await connectUpstream(parameters, { purpose: 'setup', lockTimeoutMs: LOCK_TIMEOUT_MS });
   try {
     const [row] = await connection.query(MARKED_SQL, [options.publication, options.role]);
     return { publication: row?.['publication'] === 't', role: row?.['role'] === 't' };
@@ -195,7 +225,10 @@ class Secret {
     const password = await this.value();
     if (password === undefined) return true;
     try {
-      const connection = await connectUpstream({ ...this.#parameters, user: this.#options.role, password }, { purpose: 'setup' });
+      const connection = await connectUpstream(
+        { ...this.#parameters, user: this.#options.role, password },
+        { purpose: 'setup', lockTimeoutMs: LOCK_TIMEOUT_MS },
+      );
       await connection.end();
       return false;
     } catch (error) {

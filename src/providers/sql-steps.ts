@@ -1,12 +1,12 @@
 /**
- * The steps that SQL can do: the role, its grants, replica identities, the publication. Pure. Each says by one SELECT whether there is (still) anything to do, so that it can be
+ * The steps that SQL can do: the role, its grants, replica identities (the publication: `publication-steps.ts`). Pure. Each says by one SELECT whether there is (still) anything to do, so that it can be
  * skipped, repeated after an interruption, and proved. Identities come before the publication: published without one, a table refuses the application's own UPDATEs (I-4).
  */
 import { ident, literal, qualified } from '../base/ident.ts';
 import { tableText, type Observed, type TableFacts } from './facts.ts';
 import { identityFor } from './checks/identity.ts';
 import { identityStatement } from './mends.ts';
-import type { CheckId, Consumer, HandStep, Provider, SqlStep, TableName } from './model.ts';
+import type { CheckId, HandStep, Provider, SqlStep, TableName } from './model.ts';
 
 /** On the role and the publication that setup makes, so that `--undo` takes away its own and nothing else. */
 export const MARK = 'made by millrace setup';
@@ -14,7 +14,7 @@ export const MARK = 'made by millrace setup';
 /** Stands for the new role's password in what is shown; `apply` puts a SCRAM verifier in its place, so that the server's log never sees the password. */
 export const PASSWORD = '${password}';
 
-interface SqlStepDraft {
+export interface SqlStepDraft {
   readonly id: string;
   readonly title: string;
   readonly proves: readonly CheckId[];
@@ -245,12 +245,13 @@ function pair({ schema, name }: TableName): string {
 
 // ---------------------------------------------------------------------------------------------------------------- replica identity
 
-export function identitySteps(observed: Observed, consumer: Consumer): (SqlStep | HandStep)[] {
+export function identitySteps(observed: Observed): (SqlStep | HandStep)[] {
+  const { consumer } = observed.asked;
   const steps: (SqlStep | HandStep)[] = [];
   for (const table of observed.tables) {
     if (table.kind !== 'r' || table.persistence !== 'p') continue;
-    const how = identityFor(table, consumer);
-    if (how === undefined) continue;
+    const how = identityFor(table, observed);
+    if (how === undefined || how === 'impossible') continue;
     const statement = identityStatement(table, how);
     const satisfied =
       how.by === 'index'
@@ -274,11 +275,11 @@ export function identitySteps(observed: Observed, consumer: Consumer): (SqlStep 
   return steps;
 }
 
-function oid(table: TableFacts): string {
+export function oid(table: TableFacts): string {
   return `to_regclass(${literal(qualified(table.schema, table.name))})`;
 }
 
-interface HandDraft {
+export interface HandDraft {
   readonly id: string;
   readonly title: string;
   readonly proves: readonly CheckId[];
@@ -287,7 +288,7 @@ interface HandDraft {
   readonly cost?: string;
 }
 
-function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandStep {
+export function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandStep {
   return {
     via: 'hand',
     ...draft,
@@ -298,110 +299,4 @@ function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandSt
     because: `${tableText(table)} belongs to "${table.owner}", and only its owner may do that`,
     texts: { sql: statement },
   };
-}
-
-// ---------------------------------------------------------------------------------------------------------------- the publication
-
-export function publicationSteps(observed: Observed, tables: readonly TableName[] | 'all', provider: Provider): (SqlStep | HandStep)[] {
-  const { asked, publication: found } = observed;
-  const name = asked.publication;
-  const there = (condition: string): string =>
-    `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = ${literal(name)} AND ${condition})`;
-  const chosen = observed.tables.filter(
-    (table) => table.root === undefined && ['r', 'p'].includes(table.kind) && table.persistence === 'p',
-  );
-  const foreign = chosen.filter((table) => !table.owned);
-  const names = chosen.map((table) => qualified(table.schema, table.name));
-  const published = (list: readonly TableFacts[]): string =>
-    there(
-      `(p.puballtables OR (SELECT count(*) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid IN (${list.map(oid).join(', ')})) = ${list.length})`,
-    );
-
-  if (found === undefined) {
-    const common = {
-      id: 'sql.publication',
-      title: `Publication ${name} for ${tables === 'all' ? 'ALL tables, now and later' : names.length === 1 ? names[0]! : `${names.length} tables`}`,
-      proves: ['C15', 'C14'] as const,
-      precondition: `there is no publication ${name}`,
-      satisfied: tables === 'all' ? there('p.puballtables') : published(chosen),
-      ...(tables === 'all' ? { affects: ['every table that will ever be made: without a primary key it refuses its own UPDATEs'] } : {}),
-    };
-    const statement = `CREATE PUBLICATION ${ident(name)} FOR ${tables === 'all' ? 'ALL TABLES' : `TABLE ${names.join(', ')}`};`;
-    if (names.length === 0 && tables !== 'all') return [];
-    const refused = tables === 'all' ? allTablesRefused(observed, provider) : undefined;
-    if (refused !== undefined) return [namedInstead(common, names, refused, observed)];
-    if (foreign.length > 0 && tables !== 'all') return [byOwner(common, foreign[0]!, statement)];
-    return [sqlStep({ ...common, statements: [statement, `COMMENT ON PUBLICATION ${ident(name)} IS ${literal(MARK)};`] })];
-  }
-
-  const steps: (SqlStep | HandStep)[] = [];
-  const add = (draft: HandDraft & { statements: readonly string[] }): void => {
-    if (found.owned) steps.push(sqlStep(draft));
-    else
-      steps.push({
-        ...sqlStep(draft),
-        via: 'hand',
-        because: `publication ${name} belongs to another role`,
-        request: draft.statements.join('\n'),
-      } as HandStep);
-  };
-  const absent = found.allTables ? [] : chosen.filter((table) => !table.published && !leavesPublished(table, observed));
-  if (absent.length > 0)
-    add({
-      id: 'sql.publication-tables',
-      title: `Add ${absent.map(tableText).join(', ')} to publication ${name}`,
-      proves: ['C15'],
-      precondition: 'it does not publish them',
-      statements: [`ALTER PUBLICATION ${ident(name)} ADD TABLE ${absent.map((table) => qualified(table.schema, table.name)).join(', ')};`],
-      satisfied: published(absent),
-    });
-  if (found.missing.length > 0)
-    add({
-      id: 'sql.publication-operations',
-      title: `Let publication ${name} publish ${found.missing.join(', ')}, too`,
-      proves: ['C15'],
-      precondition: 'it leaves them out',
-      statements: [
-        `ALTER PUBLICATION ${ident(name)} SET (publish = '${(observed.server?.versionNum ?? 0) >= 110_000 ? 'insert, update, delete, truncate' : 'insert, update, delete'}');`,
-      ],
-      satisfied: there(`p.pubinsert AND p.pubupdate AND p.pubdelete AND coalesce(to_jsonb(p) ->> 'pubtruncate', 'true') = 'true'`),
-    });
-  for (const table of chosen.filter(({ rowFilter }) => rowFilter !== undefined)) {
-    const text = qualified(table.schema, table.name);
-    add({
-      id: `sql.publication-unfilter ${tableText(table)}`,
-      title: `Publish every row of ${tableText(table)}`,
-      proves: ['C15'],
-      precondition: `publication ${name} filters it: ${table.rowFilter}`,
-      statements: [`ALTER PUBLICATION ${ident(name)} DROP TABLE ${text};`, `ALTER PUBLICATION ${ident(name)} ADD TABLE ${text};`],
-      satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication_tables t WHERE t.pubname = ${literal(name)} AND t.schemaname = ${literal(table.schema)} AND t.tablename = ${literal(table.name)} AND to_jsonb(t) ->> 'rowfilter' IS NOT NULL)`,
-    });
-  }
-  return steps;
-}
-
-/** Why FOR ALL TABLES is not even tried: it is certain to be refused. */
-function allTablesRefused({ server }: Observed, provider: Provider): string | undefined {
-  if (provider.allTablesRefused !== undefined) return provider.allTablesRefused;
-  return provider.id === 'selfhosted' && server?.session.superuser === false ? 'only a superuser may publish all tables' : undefined;
-}
-
-function namedInstead(draft: HandDraft, names: readonly string[], refused: string, { asked, target }: Observed): HandStep {
-  const request = `CREATE PUBLICATION ${ident(asked.publication)} FOR TABLE ${names.join(', ')};`;
-  return {
-    via: 'hand',
-    ...draft,
-    title: `Publish tables by name: ${target.user} may not publish ALL tables`,
-    request,
-    restarts: false,
-    reversible: true,
-    affects: [],
-    because: `${refused}; give --tables with those that you want, and setup publishes them`,
-    texts: { sql: request },
-  };
-}
-
-function leavesPublished(table: TableFacts, { tables }: Observed): boolean {
-  const root = qualified(table.schema, table.name);
-  return table.kind === 'p' && tables.some((leaf) => leaf.root === root && leaf.published);
 }

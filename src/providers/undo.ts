@@ -1,11 +1,14 @@
 /**
  * What takes setup's own work back: our slots first (a lowered wal_level with a slot left keeps a server from starting: with somebody else's there, the level stays), then the publication and the role that carry our mark, then what
- * the control plane's client knows to be ours. Pure. Somebody else's publication or role stays.
+ * the control plane's client knows to be ours. Somebody else's publication or role stays. While a Millrace reads, nothing is undone; what the server would refuse is found out first.
  */
+import { reasonOf } from '../base/errors.ts';
 import { ident, literal, qualified } from '../base/ident.ts';
-import { tableText, type SlotFacts } from './facts.ts';
+import { connectUpstream } from '../upstream/connection/connect.ts';
+import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
+import { tableText, type Observed, type SessionFacts, type SlotFacts } from './facts.ts';
 import type { Diagnosis } from './doctor.ts';
-import type { HandStep, Step } from './model.ts';
+import type { Finding, HandStep, SqlStep, Step } from './model.ts';
 import { cloudWanted, type CloudPlanner, type Wanted } from './plan.ts';
 import { MARK, sqlStep } from './sql-steps.ts';
 
@@ -19,10 +22,100 @@ export const MARKED_SQL = `SELECT
   EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = $1 AND obj_description(p.oid, 'pg_publication') = ${literal(MARK)}) AS publication,
   EXISTS (SELECT 1 FROM pg_catalog.pg_roles r WHERE r.rolname = $2 AND shobj_description(r.oid, 'pg_authid') = ${literal(MARK)}) AS role`;
 
+/** What is in use: while it is, nothing is undone, so that nothing is half undone. */
+export function stillInUse(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): Finding[] {
+  const { observed, provider } = diagnosis;
+  const findings: Finding[] = [];
+  const add = (code: string, subject: string, seen: string): void =>
+    void findings.push({
+      check: 'C11',
+      code,
+      severity: 'error',
+      subject,
+      seen,
+      why: 'What is taken away under a Millrace that runs leaves it, and its slot, behind. Nothing was changed.',
+      requirements: [],
+      mend: {
+        console: 'Stop that Millrace (or DROP SOURCE … CASCADE there, which drops its slot, too), then run the same command again.',
+        cost: 'Its views are no longer kept up to date.',
+        link: provider.link,
+      },
+    });
+  for (const slot of ourSlots(observed).filter(({ active }) => active))
+    add('slot_in_use', slot.name, `slot "${slot.name}" is being read${slot.reader === undefined ? '' : ` by ${sessionText(slot.reader)}`}`);
+  const reading = new Set(findings.length === 0 ? [] : observed.slots.map(({ reader }) => reader?.pid));
+  const sessions = (marked.role && wanted.role !== observed.target.user ? (observed.role?.sessions ?? []) : []).filter(
+    ({ pid }) => !reading.has(pid),
+  );
+  if (sessions.length > 0) add('role_in_use', wanted.role, `role "${wanted.role}" is logged in: ${sessions.map(sessionText).join('; ')}`);
+  return findings;
+}
+
+function sessionText({ pid, application, since }: SessionFacts): string {
+  return `pid ${pid}${application === '' ? '' : ` (${application})`}${since === null ? '' : `, since ${since.slice(0, 19).replace('T', ' ')}`}`;
+}
+
+function ourSlots({ slots, target }: Observed): SlotFacts[] {
+  return slots.filter((slot) => slot.name.startsWith('millrace_') && slot.database === target.database && !slot.temporary);
+}
+
+/** All that is taken back by SQL, in a transaction that is rolled back: what the server refuses, and why. A slot is dropped outside of transactions. */
+export async function tryUndo(parameters: ConnectionParameters, diagnosis: Diagnosis, steps: readonly Step[]): Promise<Finding[]> {
+  const sql = steps.filter((step): step is SqlStep => step.via === 'sql' && step.transaction !== false && step.id !== NO_SLOT_LEFT_ID);
+  if (sql.length === 0) return [];
+  const connection = await connectUpstream(parameters, {
+    purpose: 'setup',
+    statementTimeoutMs: TRIAL_TIMEOUT_MS,
+    lockTimeoutMs: TRIAL_LOCK_TIMEOUT_MS,
+  });
+  try {
+    await connection.query('BEGIN READ WRITE');
+    for (const { statements, title } of sql)
+      for (const statement of statements) {
+        const said = await connection.query(statement).then(
+          () => undefined,
+          (error: unknown) => [reasonOf(error), (error as { detail?: string }).detail].filter((part) => part !== undefined).join(': '),
+        );
+        if (said === undefined) continue;
+        return [
+          {
+            check: 'C14',
+            code: 'undo_refused',
+            severity: 'error',
+            seen: `"${title}" would be refused: ${said}`,
+            why: 'It was tried in a transaction that was rolled back. Nothing was changed.',
+            requirements: [],
+            mend: {
+              console: `See to what the server names, then run the same command again. It was: ${statement}`,
+              cost: 'Nothing.',
+              link: diagnosis.provider.link,
+            },
+          },
+        ];
+      }
+    return [];
+  } finally {
+    await connection.query('ROLLBACK').catch(() => undefined);
+    await connection.end();
+  }
+}
+
+const TRIAL_TIMEOUT_MS = 10_000;
+const TRIAL_LOCK_TIMEOUT_MS = 2_000;
+
+/** Of what setup made, what is still there: names, to prove an undo. */
+export function leftOver({ observed }: Diagnosis, wanted: Wanted, marked: Marked): string[] {
+  return [
+    ...ourSlots(observed).map(({ name }) => `slot "${name}"`),
+    ...(marked.publication ? [`publication "${observed.asked.publication}"`] : []),
+    ...(marked.role ? [`role "${wanted.role}"`] : []),
+  ];
+}
+
 export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked, cloud?: CloudPlanner): Step[] {
   const { observed } = diagnosis;
   const steps: Step[] = [];
-  const ours = observed.slots.filter((slot) => slot.name.startsWith('millrace_') && slot.database === observed.target.database);
+  const ours = ourSlots(observed);
   for (const slot of ours) {
     const drop = sqlStep({
       id: `undo.slot ${slot.name}`,
@@ -127,6 +220,7 @@ function keepsWalLevel(slot: SlotFacts): boolean {
   return slot.logical && !slot.temporary;
 }
 
+const NO_SLOT_LEFT_ID = 'undo.no-slot-left';
 const NO_SLOT_LEFT = `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary)`;
 
 function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
@@ -153,7 +247,7 @@ function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
 /** Looked at again right before: somebody may have made a slot since the plan. */
 function noSlotLeft(): Step {
   return sqlStep({
-    id: 'undo.no-slot-left',
+    id: NO_SLOT_LEFT_ID,
     title: 'Make sure that no logical slot is left: the server would not start',
     proves: [],
     precondition: 'ours are dropped, and there are no others',

@@ -3,12 +3,16 @@
  * the coordinator knows SQL and nothing of the protocol. Statements of one session run one after another; `cancel` comes from outside.
  * All failures are MillraceErrors (SQLSTATE, position, hint).
  */
+import type { SessionMemory } from '../base/client-memory.ts';
+
 export interface SessionFactory {
   /** Called after authentication. `startup` are the startup message's parameters (database, application_name, options …). */
   open(startup: ReadonlyMap<string, string>, client: { readonly address: string | undefined }): Promise<Session>;
 }
 
 export interface Session {
+  /** What it holds; the protocol server takes and gives back there what it keeps for the client. */
+  readonly memory: SessionMemory;
   /** Reported by ParameterStatus at start-up; a later change is announced in `Result.parameters`. */
   readonly parameters: ReadonlyMap<string, string>;
   /** I = idle, T = in a transaction block, E = in a failed one. */
@@ -40,6 +44,8 @@ export interface Prepared {
   readonly parameterTypes: readonly number[];
   /** null: returns no rows (RowDescription is NoData). For COPY … TO STDOUT also null. */
   readonly columns: readonly ResultColumn[] | null;
+  /** Of memory, for as long as it is kept. */
+  readonly heldBytes?: number;
 }
 
 export interface ResultColumn {
@@ -65,10 +71,15 @@ export interface Result {
   readonly deallocates?: { readonly name?: string };
   readonly body:
     | { readonly kind: 'none' }
-    /** Each batch is a run of whole DataRow messages ('D' …), ready for the socket, with their number. */
+    /**
+     * Each batch is a run of whole DataRow messages ('D' …), ready for the socket, with their number. Whoever takes the iterator reads it to its end or calls its
+     * `return`, also where it never asked for a batch: the engine may hold the rest.
+     */
     | { readonly kind: 'rows'; readonly batches: AsyncIterable<RowBatch> }
     /** Each batch is a run of whole CopyData messages ('d' …). A SUBSCRIBE's does not end by itself. */
     | { readonly kind: 'copy'; readonly columnCount: number; readonly batches: AsyncIterable<RowBatch> };
+  /** Between two Executes of a portal nobody waits for it: what limits a statement's time is told so. */
+  suspended?(isSuspended: boolean): void;
   /** CommandComplete tag, given the number of rows sent: `SELECT 3`, `CREATE VIEW`. */
   tag(rows: number): string;
 }

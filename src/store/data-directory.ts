@@ -10,9 +10,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { millraceError } from '../base/errors.ts';
+import { millraceError, reasonOf } from '../base/errors.ts';
 import { isDiskFull } from './disk-full.ts';
 import { realDisk, replaceFile } from './disk.ts';
 
@@ -41,10 +41,23 @@ interface Identity {
   readonly id: string;
 }
 
-/** Makes the directory when it is absent or empty. Throws DATA_DIRECTORY_IN_USE, _FORMAT, _FOREIGN or _PERMISSIONS. */
+/** Makes the directory when it is absent or empty. Throws DATA_DIRECTORY_IN_USE, _FORMAT, _FOREIGN, _PERMISSIONS or _UNUSABLE. */
 export function openDataDirectory(path: string): DataDirectory {
+  try {
+    return opened(path);
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (typeof code !== 'string' || !UNUSABLE.has(code)) throw error;
+    throw millraceError('DATA_DIRECTORY_UNUSABLE', { directory: path, reason: reasonOf(error) }, error);
+  }
+}
+
+/** What the operating system says to a file in the place of a directory, and to a place that we may not write. */
+const UNUSABLE: ReadonlySet<string> = new Set(['EEXIST', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ELOOP', 'ENAMETOOLONG']);
+
+function opened(path: string): DataDirectory {
   const identityPath = join(path, 'millrace.json');
-  mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
+  makeDirectory(path);
   const isNew =
     readdirSync(path).every((name) => name === 'lost+found' || name === 'lock' || name === 'millrace.json.new') &&
     !existsSync(identityPath);
@@ -83,6 +96,12 @@ export function openDataDirectory(path: string): DataDirectory {
     lock.close();
     throw error;
   }
+}
+
+/** Where the parent is there, plainly: Node's recursive form tries for ever in a file system that lets nobody make anything. */
+function makeDirectory(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  mkdirSync(path, { recursive: !existsSync(dirname(path)), mode: DIRECTORY_MODE });
 }
 
 function takeLock(path: string): DatabaseSync {

@@ -11,6 +11,7 @@ import type { PgType } from './type.ts';
 
 const BPCHAR = 1042;
 const JSONB = 3802;
+const INET = 869;
 const NUMRANGE = 3906;
 const NUMMULTIRANGE = 4532;
 
@@ -43,6 +44,8 @@ function textCanonicalizer(type: PgType): ((value: string) => string) | undefine
   switch (type.oid) {
     case BPCHAR:
       return trimBlanks;
+    case INET:
+      return withoutFullMask;
     case JSONB:
       return canonicalJson;
     case NUMRANGE:
@@ -78,4 +81,9 @@ function trimBlanks(text: string): string {
   let end = text.length;
   while (end > 0 && text.charCodeAt(end - 1) === 32) end--;
   return text.slice(0, end);
+}
+
+/** A cidr that became an inet keeps its text: 10.0.0.1/32 is the address that an inet writes as 10.0.0.1. */
+function withoutFullMask(text: string): string {
+  return text.replace(text.includes(':') ? /\/128$/ : /\/32$/, '');
 }

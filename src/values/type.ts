@@ -54,6 +54,11 @@ export interface PgType {
   readonly base?: PgType;
   /** Enums: labels in `enumsortorder`. */
   readonly labels?: readonly string[];
+  /**
+   * The type that makes its comparisons the upstream's code (an extension's type, a range of text): itself, its element, an attribute, a bound. Values are kept and
+   * shown as text; `sql/plan` refuses whatever would compare or compute them.
+   */
+  readonly foreign?: string;
   /** Only for collatable types. */
   readonly collation?: Collation;
 }

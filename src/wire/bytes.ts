@@ -32,6 +32,8 @@ export function readUtf8(bytes: Uint8Array, start: number, end: number): string 
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
 }
 
+const RELEASED_BYTES = 4096;
+
 export class ByteWriter {
   /** Public for hot loops: call `reserve(n)` first, write from `length`, then set `length`. Replaced when it grows. */
   bytes: Buffer;
@@ -39,14 +41,14 @@ export class ByteWriter {
   #messageStart = -1;
 
   constructor(capacity = 4096) {
-    this.bytes = Buffer.allocUnsafe(capacity);
+    this.bytes = Buffer.alloc(capacity);
   }
 
   /** Room for `count` more bytes. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2));
+    const grown = Buffer.alloc(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
   }
@@ -54,6 +56,12 @@ export class ByteWriter {
   reset(): void {
     this.length = 0;
     this.#messageStart = -1;
+  }
+
+  /** Empties it and gives its memory back. */
+  release(): void {
+    this.reset();
+    this.bytes = Buffer.alloc(RELEASED_BYTES);
   }
 
   /** What was written, without a copy: valid until the next write. */

@@ -1,9 +1,21 @@
 /** The areas of edges, in the order in which they are run: one file each. */
 import type { EdgeCase } from './edge.ts';
+import { commands } from './commands.ts';
 import { fullDisk } from './full-disk.ts';
 import { mends } from './mends.ts';
+import { neighbours } from './neighbours.ts';
+import { queries } from './queries.ts';
 import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, states, status, mends, 'full disk': fullDisk };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = {
+  values,
+  queries,
+  neighbours,
+  status,
+  states,
+  mends,
+  'full disk': fullDisk,
+  commands,
+};

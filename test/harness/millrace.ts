@@ -26,6 +26,8 @@ export interface MillraceOptions {
   /** `name:nth`, see `store/failpoints.ts`. */
   readonly failpoint?: string;
   readonly init?: string;
+  /** Asks its clients for it (SCRAM); without, they are trusted. */
+  readonly password?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -50,7 +52,7 @@ export class RunningMillrace {
         '--http',
         'off',
         '--auth',
-        'trust',
+        options.password === undefined ? 'trust' : 'password',
         ...(options.init === undefined ? [] : ['--init', options.init]),
       ],
       {
@@ -58,6 +60,7 @@ export class RunningMillrace {
         env: {
           ...process.env,
           ...options.environment,
+          ...(options.password === undefined ? {} : { MILLRACE_PASSWORD: options.password }),
           ...(options.failpoint === undefined ? {} : { MILLRACE_FAILPOINT: options.failpoint }),
         },
       },
@@ -67,7 +70,8 @@ export class RunningMillrace {
   }
 
   get url(): string {
-    return `postgres://millrace@127.0.0.1:${this.port}/millrace`;
+    const password = this.options.password === undefined ? '' : `:${encodeURIComponent(this.options.password)}`;
+    return `postgres://millrace${password}@127.0.0.1:${this.port}/millrace`;
   }
 
   get exited(): boolean {

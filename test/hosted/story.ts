@@ -58,8 +58,7 @@ export async function hostedStory(name: string, demoArguments: readonly string[]
     title('millrace demo: live views on that server');
     await scene.dressed.asAdmin('CREATE DATABASE demo');
     const { user, password } = scene.dressed.admin;
-    // The driver's word for "encrypted, by whatever certificate".
-    const url = `postgres://${user}:${password}@${scene.dressed.host}:${scene.dressed.port}/demo?sslmode=no-verify`;
+    const url = `postgres://${user}:${password}@${scene.dressed.host}:${scene.dressed.port}/demo?sslmode=require`;
     const demo = spawn(
       process.execPath,
       [fileURLToPath(new URL('../../bin/millrace.js', import.meta.url)), 'demo', '--postgres', url, ...demoArguments],

@@ -47,6 +47,8 @@ export type Family =
 
 export interface RandomTable {
   readonly name: string;
+  /** Stands in every row of this table and nowhere else: what of it another session receives is a leak. */
+  readonly canary: string;
   readonly columns: readonly RandomColumn[];
   /** Names; empty: REPLICA IDENTITY FULL and no key. */
   readonly key: readonly string[];
@@ -119,8 +121,14 @@ const TYPES: readonly { readonly type: string; readonly family: Family }[] = [
   { type: 'bytea', family: 'bytea' },
 ];
 
-export function valueFor(dice: Dice, column: RandomColumn): string {
+/** Around the sizes of buffers and pages. */
+const LENGTHS = [1_023, 1_024, 1_025, 8_191, 8_192, 8_193, 70_000];
+const COLUMNS_MANY = 300;
+
+export function valueFor(dice: Dice, column: RandomColumn, canary: string): string {
+  if (column.name === 'mark') return literal(canary);
   if (column.nullable && dice.chance(0.15)) return 'NULL';
+  if (['text', 'bytea', 'jsonb'].includes(column.type) && dice.chance(0.03)) return longValue(dice, column.type, canary);
   let text = dice.pick(VALUES[column.family]);
   if (column.type === 'character(6)') text = [...text].slice(0, 6).join('');
   if (column.type === 'numeric(30,4)' && text === '1e10') text = '10000000000';
@@ -128,20 +136,30 @@ export function valueFor(dice: Dice, column: RandomColumn): string {
   return `${literal(text)}::${column.type}`;
 }
 
+function longValue(dice: Dice, type: string, canary: string): string {
+  const piece = dice.chance(0.3) ? `${canary}é日😀` : canary;
+  const length = dice.pick(LENGTHS);
+  const text = `left(repeat(${literal(piece)}, ${Math.ceil(length / piece.length)}), ${length})`;
+  return type === 'text' ? text : type === 'bytea' ? `convert_to(${text}, 'UTF8')` : `to_jsonb(${text})`;
+}
+
 export function randomSchema(dice: Dice): RandomTable[] {
   return Array.from({ length: 2 + dice.below(2) }, (_, t) => {
-    const columns: RandomColumn[] = Array.from({ length: 3 + dice.below(4) }, (_, c) => ({
+    const canary = `~t${t}~`;
+    const count = dice.chance(0.05) ? COLUMNS_MANY - 4 : 3 + dice.below(4);
+    const columns: RandomColumn[] = Array.from({ length: count }, (_, c) => ({
       ...dice.pick(TYPES),
       name: c === 1 && dice.chance(0.2) ? `Odd "name" ${c}` : `c${c}`,
       nullable: dice.chance(0.6),
     }));
     // A column of every table that joins will meet on.
     columns.push({ name: 'k', type: 'integer', family: 'int', nullable: true });
-    if (dice.chance(0.25)) return { name: `t${t}`, columns, key: [] };
+    columns.push({ name: 'mark', type: 'text', family: 'text', nullable: false });
+    if (dice.chance(0.25)) return { name: `t${t}`, canary, columns, key: [] };
     const id: RandomColumn = dice.chance(0.5)
       ? { name: 'id', type: 'integer', family: 'int', nullable: false }
       : { name: 'id', type: 'text', family: 'text', nullable: false };
-    return { name: `t${t}`, columns: [id, ...columns], key: dice.chance(0.3) ? ['id', 'part'] : ['id'] };
+    return { name: `t${t}`, canary, columns: [id, ...columns], key: dice.chance(0.3) ? ['id', 'part'] : ['id'] };
   }).map((table) =>
     table.key.includes('part')
       ? { ...table, columns: [{ name: 'part', type: 'smallint', family: 'int' as const, nullable: false }, ...table.columns] }
@@ -175,9 +193,9 @@ export function randomTransaction(dice: Dice, tables: readonly RandomTable[], si
       );
       statements.push(`INSERT INTO ${table.name} VALUES ${values.join(', ')} ON CONFLICT DO NOTHING`);
     } else if (what < 80) {
-      const plain = table.columns.filter((column) => !table.key.includes(column.name));
+      const plain = table.columns.filter((column) => !table.key.includes(column.name) && column.name !== 'mark');
       const column = dice.pick(plain);
-      statements.push(`UPDATE ${table.name} SET ${ident(column.name)} = ${valueFor(dice, column)} WHERE ${where}`);
+      statements.push(`UPDATE ${table.name} SET ${ident(column.name)} = ${valueFor(dice, column, table.canary)} WHERE ${where}`);
     } else if (what < 85 && table.key.length > 0) {
       const column = table.columns.find((candidate) => candidate.name === 'id')!;
       const fresh = column.family === 'int' ? `${1000 + dice.below(1_000_000)}` : `'moved ${dice.below(1_000_000)}'`;
@@ -192,6 +210,6 @@ export function randomTransaction(dice: Dice, tables: readonly RandomTable[], si
 }
 
 function keyed(dice: Dice, table: RandomTable, column: RandomColumn): string {
-  if (!table.key.includes(column.name)) return valueFor(dice, column);
+  if (!table.key.includes(column.name)) return valueFor(dice, column, table.canary);
   return column.family === 'int' ? String(dice.below(40)) : literal(`${dice.pick(VALUES.text).trim()}${dice.below(12)}`);
 }

@@ -1,3 +1,4 @@
+/** Errors of the room: engine. */
 import { ident, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -21,7 +22,6 @@ type NotCopied = {
   readonly seconds: number | undefined;
 };
 
-/** Errors of the room: engine. */
 export const engineErrors = defineErrors({
   SETTING_UNKNOWN: {
     sqlstate: '42704',
@@ -41,6 +41,12 @@ export const engineErrors = defineErrors({
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
     mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
+  },
+  SETTINGS_EXHAUSTED: {
+    sqlstate: '53400',
+    says: ({ customSettingsMax }: { customSettingsMax: number }) => `the session has ${customSettingsMax} settings of its own already`,
+    because: 'Whatever grows has a limit (I-6).',
+    mend: () => 'RESET ALL;',
   },
   OBJECT_EXISTS: {
     sqlstate: '42P07',
@@ -114,6 +120,29 @@ export const engineErrors = defineErrors({
     because: 'Its first computation failed, or needs more memory than one piece of work may take; nothing was left behind.',
     mend: () => 'EXPLAIN the query: a join without a key multiplies its sides',
   },
+  JOIN_TOO_WIDE: {
+    sqlstate: '54000',
+    says: ({ view, reason, where }: { view: string; reason: string; where: string }) =>
+      `view "${view}" could not be started: ${reason} in ${where}`,
+    because: 'Each change of such a row would hold up everybody for as long; nothing was left behind.',
+    mend: () =>
+      'give that join an equality of columns that few rows share (EXPLAIN shows the joins), or aggregate a side before joining it',
+  },
+  HYDRATION_TOO_LARGE: {
+    sqlstate: '53400',
+    says: ({ view, rowsMax, where }: { view: string; rowsMax: number; where: string }) =>
+      `view "${view}" could not be started: its joins put more than ${rowsMax} pairs of rows together, most of them ${where}`,
+    because: 'A join that multiplies its sides would be computed for hours; nothing was left behind.',
+    mend: ({ rowsMax }: { view: string; rowsMax: number; where: string }) => `SET max_hydration_rows = ${10 * rowsMax};`,
+  },
+  VIEW_TOO_LARGE: {
+    sqlstate: '53400',
+    says: ({ view, bytesMax, where }: { view: string; bytesMax: number; where: string }) =>
+      `view "${view}" could not be started: it needs more than ${bytesMax} bytes of memory, most of them for ${where}`,
+    because: 'One view must not take the memory that the others need; nothing was left behind.',
+    mend: ({ bytesMax }: { view: string; bytesMax: number; where: string }) =>
+      `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
+  },
   VIEW_FAULTY: {
     sqlstate: 'XX000',
     says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
@@ -158,11 +187,23 @@ export const engineErrors = defineErrors({
     because: 'One client must not take the memory that views need.',
     mend: () => 'add LIMIT, or read a part at a time',
   },
+  QUERIES_WAITING: {
+    sqlstate: '53400',
+    says: ({ waitingMax }: { waitingMax: number }) => `more than ${waitingMax} queries wait for their turn`,
+    because: 'Queries that compute much run a few at a time, beside the ticks; the queue is full.',
+    mend: () => 'try again, or CREATE MATERIALIZED VIEW of what is asked often: reading it needs no turn',
+  },
   SUBSCRIBER_TOO_SLOW: {
     sqlstate: '53400',
     says: ({ bytesMax }: { bytesMax: number }) => `the subscriber is more than ${bytesMax} bytes behind`,
     because: 'A slow reader must not make the engine hold changes without end.',
     mend: () => 'read faster, or SUBSCRIBE again with a snapshot',
+  },
+  READ_OVERTAKEN: {
+    sqlstate: '53400',
+    says: ({ bytesMax }: { bytesMax: number }) => `rows of more than ${bytesMax} bytes changed before they were read`,
+    because: 'A result is of one tick: rows that change before the client has taken them are kept for it, and not without end.',
+    mend: () => 'read faster, or a part at a time (WHERE, LIMIT)',
   },
   RECENCY_TIMED_OUT: {
     sqlstate: '57014',
@@ -291,7 +332,7 @@ export const engineErrors = defineErrors({
   CATALOG_BUSY: {
     sqlstate: '53400',
     says: ({ waitingMax }: { waitingMax: number }) => `${waitingMax} catalog statements are waiting already`,
-    because: 'Catalog statements run one at a time, and the queue has a limit.',
+    because: 'Catalog statements run one or two at a time, and the queue has a limit.',
     mend: () => 'try again in a second; open fewer connections that introspect the catalog at once',
   },
   CATALOG_STATEMENT_REFUSED: {
@@ -299,6 +340,28 @@ export const engineErrors = defineErrors({
     says: ({ keyword }: { keyword: string }) => `${keyword} cannot run on the system catalog`,
     because: 'The system catalog can be read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) and nothing else.',
     mend: () => 'use a SELECT',
+  },
+  CATALOG_FUNCTION_REFUSED: {
+    sqlstate: '42501',
+    says: ({ function: name }: { function: string }) => `the function ${name} cannot be called here`,
+    because:
+      'The Postgres that answers catalog queries is shared by all clients, so what would lock, wait, seed or write in it is refused (advisory locks, setseed, pg_logical_emit_message, large objects, sequences …). `SELECT pg_sleep(seconds)` alone is answered.',
+    mend: () => 'Call it on the upstream database.',
+  },
+  CATALOG_STATEMENT_TIMED_OUT: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) => `a statement on the system catalog may take ${timeoutMs} ms`,
+    because:
+      'The Postgres that answers it is shared by all clients and cannot be interrupted, so its time is bounded whatever statement_timeout says.',
+    mend: () => 'Read less of the catalog at once; compute on the upstream database.',
+  },
+  CATALOG_CONTENDED: {
+    sqlstate: '57014',
+    says: ({ timeoutMs }: { timeoutMs: number }) =>
+      `other sessions wait for the system catalog, and this statement has had ${timeoutMs} ms`,
+    because:
+      'Two statements on the system catalog run at once; while both places are taken by long ones and others wait, the younger of the long ones gives way.',
+    mend: () => 'Try again later, or read less of the catalog at once.',
   },
   CATALOG_AND_ROWS: {
     sqlstate: '0A000',

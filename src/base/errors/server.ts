@@ -1,6 +1,15 @@
+/** Errors of the room: server. */
 import { defineErrors } from './define.ts';
 
-/** Errors of the room: server. */
+interface HeldFacts extends Readonly<Record<string, unknown>> {
+  readonly what: string;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  readonly held: string;
+  /** What lets go of the most. */
+  readonly letsGo: string;
+}
+
 export const serverErrors = defineErrors({
   LISTEN_ADDRESS_INVALID: {
     sqlstate: '22023',
@@ -31,6 +40,28 @@ export const serverErrors = defineErrors({
     says: ({ bytes, bytesMax }: { bytes: number; bytesMax: number }) => `a message of ${bytes} bytes exceeds the limit of ${bytesMax}`,
     because: 'One message from a client is held in memory as a whole (I-6).',
     mend: () => 'Send the statement or its parameters in smaller pieces.',
+  },
+  STATEMENT_TOO_LONG: {
+    sqlstate: '54000',
+    says: ({ bytes, bytesMax }: { bytes: number; bytesMax: number }) => `a statement of ${bytes} bytes exceeds the limit of ${bytesMax}`,
+    because: 'A text is read on the thread that serves all clients, and analysed by a Postgres that they share (I-6).',
+    mend: () => 'Send long values as parameters ($1), and long lists as one array parameter: = ANY ($1).',
+  },
+  SESSION_MEMORY_EXHAUSTED: {
+    sqlstate: '53200',
+    says: ({ what, bytes, bytesMax }: HeldFacts) =>
+      `${bytes} bytes more for ${what} would exceed the ${bytesMax} bytes that a session may hold`,
+    because: 'What one client holds between its statements lives in the memory of the one process that serves everybody (I-6).',
+    detail: ({ held }: HeldFacts) => `The session holds ${held}.`,
+    mend: ({ letsGo }: HeldFacts) => letsGo,
+  },
+  CLIENTS_MEMORY_EXHAUSTED: {
+    sqlstate: '53200',
+    says: ({ what, bytes, bytesMax }: HeldFacts) =>
+      `${bytes} bytes more for ${what} would exceed the ${bytesMax} bytes that all clients may hold together`,
+    because: 'All clients share the memory of one process (I-6); each has a smaller limit of its own.',
+    detail: ({ held }: HeldFacts) => `This session holds ${held}.`,
+    mend: ({ letsGo }: HeldFacts) => `${letsGo} or close idle connections`,
   },
   PROTOCOL_FEATURE_UNKNOWN: {
     sqlstate: '0A000',

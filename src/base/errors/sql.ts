@@ -66,6 +66,18 @@ export const sqlErrors = defineErrors({
     because: 'A VOLATILE function gives another answer at every call; the dataflow calls functions once a distinct argument.',
     mend: () => 'Apply it in the client.',
   },
+  DEPENDS_ON_SESSION: {
+    sqlstate: '0A000',
+    says: ({ function: name }: { function: string; why: string }) => `${name} cannot be called over the rows of a view or table`,
+    because: 'Rows are computed away from the session and its system catalog; a call of such a function over constants alone is answered.',
+    detail: ({ why }: { function: string; why: string }) => why,
+    mend: ({ function: name }: { function: string; why: string }) =>
+      name === 'pg_column_size()'
+        ? 'Take octet_length(c::text), or ask the upstream database.'
+        : name === 'age()'
+          ? 'Say from when: age(current_date, c).'
+          : 'Apply it in the client, or ask the upstream database.',
+  },
   USER_FUNCTION: {
     sqlstate: '0A000',
     says: ({ function: name }: { function: string }) => `the user-defined function ${name} is not available here`,
@@ -78,6 +90,14 @@ export const sqlErrors = defineErrors({
     because: 'Equal values of this type may be written differently, so that a hash of the text would tell them apart.',
     mend: () => 'Cast it to text where equality of the text is meant.',
   },
+  COLLATION_UNSUPPORTED: {
+    sqlstate: '0A000',
+    says: ({ what, type, collation }: { what: string; type: string; collation: string }) =>
+      `${what} of type ${type} under the collation "${collation}" is not supported`,
+    because:
+      'Which texts are equal under a nondeterministic collation, or how texts inside an array are ordered, only the upstream can say.',
+    mend: () => 'Name another collation where the bytes of the text are meant: x COLLATE "C".',
+  },
   LIMIT_INVALID: {
     sqlstate: '2201W',
     says: ({ clause }: { clause: 'LIMIT' | 'OFFSET' }) => `${clause} must not be negative`,
@@ -88,6 +108,18 @@ export const sqlErrors = defineErrors({
     says: ({ nodesMax }: { nodesMax: number }) => `the query becomes a plan of more than ${nodesMax} operators`,
     because: 'Every reference to a view or CTE is planned by itself, and a plan has a limit (I-6).',
     mend: () => 'Make the part that is used several times a materialized view.',
+  },
+  STATEMENT_TREE_TOO_LARGE: {
+    sqlstate: '54001',
+    says: ({ what, is, max }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? `the statement nests ${is} levels deep, more than ${max}`
+        : `the statement's query tree has ${is} characters, more than ${max}`,
+    because: 'A query tree is planned on the thread that serves all clients, and what is too deep ends on a stack somewhere (I-6).',
+    mend: ({ what }: { what: 'levels' | 'characters'; is: number; max: number }) =>
+      what === 'levels'
+        ? 'Split the expression, with a common table expression for its parts.'
+        : 'Split long lists of values over several statements.',
   },
   PARAMETER_MISSING: {
     sqlstate: '42P02',

@@ -1,7 +1,7 @@
+/** Errors of the room: store. */
 import { literal } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
-/** Errors of the room: store. */
 export const storeErrors = defineErrors({
   DATA_DIRECTORY_IN_USE: {
     sqlstate: '55006',

@@ -1,3 +1,4 @@
+/** Errors of the rooms: upstream and ingest. */
 import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
@@ -24,7 +25,6 @@ const REFRESH = 'ALTER SOURCE … REFRESH;';
 
 const said = (facts: Said): string | undefined => facts.said;
 
-/** Errors of the rooms: upstream and ingest. */
 export const upstreamErrors = defineErrors({
   EMBEDDED_POSTGRES_MISSING: {
     sqlstate: '58P01',
@@ -118,6 +118,15 @@ export const upstreamErrors = defineErrors({
     because: 'The server answered "no encryption".',
     detail: said,
     mend: () => 'sslmode=require   (in CREATE CONNECTION: SSL MODE require)',
+  },
+  UPSTREAM_WANTS_PASSWORD: {
+    sqlstate: '28000',
+    says: ({ host, port, asked, sslmode }: { host: string; port: number; asked: string; sslmode: string }) =>
+      `the server at ${host}:${port} asks for the password ${asked === 'md5' ? 'as an MD5 hash' : 'in clear'}, and sslmode is ${sslmode}: it was not sent`,
+    because:
+      'Whoever answers under that name, or listens between, would have the password. It is sent over TLS that was asked for, and never with SCRAM.',
+    mend: () =>
+      "SSL MODE 'require' (sslmode=require), or password_encryption = 'scram-sha-256' on the upstream and the password set anew; where the network is trusted: ALLOW CLEARTEXT true (require_auth=password).",
   },
   UPSTREAM_TLS_UNSUPPORTED: {
     sqlstate: '08001',

@@ -16,7 +16,7 @@ import type { CopyFunction, HashFunction, SameFunction, TupleDecoder } from '../
 import { compileCopy, compileSame } from '../expression/rows.ts';
 import { DataflowFault, multiplicity } from '../fault.ts';
 import type { TupleBatch } from '../tuple-source.ts';
-import type { DeltaBlock } from './delta-block.ts';
+import { PIECE_BYTES_MAX, type DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
 import { RowIndexes, sameList, STAGE_ROWS } from './row-indexes.ts';
 import { RowMemory } from './row-memory.ts';
@@ -94,6 +94,11 @@ export class Arrangement {
   /** Brings the rows of the next `placesMax` ids into an index that was begun; true when it is whole. */
   extendIndex(index: RowIndex, placesMax: number): boolean {
     return this.#indexes.extend(index, placesMax);
+  }
+
+  /** An index over these columns, whole. */
+  hasIndex(columns: readonly number[]): boolean {
+    return this.isKey(columns) || this.#indexes.has(columns);
   }
 
   /** Keyed by these columns in this order: their index is there already. */
@@ -205,7 +210,7 @@ export class Arrangement {
 
   /**
    * Copies rows from id `from` on into the empty `block`, at most `rowsMax`, each with its weight; returns the id to go on from, 0 at the end. Fewer where many
-   * places are free. `ids` and `before` are then as if the block had just been applied. (A RowSource.)
+   * places are free, or values are long. `ids` and `before` are then as if the block had just been applied. (A RowSource.)
    */
   read(from: number, rowsMax: number, block: DeltaBlock): number {
     const memory = this.memory;
@@ -213,7 +218,7 @@ export class Arrangement {
     let id = Math.max(1, from);
     const end = id + PLACES_READ_MAX;
     for (let rows = 0; id < memory.idEnd; id++) {
-      if (rows === rowsMax || id === end) return id;
+      if (rows === rowsMax || id === end || block.usedBytes >= PIECE_BYTES_MAX) return id;
       const weight = memory.weight(id);
       if (weight <= 0) continue;
       this.ids[rows] = id;

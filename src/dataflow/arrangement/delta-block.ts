@@ -13,8 +13,10 @@ const HEAP_BYTES_INITIAL = 1 << 9;
 const WEIGHTS_INITIAL = 32;
 /** Above this a block gives its memory back when emptied, so that one large step does not hold memory for ever. */
 const KEPT_BYTES_MAX = 8 << 20;
-/** Steps and hydration come in pieces; a piece whose matches need more than this (a cross join of large tables) would take the process with it (I-6). */
-export const BLOCK_BYTES_MAX = 512 << 20;
+/** Steps come in pieces; a piece whose matches need more than this (a cross join of large tables) would take the process with it (I-6). */
+const BLOCK_BYTES_MAX = 512 << 20;
+/** A piece of rows that are read for something ends here, however few they are: a million of numbers, or a dozen long texts. */
+export const PIECE_BYTES_MAX = 16 << 20;
 
 export class DeltaBlock implements RowSink {
   readonly layout: RowLayout;
@@ -72,6 +74,15 @@ export class DeltaBlock implements RowSink {
     return offset;
   }
 
+  /** Its rows as they are, copied out. */
+  packed(): { words: Int32Array<ArrayBuffer>; heap: Uint8Array<ArrayBuffer>; weights: Int32Array<ArrayBuffer> } {
+    return {
+      words: new Int32Array(this.words.subarray(0, this.length * this.stride)),
+      heap: new Uint8Array(this.heap.subarray(0, this.#heapUsed)),
+      weights: new Int32Array(this.weights.subarray(0, this.length)),
+    };
+  }
+
   clear(): void {
     this.length = 0;
     this.#heapUsed = 0;
@@ -88,6 +99,11 @@ export class DeltaBlock implements RowSink {
     this.weights = new Int32Array(WEIGHTS_INITIAL);
   }
 
+  /** What its rows take now. */
+  get usedBytes(): number {
+    return 4 * this.length * this.stride + this.#heapUsed;
+  }
+
   stateBytes(): number {
     return this.words.byteLength + this.heap.length + this.weights.byteLength;
   }
@@ -101,6 +117,6 @@ export class DeltaBlock implements RowSink {
   }
 }
 
-export function tooLarge(): DataflowFault {
+function tooLarge(): DataflowFault {
   return new DataflowFault('MEMORY_EXHAUSTED', `one piece of work would need more than ${BLOCK_BYTES_MAX >> 20} MiB of rows`);
 }

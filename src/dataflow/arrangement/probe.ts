@@ -4,9 +4,12 @@
  *     run(δ) = { (d, r, w(d) × w(r)) : d ∈ δ, r ∈ A, key(d) = key(r), no key column NULL }
  *
  * Works in stages over blocks of 128 delta rows: hash all, touch all, find all heads, then step all chains together, one row each a round, so that the
- * loads of different chains overlap. Pairs are handed over in lists of at most 1,024. The arrangement must not change meanwhile. Called by joins.
+ * loads of different chains overlap. Pairs are handed over in lists of at most 1,024, each told to the view's `Effort` first, which may end it all by a throw.
+ * The arrangement must not change meanwhile. Called by joins.
  */
+import { Effort } from '../effort.ts';
 import { multiplicity } from '../fault.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { HashFunction, SameFunction } from '../expression/contract.ts';
 import { compileHash, compileSame } from '../expression/rows.ts';
@@ -30,6 +33,8 @@ export class Probe {
   readonly rows = new Int32Array(PAIRS_MAX);
   readonly weights = new Int32Array(PAIRS_MAX);
 
+  readonly #effort: Effort;
+  readonly #operator: Plan | undefined;
   readonly #hash: HashFunction;
   readonly #same: SameFunction;
   /** Pairs of bitmap word offset and bit, one a key column. */
@@ -39,7 +44,16 @@ export class Probe {
   readonly #chains = new Int32Array(STAGE_ROWS);
 
   /** Rows of `layout` are matched by `columns` with the index's columns, in order. */
-  constructor(arrangement: Arrangement, index: RowIndex, layout: RowLayout, columns: readonly number[]) {
+  constructor(
+    arrangement: Arrangement,
+    index: RowIndex,
+    layout: RowLayout,
+    columns: readonly number[],
+    effort: Effort = new Effort(),
+    operator?: Plan,
+  ) {
+    this.#effort = effort;
+    this.#operator = operator;
     this.arrangement = arrangement;
     this.index = index;
     this.#hash = compileHash(layout, columns);
@@ -76,7 +90,9 @@ export class Probe {
       }
     }
     if (held > 0) pairs = this.#stage(delta, held, pairs, visit);
-    if (pairs > 0) visit(pairs);
+    if (pairs === 0) return;
+    this.#effort.spend(pairs, this.#operator);
+    visit(pairs);
   }
 
   #below(limit: number, n: number): number {
@@ -140,6 +156,7 @@ export class Probe {
         this.rows[pairs] = at + headerWords;
         this.weights[pairs] = multiplicity(delta.weights[number]! * words[at]!);
         if (++pairs === PAIRS_MAX) {
+          this.#effort.spend(pairs, this.#operator);
           visit(pairs);
           pairs = 0;
         }

@@ -47,6 +47,10 @@ export class RowIndexes {
     return index;
   }
 
+  has(columns: readonly number[]): boolean {
+    return this.#list.some((index) => index.limit === Infinity && sameList(index.columns, columns));
+  }
+
   /** Brings the rows of the next `placesMax` ids into an index that was begun; true when it is whole. */
   extend(index: RowIndex, placesMax: number): boolean {
     const memory = this.#memory;

@@ -17,10 +17,12 @@ import { FilterMap } from '../operators/filter-map.ts';
 import { InnerJoin } from '../operators/join.ts';
 import type { JoinSide } from '../operators/join-side.ts';
 import { LeftJoin } from '../operators/left-join.ts';
+import { allPositive, type Flush } from '../operators/flush.ts';
 import type { Operator } from '../operators/operator.ts';
 import { UnreadChanges } from '../operators/unread.ts';
 import { TopKOperator } from '../operators/topk.ts';
 import type { Expression } from '../plan/expression.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { RowSource } from '../tuple-source.ts';
 import { ascending, columnRef, columnsRead, mapColumns } from '../plan/columns.ts';
 import { typesOf, type Fused, type FusedJoin, type FusedStateful, type SharedSide, type Side } from './fuse.ts';
@@ -113,7 +115,7 @@ function buildStateful(fused: FusedStateful, target: DeltaBlock | undefined, bui
   const block = plain && target !== undefined ? target : new DeltaBlock(layout);
   const operator = statefulOperator(fused, input.layout, evaluator);
   const guard = building.validate ? new Validator(fused.plan.op, input.layout) : undefined;
-  const stream = add(building, new StepNode(operator, input, block, view.errors, consolidator(input.layout), guard), layout);
+  const stream = add(building, new StepNode(operator, input, block, view.errors, consolidator(input.layout), guard, fused.plan), layout);
   if (plain) return { ...stream, consolidated: fused.plan.op === 'aggregate' };
   const outputLayout = rowLayout(typesOf(fused));
   const above = new FilterMap(layout, fused.where, fused.outputs, outputLayout, evaluator);
@@ -142,7 +144,9 @@ function portOf(object: string, { view, sources }: Building): Port {
   const table = sources.table(object);
   let port: Port;
   if (table !== undefined) {
-    port = new Port(object, { arrangement: table.arrangement, rows: table.rows(), delta: table.delta }, new Set([object]));
+    const rows = table.rows();
+    view.releases.push(() => rows.close?.());
+    port = new Port(object, { arrangement: table.arrangement, rows, delta: table.delta }, new Set([object]));
   } else {
     const { output, root, tables } = sources.view(object);
     port = new Port(object, { arrangement: output, rows: output, delta: root.block }, tables);
@@ -192,7 +196,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
     const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
     const read = columnsRead(side.columns.map(place), new Set(index.columns));
     const unread = changesUnread(arrangement, read) ? new UnreadChanges(port.layout, ascending(read)) : null;
-    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, filter, unread, limit: Infinity };
+    const built: JoinSide = { arrangement, index, layout: port.layout, shared: true, plan: side.plan, filter, unread, limit: Infinity };
     port.side = built;
     return {
       stream: port,
@@ -210,7 +214,7 @@ function buildSide(side: Side, building: Building): BuiltSide {
   return {
     stream,
     port: null,
-    side: { arrangement, index, layout: stream.layout, shared: false, filter: null, unread: null, limit: Infinity },
+    side: { arrangement, index, layout: stream.layout, shared: false, plan: undefined, filter: null, unread: null, limit: Infinity },
     column: (at) => {
       const position = must(side.position.get(at), 'column of a join side');
       return columnRef(position, stream.layout.columns[position]!.type);
@@ -247,7 +251,7 @@ function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): Joi
   const outputs = fused.outputs.map(overPair);
   if (fused.join === 'inner') {
     const pairs = compileBlock({ inputs, where: [...matching, ...above], outputs, output: layout }, evaluator);
-    return new JoinNode(left, right, new InnerJoin(left.side, right.side, pairs), output, view.errors);
+    return new JoinNode(left, right, new InnerJoin(left.side, right.side, pairs, view.effort, fused.plan), output, view.errors, fused.plan);
   }
   const functions = {
     matches: matching.length === 0 ? null : compilePredicate({ inputs, where: matching }, evaluator),
@@ -257,7 +261,19 @@ function joinNode(fused: FusedJoin, output: DeltaBlock, building: Building): Joi
       evaluator,
     ),
   };
-  return new JoinNode(left, right, new LeftJoin(left.side, right.side, functions), output, view.errors);
+  return new JoinNode(
+    left,
+    right,
+    new LeftJoin(left.side, right.side, functions, view.effort, fused.plan),
+    output,
+    view.errors,
+    fused.plan,
+  );
+}
+
+/** The blocks of other nodes that it reads: a port's are emptied by the port. */
+function blocksOf(stream: Stream | null): DeltaBlock[] {
+  return stream === null || stream instanceof Port ? [] : [stream.block];
 }
 
 /** An operator with one input, or none. */
@@ -265,6 +281,8 @@ class StepNode implements GraphNode {
   readonly output: DeltaBlock;
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
+  readonly reads: readonly DeltaBlock[];
+  readonly plan: Plan | undefined;
   readonly #operator: Operator;
   readonly #input: Stream | null;
   readonly #errors: ErrorSink;
@@ -278,7 +296,10 @@ class StepNode implements GraphNode {
     errors: ErrorSink,
     consolidate?: Consolidate,
     guard?: Validator,
+    plan?: Plan,
   ) {
+    this.plan = plan;
+    this.reads = blocksOf(input);
     this.#operator = operator;
     this.#input = input;
     this.output = output;
@@ -316,13 +337,20 @@ class JoinNode implements GraphNode {
   readonly output: DeltaBlock;
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
+  readonly reads: readonly DeltaBlock[];
+  readonly plan: Plan;
+  /** Set while it is hydrated: where a step's output goes before the step has ended. */
+  flush: Flush | null = null;
   readonly #left: BuiltSide;
   readonly #right: BuiltSide;
   readonly #operator: InnerJoin | LeftJoin;
   readonly #errors: ErrorSink;
   readonly #withItself: boolean;
+  #flushes = false;
 
-  constructor(left: BuiltSide, right: BuiltSide, operator: InnerJoin | LeftJoin, output: DeltaBlock, errors: ErrorSink) {
+  constructor(left: BuiltSide, right: BuiltSide, operator: InnerJoin | LeftJoin, output: DeltaBlock, errors: ErrorSink, plan: Plan) {
+    this.plan = plan;
+    this.reads = [...blocksOf(left.stream), ...blocksOf(right.stream)];
     this.#left = left;
     this.#right = right;
     this.#operator = operator;
@@ -335,12 +363,14 @@ class JoinNode implements GraphNode {
 
   before(): void {
     if (!this.#withItself) return;
+    this.#flushes = false;
     const { limit } = this.#left.side;
     if (limit === Infinity) this.#step(0, this.#left);
     else if (limit > 0) this.#step(1, this.#right);
   }
 
   run(live: boolean): void {
+    this.#flushes = !live;
     if (this.#withItself && live) {
       const { limit } = this.#left.side;
       if (limit === Infinity) {
@@ -366,6 +396,7 @@ class JoinNode implements GraphNode {
     consolidate?.(block);
     guard?.check(block);
     if (block.length === 0) return false;
+    this.#operator.flush = this.#flushes && this.flush !== null && allPositive(block) ? this.flush : null;
     this.#operator.step(port, block, this.output, this.#errors);
     return true;
   }

@@ -46,6 +46,8 @@ export interface FusedJoin extends Projection {
   readonly left: Side;
   readonly right: Side;
   readonly leftWidth: number;
+  /** As written: for its name. */
+  readonly plan: Join;
   readonly on: readonly Expression[];
 }
 
@@ -55,6 +57,8 @@ export type Side = SharedSide | OwnSide;
 export interface SharedSide {
   readonly kind: 'shared';
   readonly object: string;
+  /** As written, for its name. */
+  readonly plan: Plan;
   readonly keys: readonly number[];
   readonly where: readonly Expression[];
   /** The side's columns as written. */
@@ -91,6 +95,8 @@ export interface Objects {
   /** Whether it has, or will have, an arrangement to share. */
   arranged(object: string): boolean;
   isView(object: string): boolean;
+  /** Whether a side by these columns may share it: false where that would take an index that is not there. */
+  indexed(object: string, keys: readonly number[]): boolean;
 }
 
 export function fusePlan(plan: Plan, objects: Objects): Fused {
@@ -190,6 +196,7 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
     left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, objects, plan.right),
     right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, objects, plan.left),
     leftWidth,
+    plan,
     on,
     where: above,
     outputs,
@@ -201,11 +208,13 @@ function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[]
   if (scan !== null && mayShare(scan.object, other, objects) && scan.where.every(cannotFail)) {
     const own = keys.map((key) => peeled(mapColumns(key, (ref) => scan.columns[ref.index]!)));
     const plain = own.filter((key) => key.kind === 'column' && !needsCanonical(key.type));
-    if (plain.length === keys.length && keys.every((key) => !needsCanonical(key.type))) {
+    const positions = plain.map((key) => (key.kind === 'column' ? key.index : -1));
+    if (plain.length === keys.length && keys.every((key) => !needsCanonical(key.type)) && objects.indexed(scan.object, positions)) {
       return {
         kind: 'shared',
         object: scan.object,
-        keys: plain.map((key) => (key.kind === 'column' ? key.index : -1)),
+        plan,
+        keys: positions,
         where: scan.where,
         columns: scan.columns.map((expression, index) => (read.includes(index) ? expression : NOTHING)),
       };

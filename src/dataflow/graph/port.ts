@@ -75,6 +75,11 @@ export class Port implements Stream {
     this.ports = new Set([this]);
   }
 
+  /** How many rows it has to bring; Infinity where only their reading tells. */
+  get rowCount(): number {
+    return this.#source.arrangement?.count ?? Number.MAX_SAFE_INTEGER;
+  }
+
   get isWhole(): boolean {
     return this.#limit === Infinity;
   }

@@ -44,6 +44,6 @@ test.each<[string, Plan, readonly number[] | undefined]>([
     undefined,
   ],
 ])('%s', (_, plan, key) => {
-  const fused = fusePlan(plan, { tables: (object) => new Set([object]), arranged: () => true, isView: () => false });
+  const fused = fusePlan(plan, { tables: (object) => new Set([object]), arranged: () => true, indexed: () => true, isView: () => false });
   expect(uniqueKey(fused)).toEqual(key);
 });

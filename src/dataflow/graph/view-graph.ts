@@ -3,18 +3,22 @@
  *
  * A *push* brings the delta of one base table (or of a view below) and runs, once each, the nodes that depend on it: a straight line, decided at install.
  * `before` runs ahead of the table's own arrangement, `run` after it; the difference matters only to a join of a table with itself.
- * *Hydration* pushes every scan's whole content, one scan occurrence after the other, last scan first: a row not yet pushed counts as not there, so each pair of rows
- * meets exactly once, in whatever order and in whatever chunks. Scans on the right of joins come first, so left joins count their matches once. Between two chunks
- * the rows below may change: a push then brings what concerns the rows that were pushed before (`port.ts`), and the graph is what it would be over those alone.
+ * *Hydration* pushes every scan's whole content, one scan occurrence after the other: a row not yet pushed counts as not there, so each pair of rows
+ * meets exactly once, in whatever order and in whatever chunks. Small ones come first, so that a row meets as few as it can; of equal ones the last, so that left joins
+ * count their matches once, and a join of a table with itself sees its right side whole. Between two chunks the rows below may change: a push then brings what concerns the rows that were pushed before (`port.ts`), and the graph is what it would be over those alone.
  * A fault here (an operator's bug, memory, a deadline) is this view's alone: `dataflow.ts` marks it and never runs it again. Promises: I-1, I-7, I-8.
  */
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import { Arrangement } from '../arrangement/arrangement.ts';
 import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
-import { BLOCK_BYTES_MAX, DeltaBlock, tooLarge } from '../arrangement/delta-block.ts';
+import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Column } from '../../values/type.ts';
+import { Effort } from '../effort.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
+import { FLUSH_BYTES, type Flush } from '../operators/flush.ts';
+import type { Plan } from '../plan/plan.ts';
+import { DataflowFault } from '../fault.ts';
 import { ErrorSet } from './error-set.ts';
 import type { Pieces } from './pieces.ts';
 import type { Port, Stream } from './port.ts';
@@ -23,6 +27,12 @@ export interface GraphNode {
   readonly output: DeltaBlock;
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
+  /** Blocks of other nodes that it takes. Each is taken by one node. */
+  readonly reads: readonly DeltaBlock[];
+  /** What it is, where it has state or may make many rows of few. */
+  readonly plan: Plan | undefined;
+  /** Of a join: while it is hydrated, where its output may go before its step has ended. */
+  flush?: Flush | null;
   /** Rows over empty inputs. */
   start?(): void;
   /** Live pushes only, before the pushed table's arrangement changes. */
@@ -31,19 +41,31 @@ export interface GraphNode {
   stateBytes(): number;
 }
 
-/** What so many rows of a scan may grow to on their way, `BLOCK_BYTES_MAX` at most. */
-const WEIGHED_ROWS = 8_192;
+/**
+ * Told of every delta right after the view's rows took it: `output.ids` and `output.before` are of the delta's rows. The view and its other observers do not feel what
+ * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8). Nor does it when the view itself stops.
+ */
+export interface Observer {
+  changed(delta: DeltaBlock, output: Arrangement): void;
+  fail(cause: unknown): void;
+}
 
 /** Whoever wants every change of a view: a subscriber, an audit. */
-export class Listener {
-  readonly #block: DeltaBlock;
+export class Listener implements Observer {
+  /** What went wrong while it listened: its delta is not to be trusted. */
+  failure: unknown;
+  #block: DeltaBlock;
   readonly #consolidate: Consolidate;
-  readonly #close: (listener: Listener) => void;
+  readonly #copy: CopyFunction;
+  readonly #observers: Set<Observer>;
 
-  constructor(layout: RowLayout, close: (listener: Listener) => void) {
+  /** From now on. */
+  constructor(layout: RowLayout, observers: Set<Observer>) {
     this.#block = new DeltaBlock(layout);
     this.#consolidate = consolidator(layout);
-    this.#close = close;
+    this.#copy = compileCopy(layout);
+    this.#observers = observers;
+    observers.add(this);
   }
 
   /** Everything since the last `clear`, consolidated. */
@@ -56,12 +78,26 @@ export class Listener {
     this.#block.clear();
   }
 
-  record(delta: DeltaBlock, copy: CopyFunction): void {
-    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, this.#block, this.#block.push(delta.weights[i]!));
+  /** Instead of `clear`: the delta is the caller's to keep. */
+  handOver(): DeltaBlock {
+    const delta = this.#block;
+    this.#block = new DeltaBlock(delta.layout);
+    return delta;
+  }
+
+  changed(delta: DeltaBlock): void {
+    const copy = this.#copy;
+    const block = this.#block;
+    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, block, block.push(delta.weights[i]!));
+  }
+
+  fail(cause: unknown): void {
+    this.failure = cause;
+    this.#block.release();
   }
 
   close(): void {
-    this.#close(this);
+    this.#observers.delete(this);
   }
 }
 
@@ -71,7 +107,8 @@ export class ViewGraph {
   readonly layout: RowLayout;
   readonly output: Arrangement;
   readonly errors = new ErrorSet();
-  readonly listeners = new Set<Listener>();
+  readonly effort = new Effort();
+  readonly observers = new Set<Observer>();
   /** Why it stopped; null while it runs. */
   fault: string | null = null;
   /** Views that it reads: their errors are its errors. */
@@ -82,7 +119,6 @@ export class ViewGraph {
   readonly releases: (() => void)[] = [];
   root!: Stream;
   readonly #consolidate: Consolidate;
-  readonly #copy: CopyFunction;
   readonly #programs = new Map<string, GraphNode[]>();
   /** Whose rows have not all been pushed: none, once it is hydrated. */
   #unfinished: Port[] = [];
@@ -95,7 +131,6 @@ export class ViewGraph {
     this.layout = rowLayout(columns.map(({ type }) => type));
     this.output = key === undefined ? Arrangement.counted(this.layout) : Arrangement.keyed(this.layout, key);
     this.#consolidate = consolidator(this.layout);
-    this.#copy = compileCopy(this.layout);
   }
 
   get tables(): ReadonlySet<string> {
@@ -111,6 +146,7 @@ export class ViewGraph {
     for (const port of this.#unfinished) port.narrow();
     for (const node of this.#program(table)) node.run(true);
     this.#emit();
+    this.effort.live();
     for (const port of this.#unfinished) port.clear();
   }
 
@@ -123,38 +159,65 @@ export class ViewGraph {
   *hydration(pieces: Pieces): Generator<void, void> {
     this.#unfinished = [...this.ports];
     for (const port of this.ports) port.begin();
+    for (const node of this.nodes) if (node.flush !== undefined) node.flush = this.#flushOf(node, pieces.flushBytes ?? FLUSH_BYTES);
+    this.effort.begin(pieces, 0);
     for (const node of this.nodes) {
       node.start?.();
       node.run(false);
     }
     this.#emit();
     for (const node of this.nodes) node.output.clear();
-    for (const port of this.ports.toReversed()) {
+    this.effort.live();
+    for (const port of this.ports.toReversed().sort((a, b) => a.rowCount - b.rowCount)) {
       const nodes = this.nodes.filter((node) => node.ports.has(port));
       pieces.begin();
-      let rows = 0;
-      let bytes = 0;
       do {
+        pieces.interrupt();
         port.read(pieces.rowsMax);
-        rows += port.block.length;
+        this.effort.begin(pieces, port.block.length);
         for (const node of nodes) node.run(false);
-        // Short pieces must not hide that a join multiplies its sides: it ends with that reason, not with the machine's memory.
-        for (const { output } of nodes) bytes += 4 * output.length * output.stride;
-        if (bytes > BLOCK_BYTES_MAX) throw tooLarge();
-        if (rows >= WEIGHED_ROWS) rows = bytes = 0;
-        if (this.root.ports.has(port)) this.#emit();
+        this.#emit();
         for (const node of nodes) node.output.clear();
         port.pushed();
+        this.effort.live();
         yield;
       } while (!port.isWhole);
-      this.#unfinished.pop();
+      this.#unfinished.splice(this.#unfinished.indexOf(port), 1);
     }
+    for (const node of this.nodes) if (node.flush !== undefined) node.flush = null;
   }
 
-  listen(): Listener {
-    const listener = new Listener(this.layout, (closed) => this.listeners.delete(closed));
-    this.listeners.add(listener);
-    return listener;
+  /** Runs what stands between a node's output and the view, as often as there is too much of it. The plan is a tree, and one scan is pushed: no other block is under way. */
+  #flushOf(from: GraphNode, flushBytes: number): Flush {
+    const above: GraphNode[] = [];
+    for (let node: GraphNode | undefined = from; node !== undefined;) {
+      const output: DeltaBlock = node.output;
+      node = this.nodes.find(({ reads }) => reads.includes(output));
+      if (node !== undefined) above.push(node);
+    }
+    const now = (): void => {
+      for (const node of above) {
+        node.run(false);
+        for (const block of node.reads) block.clear();
+      }
+      this.#emit();
+      this.root.block.clear();
+    };
+    return { bytesMax: flushBytes, now };
+  }
+
+  /** A fault: its rows are not to be trusted, by nobody who reads them. */
+  stop(reason: string): void {
+    if (this.fault !== null) return;
+    this.fault = reason;
+    for (const observer of this.observers) observer.fail(new DataflowFault('NOT_FOUND', reason));
+    this.observers.clear();
+  }
+
+  /** The operator whose state is the largest. */
+  largest(): Plan | undefined {
+    const [first] = this.nodes.toSorted((a, b) => b.stateBytes() - a.stateBytes());
+    return first?.plan;
   }
 
   stateBytes(): number {
@@ -172,7 +235,16 @@ export class ViewGraph {
     if (delta.length === 0) return;
     if (this.root.consolidated !== true) this.#consolidate(delta);
     this.output.apply(delta);
-    for (const listener of this.listeners) listener.record(delta, this.#copy);
+    for (const observer of this.observers) this.#tell(observer, delta);
+  }
+
+  #tell(observer: Observer, delta: DeltaBlock): void {
+    try {
+      observer.changed(delta, this.output);
+    } catch (cause) {
+      this.observers.delete(observer);
+      observer.fail(cause);
+    }
   }
 
   #program(table: string): GraphNode[] {

@@ -11,9 +11,12 @@
 import type { ErrorSink } from '../../values/space.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import { Probe } from '../arrangement/probe.ts';
+import type { Effort } from '../effort.ts';
 import type { BlockFunction } from '../expression/contract.ts';
 import { SideFilter, type JoinSide } from './join-side.ts';
+import type { Flush } from './flush.ts';
 import type { Operator } from './operator.ts';
+import type { Plan } from '../plan/plan.ts';
 
 export class InnerJoin implements Operator {
   readonly #left: JoinSide;
@@ -23,13 +26,15 @@ export class InnerJoin implements Operator {
   readonly #intoRight: Probe;
   readonly #intoLeft: Probe;
   readonly #filter = new SideFilter();
+  /** Set by its node for a step that may go out in parts (`flush.ts`). */
+  flush: Flush | null = null;
 
-  constructor(left: JoinSide, right: JoinSide, pairs: BlockFunction) {
+  constructor(left: JoinSide, right: JoinSide, pairs: BlockFunction, effort?: Effort, plan?: Plan) {
     this.#left = left;
     this.#right = right;
     this.#pairs = pairs;
-    this.#intoRight = new Probe(right.arrangement, right.index, left.layout, left.index.columns);
-    this.#intoLeft = new Probe(left.arrangement, left.index, right.layout, right.index.columns);
+    this.#intoRight = new Probe(right.arrangement, right.index, left.layout, left.index.columns, effort, plan);
+    this.#intoLeft = new Probe(left.arrangement, left.index, right.layout, right.index.columns, effort, plan);
   }
 
   step(port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
@@ -43,6 +48,7 @@ export class InnerJoin implements Operator {
         (n) => {
           if (port === 0) this.#pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, n, output, errors);
           else this.#pairs(memory, probe.rows, input, probe.deltaRows, probe.weights, n, output, errors);
+          if (this.flush !== null && output.usedBytes > this.flush.bytesMax) this.flush.now();
         },
         other.limit,
       );

@@ -13,7 +13,10 @@ import type { ErrorSink } from '../../values/space.ts';
 import type { Arrangement } from '../arrangement/arrangement.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import { Probe } from '../arrangement/probe.ts';
+import type { Effort } from '../effort.ts';
 import type { BlockFunction, PredicateFunction } from '../expression/contract.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Flush } from './flush.ts';
 import { ownBytes } from './join.ts';
 import { SideFilter, type JoinSide } from './join-side.ts';
 import type { Operator } from './operator.ts';
@@ -35,6 +38,8 @@ export class LeftJoin implements Operator {
   readonly #intoRight: Probe;
   readonly #intoLeft: Probe;
   readonly #filter = new SideFilter();
+  /** Set by its node for a step that may go out in parts (`flush.ts`): of a left delta only, a right one's padded rows leave after the pairs that replace them. */
+  flush: Flush | null = null;
   readonly #pass = new Uint8Array(PAIRS_MAX);
   readonly #rows = new Int32Array(PAIRS_MAX);
   readonly #weights = new Int32Array(PAIRS_MAX);
@@ -48,12 +53,12 @@ export class LeftJoin implements Operator {
   /** m of each row of the left delta stepped last. */
   #counts = new Int32Array(64);
 
-  constructor(left: JoinSide, right: JoinSide, functions: LeftJoinFunctions) {
+  constructor(left: JoinSide, right: JoinSide, functions: LeftJoinFunctions, effort?: Effort, plan?: Plan) {
     this.#left = left;
     this.#right = right;
     this.#functions = functions;
-    this.#intoRight = new Probe(right.arrangement, right.index, left.layout, left.index.columns);
-    this.#intoLeft = new Probe(left.arrangement, left.index, right.layout, right.index.columns);
+    this.#intoRight = new Probe(right.arrangement, right.index, left.layout, left.index.columns, effort, plan);
+    this.#intoLeft = new Probe(left.arrangement, left.index, right.layout, right.index.columns, effort, plan);
   }
 
   step(port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
@@ -91,6 +96,7 @@ export class LeftJoin implements Operator {
           counts[i] = multiplicity(counts[i]! + memory.weight(probe.ids[k]!));
         }
         this.#functions.pairs(input, probe.deltaRows, memory, probe.rows, probe.weights, matching, output, errors);
+        if (this.flush !== null && output.usedBytes > this.flush.bytesMax) this.flush.now();
       };
       probe.run(input, pass, visit, this.#right.limit);
     }

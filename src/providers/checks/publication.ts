@@ -1,7 +1,8 @@
 /** C15: the publication and what it lets through. Postgres 18 only warns about a missing one and streams nothing: so it is looked at, always. */
-import { tableText } from '../facts.ts';
+import { isPublished, tableText, type Observed, type TableFacts } from '../facts.ts';
 import type { Observation, TableName } from '../model.ts';
 import type { Subject } from './check.ts';
+import { mustPublishGenerated } from './identity.ts';
 
 export function* publication({ observed }: Subject): Generator<Observation> {
   if (observed.server === undefined) return;
@@ -18,7 +19,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
 
   const tables = observed.tables.filter((table) => table.root === undefined);
   for (const table of tables) {
-    const unfit = unfitness(table.kind, table.persistence);
+    const unfit = unfitness(table, observed);
     if (unfit !== undefined)
       yield {
         check: 'C15',
@@ -29,8 +30,9 @@ export function* publication({ observed }: Subject): Generator<Observation> {
         why: 'Its changes are not in the log; a publication refuses it.',
       };
   }
-  const publishable = tables.filter((table) => unfitness(table.kind, table.persistence) === undefined);
+  const publishable = tables.filter((table) => unfitness(table, observed) === undefined);
 
+  const withGenerated = found?.generatedColumns !== true && mustPublishGenerated(observed.tables, observed) ? { generated: true } : {};
   if (found === undefined) {
     const elsewhere = observed.server.publications.length === 0 ? 'there is none' : `there are ${observed.server.publications.join(', ')}`;
     yield {
@@ -40,16 +42,15 @@ export function* publication({ observed }: Subject): Generator<Observation> {
       subject: asked.publication,
       seen: `there is no publication "${asked.publication}" in "${observed.target.database}" (${elsewhere})`,
       why: 'Only published tables are streamed, and a stream that names a missing publication stays silent.',
-      need: { kind: 'publication', change: { change: 'create', publication: asked.publication, tables: publishable.map(nameOf) } },
+      need: {
+        kind: 'publication',
+        change: { change: 'create', publication: asked.publication, tables: publishable.map(nameOf), ...withGenerated },
+      },
     };
     return;
   }
-  const absent = publishable.filter((table) => !table.published && asked.tables !== undefined && !found.allTables);
   // Via the root or by its leaves: a partitioned table's changes come either way.
-  const unpublished = absent.filter(
-    (table) =>
-      table.kind !== 'p' || !observed.tables.some((leaf) => leaf.root !== undefined && leaf.published && leaf.root.endsWith(table.name)),
-  );
+  const unpublished = publishable.filter((table) => !isPublished(table, observed.tables) && asked.tables !== undefined && !found.allTables);
   if (unpublished.length > 0)
     yield {
       check: 'C15',
@@ -58,7 +59,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
       subject: found.name,
       seen: `publication "${found.name}" does not publish ${unpublished.map(tableText).join(', ')}`,
       why: 'Only published tables are streamed.',
-      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: unpublished.map(nameOf) } },
+      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: unpublished.map(nameOf), ...withGenerated } },
     };
   if (found.tableCount === 0)
     yield {
@@ -68,7 +69,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
       subject: found.name,
       seen: `publication "${found.name}" publishes no table`,
       why: 'Everything would look healthy, and nothing would ever arrive.',
-      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: publishable.map(nameOf) } },
+      need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: publishable.map(nameOf), ...withGenerated } },
     };
   if (found.missing.length > 0)
     yield {
@@ -107,7 +108,9 @@ function nameOf({ schema, name }: TableName): TableName {
   return { schema, name };
 }
 
-function unfitness(kind: string, persistence: string): string | undefined {
+function unfitness({ kind, persistence }: TableFacts, { server }: Observed): string | undefined {
+  if (kind === 'p' && (server?.versionNum ?? 0) < 130_000)
+    return 'a partitioned table, and before Postgres 13 its partitions are published one by one';
   if (kind === 'v') return 'a view';
   if (kind === 'm') return 'a materialized view';
   if (kind === 'f') return 'a foreign table';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { diagnose } from '../doctor.ts';
 import { broken } from '../healthy.fixture.ts';
-import { publicationSteps } from '../sql-steps.ts';
+import { publicationSteps } from '../publication-steps.ts';
 import { providers } from './all.ts';
 
 test.each([

@@ -15,13 +15,13 @@ function message(type: string, ...parts: readonly Uint8Array[]): Buffer {
 }
 
 function int16(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(2);
+  const bytes = Buffer.alloc(2);
   bytes.writeUInt16BE(value);
   return bytes;
 }
 
 function int32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
+  const bytes = Buffer.alloc(4);
   bytes.writeInt32BE(value | 0);
   return bytes;
 }

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { MillraceError, millraceError, reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logging.ts';
 import type { Session, SessionFactory } from '../session.ts';
-import { authenticate, type Authentication } from './authentication.ts';
+import { authenticate, type Authentication, type AuthenticationDialogue } from './authentication.ts';
 import {
   authenticationOk,
   backendKeyData,
@@ -20,6 +20,7 @@ import {
 } from './backend.ts';
 import type { CancelKey, CancelRegistry } from './cancel.ts';
 import { ExtendedProtocol, type ExtendedLimits } from './extended.ts';
+import type { FailedLogins } from './failed-logins.ts';
 import { BodyReader, MessageReader, type FrontendMessage, type MessageLimits } from './frontend.ts';
 import { ConnectionGone, Output } from './output.ts';
 import { codePoints, withPositionOffset } from './position.ts';
@@ -32,15 +33,20 @@ export interface ConnectionContext {
   readonly cancels: CancelRegistry;
   readonly logger: Logger;
   readonly limits: ConnectionLimits;
-  /** Takes a place among the sessions; false when all are taken. `leave` gives it back. */
-  enter(): boolean;
+  readonly failedLogins: FailedLogins;
+  /** Who it is is known: takes a place among the sessions; false when all are taken. `leave` gives it back. */
+  enter(connection: Connection): boolean;
   leave(): void;
 }
 
 export interface ConnectionLimits extends ExtendedLimits {
   readonly messageBytesMax: number;
+  /** Of Query and Parse. */
+  readonly statementBytesMax: number;
   readonly connectionsMax: number;
   readonly authenticationTimeoutMs: number;
+  /** Connections whose client is not known yet; past it the oldest silent one gives way. */
+  readonly unauthenticatedMax: number;
 }
 
 /** Postgres's own limits before a client is known. */
@@ -48,6 +54,8 @@ const STARTUP_BYTES_MAX = 10_000;
 const AUTHENTICATION_BYTES_MAX = 1_024;
 /** What may wait unread while a statement runs; beyond, the socket is left to TCP. */
 const WAITING_BYTES_MAX = 256 << 10;
+/** Smaller messages are not counted as memory that a session holds. */
+const UNCOUNTED_BYTES_MAX = 64 << 10;
 /** How long a cancelled statement has to end after its client is gone. */
 const UNWIND_TIMEOUT_MS = 5_000;
 /** How long the last words may take to leave. */
@@ -88,6 +96,16 @@ export class Connection {
     });
   }
 
+  /** Nothing has come from it yet. */
+  get silent(): boolean {
+    return this.#socket.bytesRead === 0;
+  }
+
+  /** Ends at once, without a word: another one needs its place. */
+  giveWay(): void {
+    this.#socket.destroy();
+  }
+
   /** Lives until the connection is over. Never throws. */
   async run(): Promise<void> {
     await this.#work().catch((error: unknown) => this.#lastWords(error));
@@ -115,9 +133,11 @@ export class Connection {
         send: (bytes) => this.#output.write(bytes),
         cancel: (processId, secret) => this.#context.cancels.request(processId, secret),
       });
-      if (!this.#context.enter()) throw millraceError('CONNECTIONS_EXHAUSTED', { connectionsMax: this.#context.limits.connectionsMax });
+      await this.#admit(startup);
+      clearTimeout(deadline);
+      if (!this.#context.enter(this)) throw millraceError('CONNECTIONS_EXHAUSTED', { connectionsMax: this.#context.limits.connectionsMax });
       try {
-        await this.#converse(startup, deadline);
+        await this.#converse(startup);
       } finally {
         this.#context.leave();
       }
@@ -126,11 +146,11 @@ export class Connection {
     }
   }
 
-  async #converse(startup: StartupMessage, deadline: NodeJS.Timeout): Promise<void> {
-    const { limits, cancels, sessions, authentication } = this.#context;
+  async #admit(startup: StartupMessage): Promise<void> {
+    const { authentication, failedLogins } = this.#context;
     if (startup.negotiate !== undefined)
       this.#output.push(negotiateProtocolVersion(startup.negotiate.version, startup.negotiate.unknownOptions));
-    await authenticate(authentication, startup.user, {
+    const dialogue: AuthenticationDialogue = {
       send: (message) => this.#output.write(message),
       receive: async () => {
         const message = await this.#receive({ typed: true, bodyBytesMax: AUTHENTICATION_BYTES_MAX });
@@ -138,8 +158,22 @@ export class Connection {
           throw millraceError('PROTOCOL_VIOLATION', { reason: `expected a SASL response, got message type ${message.type}` });
         return message;
       },
-    });
-    clearTimeout(deadline);
+    };
+    try {
+      await authenticate(authentication, startup.user, dialogue);
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'AUTHENTICATION_FAILED') throw error;
+      const address = this.#socket.remoteAddress ?? '';
+      const delayMs = failedLogins.failed(address, startup.user);
+      if (delayMs === undefined) throw new ConnectionGone();
+      await elapsed(delayMs);
+      failedLogins.answered(address);
+      throw error;
+    }
+  }
+
+  async #converse(startup: StartupMessage): Promise<void> {
+    const { limits, cancels, sessions } = this.#context;
     const session = await sessions.open(startup.parameters, { address: this.#socket.remoteAddress });
     this.#session = session;
     const extended = new ExtendedProtocol(session, this.#output, limits, this.#interrupt);
@@ -161,7 +195,20 @@ export class Connection {
   }
 
   async #serve(session: Session, extended: ExtendedProtocol): Promise<void> {
-    const messageLimits: MessageLimits = { typed: true, bodyBytesMax: this.#context.limits.messageBytesMax };
+    const { messageBytesMax, statementBytesMax } = this.#context.limits;
+    let heldBytes = 0;
+    const messageLimits: MessageLimits = {
+      typed: true,
+      bodyBytesMax: messageBytesMax,
+      admit(kind, bytes) {
+        if ((kind === type.query || kind === type.parse) && bytes > statementBytesMax)
+          return millraceError('STATEMENT_TOO_LONG', { bytes, bytesMax: statementBytesMax });
+        if (bytes < UNCOUNTED_BYTES_MAX) return undefined;
+        const refusal = session.memory.refusal('messages', bytes);
+        if (refusal === undefined) session.memory.take('messages', (heldBytes = bytes));
+        return refusal;
+      },
+    };
     for (;;) {
       const message = await this.#receive(messageLimits);
       if (message.type === type.terminate) return;
@@ -171,6 +218,8 @@ export class Connection {
         if (this.#output.full) await this.#output.flush();
       } finally {
         this.#running = false;
+        session.memory.give('messages', heldBytes);
+        heldBytes = 0;
       }
     }
   }
@@ -178,6 +227,12 @@ export class Connection {
   async #handle(message: FrontendMessage, session: Session, extended: ExtendedProtocol): Promise<void> {
     if (this.#skipping && message.type !== type.sync) {
       if (!knownTypes.has(message.type)) throw unknownType(message.type);
+      return;
+    }
+    if (message.refused !== undefined) {
+      await this.#answerFailure(message.refused, session, extended);
+      if (message.type === type.query) await this.#ready(session, extended);
+      else this.#skipping = true;
       return;
     }
     const body = new BodyReader(message.body);

@@ -19,6 +19,7 @@ export interface ExtendedLimits {
 interface Statement {
   readonly prepared: Prepared | undefined;
   readonly positionOffset: number;
+  readonly heldBytes: number;
 }
 
 interface Portal {
@@ -26,9 +27,12 @@ interface Portal {
   readonly parameters: readonly (Uint8Array | null)[];
   readonly parameterFormats: readonly number[];
   readonly resultFormats: readonly number[];
+  readonly heldBytes: number;
   running: RunningResult | undefined;
 }
 
+/** Of maps and objects around what is kept. */
+const ENTRY_BYTES = 300;
 const STATEMENT = 'S'.charCodeAt(0);
 const PORTAL = 'P'.charCodeAt(0);
 
@@ -53,7 +57,7 @@ export class ExtendedProtocol {
     const text = body.text();
     const types = Array.from({ length: body.count(4) }, () => body.uint32());
     body.end();
-    if (name === '') this.#statements.delete('');
+    if (name === '') this.#drop('');
     const { statementsMax } = this.#limits;
     if (this.#statements.size >= statementsMax) throw millraceError('PREPARED_STATEMENTS_EXHAUSTED', { statementsMax });
     const parts = this.#session.split(text);
@@ -63,7 +67,9 @@ export class ExtendedProtocol {
     const prepared =
       only === undefined ? undefined : await withPositionOffset(positionOffset, () => this.#session.prepare(only.text, types));
     if (this.#statements.has(name)) throw millraceError('PREPARED_STATEMENT_EXISTS', { name });
-    this.#statements.set(name, { prepared, positionOffset });
+    const heldBytes = ENTRY_BYTES + name.length + (prepared?.heldBytes ?? 0);
+    this.#session.memory.take('prepared statements', heldBytes);
+    this.#statements.set(name, { prepared, positionOffset, heldBytes });
     this.#output.push(parseComplete);
   }
 
@@ -91,7 +97,9 @@ export class ExtendedProtocol {
     else if (this.#portals.has(name)) throw millraceError('PORTAL_EXISTS', { name });
     const { portalsMax } = this.#limits;
     if (this.#portals.size >= portalsMax) throw millraceError('PORTALS_EXHAUSTED', { portalsMax });
-    this.#portals.set(name, { statement, parameters, parameterFormats, resultFormats, running: undefined });
+    const heldBytes = parameters.reduce((sum, value) => sum + (value?.length ?? 0), ENTRY_BYTES + name.length);
+    this.#session.memory.take('portals', heldBytes);
+    this.#portals.set(name, { statement, parameters, parameterFormats, resultFormats, heldBytes, running: undefined });
     this.#output.push(bindComplete);
   }
 
@@ -149,7 +157,7 @@ export class ExtendedProtocol {
     const name = body.text();
     body.end();
     // Its portals live on, as in Postgres (whose documentation says otherwise).
-    if (kind === STATEMENT) this.#statements.delete(name);
+    if (kind === STATEMENT) this.#drop(name);
     else if (kind === PORTAL) await this.#closePortal(name);
     else throw millraceError('PROTOCOL_VIOLATION', { reason: `invalid CLOSE message subtype ${kind}` });
     this.#output.push(closeComplete);
@@ -157,13 +165,13 @@ export class ExtendedProtocol {
 
   /** By SQL instead of a Close message: one, or all when no name is given. */
   deallocate(name: string | undefined): void {
-    if (name === undefined) this.#statements.clear();
-    else if (!this.#statements.delete(name)) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
+    if (name === undefined) for (const each of this.#statements.keys()) this.#drop(each);
+    else if (!this.#drop(name)) throw millraceError('PREPARED_STATEMENT_MISSING', { name });
   }
 
   /** A simple query takes the unnamed statement with it … */
   dropUnnamedStatement(): void {
-    this.#statements.delete('');
+    this.#drop('');
   }
 
   /** … and each statement of it that gets as far as running, the unnamed portal. */
@@ -186,10 +194,18 @@ export class ExtendedProtocol {
     if (this.#session.transactionStatus === 'E') throw millraceError('TRANSACTION_ABORTED', {});
   }
 
+  #drop(name: string): boolean {
+    const statement = this.#statements.get(name);
+    if (statement === undefined) return false;
+    this.#session.memory.give('prepared statements', statement.heldBytes);
+    return this.#statements.delete(name);
+  }
+
   async #closePortal(name: string): Promise<void> {
     const portal = this.#portals.get(name);
     if (portal === undefined) return;
     this.#portals.delete(name);
+    this.#session.memory.give('portals', portal.heldBytes);
     await portal.running?.close();
   }
 

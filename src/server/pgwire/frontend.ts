@@ -2,24 +2,28 @@
  * Bytes from a client → whole messages, and the fields in a message. Nothing is trusted: every length is checked before it is used, and a
  * message that is longer than its limit is refused at its header, before it is held (I-6). Called by `connection.ts` and `extended.ts`.
  */
-import { millraceError } from '../../base/errors.ts';
+import { millraceError, type MillraceError } from '../../base/errors.ts';
 
 export interface FrontendMessage {
   /** The type byte; 0 for the messages of the startup phase, which have none. */
   readonly type: number;
   readonly body: Buffer;
+  /** It is too large: its bytes were dropped as they came, and this is what to answer. */
+  readonly refused?: MillraceError;
 }
 
 export interface MessageLimits {
   /** Whether messages carry a type byte (all but those before the startup message). */
   readonly typed: boolean;
   readonly bodyBytesMax: number;
+  /** Of a message that is within the limit: why it is not taken all the same. Called once, before it is held. */
+  admit?(type: number, bodyBytes: number): MillraceError | undefined;
 }
 
 export class MessageReader {
   #chunks: Buffer[] = [];
   #availableBytes = 0;
-  #header: { type: number; bodyBytes: number } | undefined;
+  #header: { type: number; bodyBytes: number; refused: MillraceError | undefined } | undefined;
 
   /** Bytes received and not yet taken. */
   get availableBytes(): number {
@@ -45,9 +49,18 @@ export class MessageReader {
         if (!limits.typed) throw millraceError('PROTOCOL_VIOLATION', { reason: 'invalid length of startup packet' });
         throw millraceError('PROTOCOL_MESSAGE_TOO_LARGE', { bytes: length - 4, bytesMax: limits.bodyBytesMax });
       }
-      this.#header = { type: limits.typed ? header[0]! : 0, bodyBytes: length - 4 };
+      const type = limits.typed ? header[0]! : 0;
+      this.#header = { type, bodyBytes: length - 4, refused: limits.admit?.(type, length - 4) };
     }
-    const { type, bodyBytes } = this.#header;
+    const { type, bodyBytes, refused } = this.#header;
+    if (refused !== undefined) {
+      const dropped = Math.min(bodyBytes, this.#availableBytes);
+      if (dropped > 0) this.#take(dropped);
+      this.#header.bodyBytes -= dropped;
+      if (this.#header.bodyBytes > 0) return undefined;
+      this.#header = undefined;
+      return { type, body: Buffer.alloc(0), refused };
+    }
     if (this.#availableBytes < bodyBytes) return undefined;
     this.#header = undefined;
     return { type, body: this.#take(bodyBytes) };

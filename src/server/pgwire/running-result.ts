@@ -14,6 +14,7 @@ export class RunningResult {
   #rest: RowBatch | undefined;
   #finished = false;
   #started = false;
+  #isSuspended = false;
 
   /** `interrupt` throws when the statement is to end: asked before each batch, because a cancelled session may have its next batch ready. */
   constructor(result: Result, interrupt: () => void) {
@@ -44,10 +45,12 @@ export class RunningResult {
 
   /** Sends up to `rowsMax` rows (0: all), then CommandComplete or PortalSuspended. A COPY knows no row limit. */
   async send(output: Output, rowsMax: number): Promise<void> {
+    if (this.#isSuspended) this.#suspend(false);
     this.announce(output);
     const copy = this.kind === 'copy';
     const { rows, suspended } = await this.#sendRows(output, copy ? 0 : rowsMax);
     if (suspended) {
+      this.#suspend(true);
       output.push(portalSuspended);
       return;
     }
@@ -80,6 +83,11 @@ export class RunningResult {
       if (rowsMax > 0 && rows === rowsMax) return { rows, suspended: true };
     }
     return { rows, suspended: false };
+  }
+
+  #suspend(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended;
+    this.#result.suspended?.(isSuspended);
   }
 
   async #next(): Promise<RowBatch | undefined> {

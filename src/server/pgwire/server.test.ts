@@ -509,6 +509,30 @@ suite('startup', () => {
     expect(errorFields((await raw.rest())[0]!)).toMatchObject({ S: 'FATAL', C: '08006' });
   });
 
+  test.each([
+    ['that say nothing', async (): Promise<void> => undefined],
+    [
+      'that stop before their proof',
+      async (raw: RawClient): Promise<void> => {
+        raw.send(startup(PROTOCOL_3_0, { user: 'millrace' }));
+        await raw.message();
+      },
+    ],
+  ])('sockets %s do not lock anybody out', async (_, begin) => {
+    const users = new Map([['millrace', scramVerifier('secret')]]);
+    await start({ authentication: { kind: 'scram', users }, limits: { unauthenticatedMax: 10, connectionsMax: 5 } });
+    const stuck: RawClient[] = [];
+    for (let i = 0; i < 50; i++) {
+      const raw = await RawClient.connect(server!.port);
+      raw.socket.on('error', () => undefined);
+      stuck.push(raw);
+      await begin(raw).catch(() => undefined);
+    }
+    expect((await (await client({ password: 'secret' })).query('SELECT generate_series(1, 1)')).rowCount).toBe(1);
+    await until(() => stuck.filter(({ socket }) => !socket.destroyed && !socket.readableEnded).length <= 10);
+    for (const { socket } of stuck) socket.destroy();
+  });
+
   test('takes so many sessions, and a place again when one leaves', async () => {
     await start({ limits: { connectionsMax: 1 } });
     const first = await client();
@@ -552,6 +576,25 @@ suite('authentication', () => {
     expect(errorFields((await raw.rest()).at(-1)!)).toMatchObject({ S: 'FATAL', C: expect.stringMatching(/^(?:08P01|54000)$/) as string });
   });
 
+  test('answers wrong passwords later and later, a few at a time, and right ones at once', async () => {
+    await start({ authentication: scram });
+    const before = performance.now();
+    const tries = Array.from({ length: 30 }, () =>
+      client({ password: 'wrong' }).then(
+        () => '',
+        (error: { code?: string }) => error.code ?? 'closed',
+      ),
+    );
+    const fast = await client({ password: 'mühle fi' });
+    expect((await fast.query('SELECT generate_series(1, 1)')).rowCount).toBe(1);
+    const outcomes = await Promise.all(tries);
+    // Thirty at once: about ten are answered, after up to 5 s, and the others closed.
+    const answered = outcomes.filter((outcome) => outcome === '28P01').length;
+    expect(answered).toBeGreaterThanOrEqual(10);
+    expect(answered).toBeLessThan(20);
+    expect(performance.now() - before).toBeGreaterThan(4_900);
+  }, 30_000);
+
   test('without a password is for loopback only', async () => {
     await expect(
       listenPgwire({ host: '0.0.0.0', port: 0, authentication: { kind: 'trust' }, sessions, logger: createLogger('silent') }),
@@ -579,6 +622,39 @@ suite('malformed bytes', () => {
     raw.send(bytes);
     expect(errorFields((await raw.rest()).at(-1)!)).toMatchObject({ S: 'FATAL', C: sqlstate });
     await until(() => sessions.opened[0]!.closed);
+  });
+
+  test('a statement that is too long is an error, and the session goes on: simple and extended', async () => {
+    await start({ limits: { statementBytesMax: 1_000 } });
+    const { client: raw } = await RawClient.session(server!.port);
+    raw.send(query(`SELECT '${'x'.repeat(2_000_000)}'`), query('SELECT generate_series(1, 2)'));
+    const answer = await raw.until('Z');
+    expect(errorFields(answer[0]!)).toMatchObject({ S: 'ERROR', C: '54000' });
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['T', 'D', 'D', 'C', 'Z']);
+    raw.send(parse('', 'x'.repeat(2_000)), bind('', '', []), execute('', 0), sync);
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['E', 'Z']);
+    raw.close();
+  });
+
+  test('what a session keeps is counted, refused by name and given back', async () => {
+    await start();
+    const { client: raw } = await RawClient.session(server!.port);
+    const { memory } = sessions.opened[0]!;
+    const large = 'x'.repeat(50 << 20);
+    raw.send(query('BEGIN'));
+    await raw.until('Z');
+    raw.send(parse('s', 'SELECT $1'), bind('a', 's', [large]), sync);
+    expect((await raw.until('Z')).map(({ type: kind }) => kind)).toEqual(['1', '2', 'Z']);
+    expect(memory.held('portals')).toBeGreaterThan(50 << 20);
+    raw.send(bind('b', 's', [large]), sync);
+    expect(errorFields((await raw.until('Z'))[0]!)).toMatchObject({ C: '53200', H: expect.stringContaining('close portals') as string });
+    raw.send(query('ROLLBACK'));
+    await raw.until('Z');
+    expect([memory.held('portals'), memory.held('messages')]).toEqual([0, 0]);
+    raw.send(close('S', 's'), sync);
+    await raw.until('Z');
+    expect(memory.bytes).toBe(0);
+    raw.close();
   });
 
   test('text that is not UTF-8 is an error of the statement only', async () => {

@@ -9,6 +9,7 @@ import type { Logger } from '../../base/logging.ts';
 import type { SessionFactory } from '../session.ts';
 import { isLoopback, type Authentication } from './authentication.ts';
 import { CancelRegistry } from './cancel.ts';
+import { FailedLogins } from './failed-logins.ts';
 import { Connection, type ConnectionContext, type ConnectionLimits } from './connection.ts';
 
 export interface PgwireOptions {
@@ -32,13 +33,15 @@ export interface PgwireServer {
 
 const defaultLimits: ConnectionLimits = {
   messageBytesMax: limits.clientMessageBytesMax,
+  statementBytesMax: limits.statementBytesMax,
   connectionsMax: limits.connectionsMax,
-  authenticationTimeoutMs: 30_000,
-  statementsMax: 5_000,
+  authenticationTimeoutMs: 15_000,
+  unauthenticatedMax: 100,
+  statementsMax: limits.preparedStatementsMax,
   portalsMax: 1_000,
 };
-/** Sockets beyond the sessions: for those still authenticating, and for CancelRequests when every place is taken. */
-const SOCKETS_BEYOND_SESSIONS_MAX = 100;
+/** Sockets beyond the sessions and those still authenticating: on their way out, or about to find that every place is taken. */
+const SOCKETS_MORE_MAX = 100;
 /** A client that vanished without a word is found by TCP keepalive. */
 const KEEPALIVE_AFTER_MS = 30_000;
 
@@ -47,6 +50,8 @@ export async function listenPgwire(options: PgwireOptions): Promise<PgwireServer
     throw millraceError('TRUST_NEEDS_LOOPBACK', { host: options.host });
   const connectionLimits: ConnectionLimits = { ...defaultLimits, ...options.limits };
   const open = new Map<Connection, Promise<void>>();
+  /** Whose client is not known yet, oldest first. */
+  const strangers = new Set<Connection>();
   let sessionCount = 0;
   const context: ConnectionContext = {
     sessions: options.sessions,
@@ -54,7 +59,9 @@ export async function listenPgwire(options: PgwireOptions): Promise<PgwireServer
     cancels: new CancelRegistry(),
     logger: options.logger,
     limits: connectionLimits,
-    enter: () => {
+    failedLogins: new FailedLogins(options.logger),
+    enter: (connection) => {
+      strangers.delete(connection);
       if (sessionCount >= connectionLimits.connectionsMax) return false;
       sessionCount += 1;
       return true;
@@ -65,12 +72,23 @@ export async function listenPgwire(options: PgwireOptions): Promise<PgwireServer
   };
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_AFTER_MS }, (socket) => {
     const connection = new Connection(socket, context);
+    // Whoever is new comes in: the oldest of those that say nothing gives way, or the oldest of all.
+    if (strangers.size >= connectionLimits.unauthenticatedMax) {
+      const all = [...strangers];
+      const leaving = all.find(({ silent }) => silent) ?? all[0]!;
+      strangers.delete(leaving);
+      leaving.giveWay();
+    }
+    strangers.add(connection);
     open.set(
       connection,
-      connection.run().finally(() => open.delete(connection)),
+      connection.run().finally(() => {
+        strangers.delete(connection);
+        open.delete(connection);
+      }),
     );
   });
-  server.maxConnections = connectionLimits.connectionsMax + SOCKETS_BEYOND_SESSIONS_MAX;
+  server.maxConnections = connectionLimits.connectionsMax + connectionLimits.unauthenticatedMax + SOCKETS_MORE_MAX;
   await new Promise<void>((resolve, reject) => {
     const refused = (cause: Error): void =>
       reject(millraceError('LISTEN_REFUSED', { host: options.host, port: options.port, reason: cause.message }, cause));

@@ -1,6 +1,7 @@
 /**
  * The DDL that makes one object of the mirror. Pure. Names, types, keys, NOT NULLs, collations and comments; no defaults, no CHECKs, no expressions: nothing of
- * the upstream's code runs here. A type that the mirror cannot have (an extension's) is text. Called by `mirror.ts`.
+ * the upstream's code runs here. A type that the mirror cannot have (an extension's) is a domain over text: its values are kept and shown, and planning sees where
+ * an operator takes one for text (`PgType.foreign`). Called by `mirror.ts`.
  */
 import { ident, literal, qualified } from '../../base/ident.ts';
 import { must } from '../../base/assert.ts';
@@ -16,28 +17,38 @@ export function schemaDdl(schema: string): string[] {
 /** Types as format_type prints them → as the mirror has them. */
 export type TypeNames = (typeName: string) => string;
 
-/** `public.citext`, `public.citext[]`, `public.geometry(Point,4326)` become text, where the upstream's type of that name is opaque. */
+/** `public.geometry(Point,4326)`, `public.geometry[]` lose what only the upstream's own type can have. A type in pg_catalog, where nobody makes any, is text. */
 export function mirrorTypeNames(types: readonly UpstreamType[]): TypeNames {
-  const opaque = new Set(types.flatMap((type) => (type.kind === 'opaque' ? [qualified(type.schema, type.name), type.name] : [])));
+  const opaque = new Map<string, string>();
+  for (const type of types) {
+    if (type.kind !== 'opaque') continue;
+    const name = isMirrored(type) ? qualified(type.schema, type.name) : 'text';
+    for (const written of [qualified(type.schema, type.name), `${type.schema}.${type.name}`, type.name]) opaque.set(written, name);
+  }
   return (typeName) => {
     const array = typeName.endsWith('[]');
-    const base = (array ? typeName.slice(0, -2) : typeName).replace(/\([^()]*\)$/, '');
-    if (!opaque.has(base)) return typeName;
-    return array ? 'text[]' : 'text';
+    const name = opaque.get((array ? typeName.slice(0, -2) : typeName).replace(/\([^()]*\)$/, ''));
+    return name === undefined ? typeName : `${name}${array ? '[]' : ''}`;
   };
+}
+
+/** Has an object of its own in the mirror. */
+export function isMirrored({ kind, schema }: UpstreamType): boolean {
+  return kind !== 'opaque' || schema !== 'pg_catalog';
 }
 
 /** Enums, domains, composites and ranges, in the order given. Also what the evaluator needs: see `typesDdl`. */
 export function typesDdl(types: readonly UpstreamType[]): string[] {
   const names = mirrorTypeNames(types);
   return types.flatMap((type) => {
-    const name = qualified(type.schema, type.name);
-    if (type.kind === 'opaque') return [];
-    return [...schemaDdl(type.schema), `CREATE ${type.kind === 'domain' ? 'DOMAIN' : 'TYPE'} ${name} AS ${typeBody(type, names)}`];
+    if (!isMirrored(type)) return [];
+    const kind = type.kind === 'domain' || type.kind === 'opaque' ? 'DOMAIN' : 'TYPE';
+    return [...schemaDdl(type.schema), `CREATE ${kind} ${qualified(type.schema, type.name)} AS ${typeBody(type, names)}`];
   });
 }
 
-function typeBody(type: Exclude<UpstreamType, { kind: 'opaque' }>, names: TypeNames): string {
+function typeBody(type: UpstreamType, names: TypeNames): string {
+  if (type.kind === 'opaque') return 'text';
   if (type.kind === 'enum') return `ENUM (${type.labels.map(literal).join(', ')})`;
   if (type.kind === 'domain') return names(type.baseTypeName);
   if (type.kind === 'range') return `RANGE (subtype = ${names(type.subtypeName)})`;
@@ -57,10 +68,7 @@ export function sourceDdl({ types, collations }: MirrorSource): Ddl[] {
 export function tableDdl({ schema, name, upstream }: MirrorTable, source: MirrorSource | undefined): Ddl[] {
   const table = qualified(schema, name);
   const names = mirrorTypeNames(source?.types ?? []);
-  const opaqueOids = new Set((source?.types ?? []).flatMap((type) => (type.kind === 'opaque' ? [type.oid] : [])));
-  const columns = upstream.columns.map((column) =>
-    columnDdl(column, opaqueOids.has(column.typeOid) ? () => 'text' : names, source?.collations ?? []),
-  );
+  const columns = upstream.columns.map((column) => columnDdl(column, names, source?.collations ?? []));
   return [
     ...schemaDdl(schema),
     `CREATE TABLE ${table} (${[...columns, ...primaryKey(name, upstream)].join(', ')})`,

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { must } from '../../base/assert.ts';
 import { textRows } from '../../pglite/protocol.ts';
 import type { UpstreamCollation, UpstreamColumn, UpstreamTable } from '../../upstream/table.ts';
-import { Mirror } from './mirror.ts';
+import { Mirror, type StatusRows } from './mirror.ts';
 import type { MirrorObject, MirrorSource, MirrorTable } from './objects.ts';
 import { columnPlaces } from './objects.ts';
-import { STATUS_RELATIONS, statusRelationsIn } from './status.ts';
+import { STATUS_RELATIONS, statusRelationsIn, type StatusName } from './status.ts';
 
 const collation = (oid: number, name: string, provider: UpstreamCollation['provider'], schema = 'pg_catalog'): UpstreamCollation => ({
   oid,
@@ -107,9 +107,16 @@ beforeAll(async () => {
 });
 afterAll(() => mirror.close());
 
-const raw = (sql: string) =>
-  mirror.catalog.queryRaw({ sql, parameterTypes: [], parameters: [], parameterFormats: [], resultFormats: [], searchPath: ['public'] });
-const ask = async (sql: string) => textRows((await raw(sql)).rows);
+const client = {};
+const raw = (sql: string, status: ReadonlyMap<StatusName, StatusRows> = new Map()) =>
+  mirror.run(client, { sql, parameterTypes: [], parameters: [], parameterFormats: [], resultFormats: [], searchPath: ['public'] }, status);
+const ask = async (sql: string, status?: ReadonlyMap<StatusName, StatusRows>) => textRows((await raw(sql, status)).rows);
+/** Every column of every relation of ours, as each of the two Postgreses has it. */
+const SHAPE = `SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' ORDER BY 1, 2, a.attnum`;
+afterEach(async () => {
+  expect(await ask(SHAPE)).toEqual((await mirror.catalog.query(SHAPE)).rows);
+});
 
 test('three numberings of a column', () => {
   expect(columnPlaces(orders)[1]).toEqual({ name: 'mood', upstreamAttnum: 3, wirePosition: 1, mirrorAttnum: 2 });
@@ -132,14 +139,14 @@ test('its columns have the types and collations of the upstream', async () => {
   expect(seen).toMatchObject([
     { name: 'bigint', storage: 'int64' },
     { name: 'shop."Mood"', kind: 'enum', storage: 'text', labels: ["it's", 'fine'] },
-    { name: 'text', storage: 'text' },
+    { name: 'public.citext', kind: 'domain', storage: 'text', base: { name: 'text' }, foreign: 'public.citext' },
     { name: 'public.price', kind: 'domain', storage: 'numeric', base: { name: 'numeric', typmod: ((10 << 16) | 2) + 4 } },
     { name: 'character varying', typmod: 24, collation: { name: 'german', provider: 'icu' } },
     { name: 'text', collation: { name: 'de_DE.utf8', provider: 'libc' } },
     { name: 'text', collation: { name: 'default', provider: 'libc', locale: 'en_US.UTF-8' } },
-    { name: 'public.pair', kind: 'composite', storage: 'text' },
+    { name: 'public.pair', kind: 'composite', storage: 'text', foreign: 'public.citext' },
     { name: 'public.prices', kind: 'range', storage: 'text' },
-    { name: 'text[]', kind: 'array', element: { name: 'text' } },
+    { name: 'public.citext[]', kind: 'array', element: { name: 'public.citext' }, foreign: 'public.citext' },
   ]);
 });
 
@@ -171,7 +178,7 @@ describe('what tools ask of the catalog', () => {
       [
         ['id', 'bigint', 't'],
         ['mood', 'shop."Mood"', 'f'],
-        ['email', 'text', 'f'],
+        ['email', 'citext', 'f'],
         ['price', 'price', 'f'],
       ],
     ],
@@ -231,19 +238,19 @@ describe('what tools ask of the catalog', () => {
 describe("the engine's state", () => {
   test('each relation takes its rows, again and again', async () => {
     for (const { name, columns } of STATUS_RELATIONS) {
-      await mirror.refresh(name, [Object.keys(columns).map(() => null), Object.keys(columns).map(() => null)]);
-      await mirror.refresh(name, [Object.keys(columns).map(() => null)]);
-      expect(await ask(`SELECT count(*) FROM millrace.${name}`)).toEqual([['1']]);
-      await mirror.refresh(name, []);
+      const row = Object.keys(columns).map(() => null);
+      for (const rows of [[row, row], [row], []])
+        expect(await ask(`SELECT count(*) FROM millrace.${name}`, new Map([[name, rows]]))).toEqual([[String(rows.length)]]);
     }
   });
 
   test('and shows under the names of Materialize', async () => {
-    await mirror.refresh('objects', [
+    const status = new Map<StatusName, StatusRows>();
+    status.set('objects', [
       ['u2', 'table', 'public', 'orders', 'CREATE TABLE orders …', '{u1}'],
       ['u3', 'materialized view', 'public', 'by_mood', 'CREATE …', '{u2}'],
     ]);
-    await mirror.refresh('views', [
+    status.set('views', [
       [
         'u3',
         'public',
@@ -263,7 +270,7 @@ describe("the engine's state", () => {
         'SELECT 1',
       ],
     ]);
-    expect(await ask('SELECT id, name, type FROM mz_catalog.mz_objects ORDER BY 1')).toEqual([
+    expect(await ask('SELECT id, name, type FROM mz_catalog.mz_objects ORDER BY 1', status)).toEqual([
       ['u2', 'orders', 'table'],
       ['u3', 'by_mood', 'materialized-view'],
     ]);

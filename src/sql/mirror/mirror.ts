@@ -8,10 +8,21 @@
 import { assert, must } from '../../base/assert.ts';
 import { MillraceError, millraceError } from '../../base/errors.ts';
 import { ident, qualified } from '../../base/ident.ts';
+import { limits } from '../../base/limits.ts';
 import { CatalogClient, type CallOptions } from '../../pglite/catalog-client.ts';
-import type { Analysis, Ddl, QueryToAnalyse, RebuildFailure, RebuildStep, ViewToAnalyse } from '../../pglite/catalog-contract.ts';
+import type {
+  Analysis,
+  Ddl,
+  QueryToAnalyse,
+  RawResult,
+  RawStatement,
+  RebuildFailure,
+  RebuildStep,
+  ViewToAnalyse,
+} from '../../pglite/catalog-contract.ts';
+import { StatementLanes, type Owner } from '../../pglite/statement-lanes.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
-import { dropDdl, indexDdl, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
+import { dropDdl, indexDdl, isMirrored, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
 import type { MirrorIndex, MirrorObject, MirrorSource, MirrorTable, MirrorView } from './objects.ts';
 import { refreshDdl, statusDdl, type StatusName } from './status.ts';
 import { readTypes, type TypeTable } from './types.ts';
@@ -19,6 +30,8 @@ import { readTypes, type TypeTable } from './types.ts';
 /** An analysis is made again when the worker was reopened in the midst of it: its OIDs would be of two generations. */
 const ANALYSIS_TRIES_MAX = 3;
 const STACK_DEPTH = '54001';
+/** A lane that is further behind is made anew. */
+const CHANGES_KEPT_MAX = 100;
 
 export interface MirrorOptions {
   readonly version: string;
@@ -34,6 +47,9 @@ export interface Analysed extends Analysis {
   readonly relations: ReadonlyMap<number, MirrorTable | MirrorView>;
 }
 
+/** Values in the order of a status relation's columns (status.ts). */
+export type StatusRows = readonly (readonly (string | null)[])[];
+
 /** What a changed table did to what stands on it. */
 export interface TableChange {
   /** Views whose text is another now, because a column was renamed, or because it was not kept as its definition (see `Analysis.definition`). */
@@ -43,7 +59,10 @@ export interface TableChange {
 }
 
 export class Mirror {
+  /** Plans: analysis, types, the mirror's own changes. Nothing of a client's runs in it but the input of its parameters. */
   readonly catalog: CatalogClient;
+  /** Where clients' catalog statements run, beside it. */
+  readonly #lanes: StatementLanes;
   readonly #options: MirrorOptions;
   /** In an order in which they can be created. */
   readonly #objects = new Map<string, MirrorObject>();
@@ -52,11 +71,19 @@ export class Mirror {
   #failures: readonly RebuildFailure[] = [];
   /** Rises with every change; together with the worker's generation it dates a TypeTable. */
   #version = 0;
+  /** The last changes, for the lanes. */
+  readonly #changes: { readonly version: number; readonly ddl: readonly Ddl[] }[] = [];
   #types: { readonly key: string; readonly table: TypeTable } | undefined;
 
   constructor(options: MirrorOptions) {
     this.#options = options;
+    this.#lanes = new StatementLanes({
+      version: () => this.#version,
+      steps: () => this.#rebuild(),
+      changesSince: (version) => this.#changesSince(version),
+    });
     this.catalog = new CatalogClient({
+      timeoutMsMax: limits.planningMsMax,
       rebuild: async () => {
         await this.#filled;
         return this.#rebuild();
@@ -83,24 +110,29 @@ export class Mirror {
   }
 
   async close(): Promise<void> {
-    await this.catalog.close();
+    await Promise.all([this.#lanes.close(), this.catalog.close()]);
+  }
+
+  /** A client's own statement on the catalog, with the rows that status relations have now. `owner`: the session. */
+  run(owner: Owner, statement: RawStatement, status: ReadonlyMap<StatusName, StatusRows>, options?: CallOptions): Promise<RawResult> {
+    const before = [...status].flatMap(([name, rows]) => refreshDdl(name, rows));
+    return this.#lanes.run(owner, { ...statement, before }, options);
   }
 
   /** Creates it, or throws Postgres's reason and leaves the mirror as it was. */
   async add(object: MirrorObject, options?: CallOptions): Promise<void> {
     assert(!this.#objects.has(object.id), () => `object ${object.id} is in the mirror`);
-    await this.catalog.exec(this.#ddlOf(object), options);
-    this.#changed(() => this.#objects.set(object.id, object));
+    const ddl = this.#ddlOf(object);
+    await this.catalog.exec(ddl, options);
+    this.#changed(ddl, () => this.#objects.set(object.id, object));
   }
 
   /** Drops them, in the order given: dependents first. Postgres refuses what is still used (2BP01). */
   async remove(ids: readonly string[], options?: CallOptions): Promise<void> {
     const objects = ids.map((id) => must(this.#objects.get(id), `object ${id} in the mirror`));
-    await this.catalog.exec(
-      objects.flatMap((object) => (object.kind === 'source' ? dropTypes(object) : [dropDdl(object)])),
-      options,
-    );
-    this.#changed(() => ids.forEach((id) => this.#objects.delete(id)));
+    const ddl = objects.flatMap((object) => (object.kind === 'source' ? dropTypes(object) : [dropDdl(object)]));
+    await this.catalog.exec(ddl, options);
+    this.#changed(ddl, () => ids.forEach((id) => this.#objects.delete(id)));
   }
 
   get(id: string): MirrorObject | undefined {
@@ -122,7 +154,11 @@ export class Mirror {
     const key = this.#key();
     if (this.#types?.key === key) return this.#types.table;
     const source = this.#source();
-    const table = await readTypes(this.catalog, { collations: source?.collations ?? [], databaseCollation: source?.databaseCollation });
+    const table = await readTypes(this.catalog, {
+      types: source?.types ?? [],
+      collations: source?.collations ?? [],
+      databaseCollation: source?.databaseCollation,
+    });
     if (this.#key() === key) this.#types = { key, table };
     return table;
   }
@@ -132,24 +168,22 @@ export class Mirror {
     return typesDdl(this.#source()?.types ?? []);
   }
 
-  /** Replaces the rows of a relation of schema `millrace`; values in the order of its columns (status.ts). */
-  async refresh(name: StatusName, rows: readonly (readonly (string | null)[])[], options?: CallOptions): Promise<void> {
-    await this.catalog.exec(refreshDdl(name, rows), options);
-  }
-
   /** A source whose types or collations changed: what only grew is added, anything else makes the mirror anew. Returns what Postgres then refused. */
   async changeSource(source: MirrorSource): Promise<readonly RebuildFailure[]> {
     const old = must(this.#objects.get(source.id), `source ${source.id}`);
     assert(old.kind === 'source', `${source.id} is a source`);
     const grown = isPrefix(old.types, source.types) && isPrefix(old.collations, source.collations);
     if (grown) {
-      await this.catalog.exec(
-        sourceDdl({ ...source, types: source.types.slice(old.types.length), collations: source.collations.slice(old.collations.length) }),
-      );
-      this.#changed(() => this.#objects.set(source.id, source));
+      const ddl = sourceDdl({
+        ...source,
+        types: source.types.slice(old.types.length),
+        collations: source.collations.slice(old.collations.length),
+      });
+      await this.catalog.exec(ddl);
+      this.#changed(ddl, () => this.#objects.set(source.id, source));
       return [];
     }
-    this.#changed(() => this.#objects.set(source.id, source));
+    this.#changed(undefined, () => this.#objects.set(source.id, source));
     await this.catalog.reopen();
     return this.#failures;
   }
@@ -171,8 +205,9 @@ export class Mirror {
       if (definitions[i] !== view.sql) rewritten.set(view.id, definitions[i]!);
     });
     const changed: MirrorTable = { ...old, upstream };
-    await this.catalog.exec([...dependents.map(dropDdl).reverse(), dropDdl(old), ...this.#ddlOf(changed)], options);
-    this.#changed(() => {
+    const ddl = [...dependents.map(dropDdl).reverse(), dropDdl(old), ...this.#ddlOf(changed)];
+    await this.catalog.exec(ddl, options);
+    this.#changed(ddl, () => {
       for (const dependent of dependents) this.#objects.delete(dependent.id);
       this.#objects.set(id, changed);
     });
@@ -283,9 +318,18 @@ export class Mirror {
     return this.#objects.values().find((object) => object.kind === 'source');
   }
 
-  #changed(change: () => void): void {
+  /** `ddl` undefined: no statements lead there, only making it anew. */
+  #changed(ddl: readonly Ddl[] | undefined, change: () => void): void {
     change();
     this.#version++;
+    if (ddl === undefined) this.#changes.length = 0;
+    else this.#changes.push({ version: this.#version, ddl });
+    if (this.#changes.length > CHANGES_KEPT_MAX) this.#changes.shift();
+  }
+
+  #changesSince(version: number): readonly (readonly Ddl[])[] | undefined {
+    const behind = this.#changes.filter((change) => change.version > version);
+    return behind.length === this.#version - version ? behind.map(({ ddl }) => ddl) : undefined;
   }
 
   #key(): string {
@@ -321,7 +365,10 @@ function following(
 /** Types and collations of a dropped source, last made first. Schemas stay: an empty one does no harm, and others may use it. */
 function dropTypes({ types }: MirrorSource): string[] {
   return types
-    .filter((type) => type.kind !== 'opaque')
-    .map((type) => `DROP ${type.kind === 'domain' ? 'DOMAIN' : 'TYPE'} IF EXISTS ${qualified(type.schema, type.name)}`)
+    .filter(isMirrored)
+    .map(
+      (type) =>
+        `DROP ${type.kind === 'domain' || type.kind === 'opaque' ? 'DOMAIN' : 'TYPE'} IF EXISTS ${qualified(type.schema, type.name)}`,
+    )
     .reverse();
 }

@@ -4,8 +4,9 @@
  * order. Made by `mirror.ts`, used by `sql/plan`.
  */
 import { must } from '../../base/assert.ts';
+import { qualified } from '../../base/ident.ts';
 import type { CatalogClient, CallOptions } from '../../pglite/catalog-client.ts';
-import type { UpstreamCollation } from '../../upstream/table.ts';
+import type { UpstreamCollation, UpstreamType } from '../../upstream/table.ts';
 import { storageOf, type Collation, type PgType } from '../../values/type.ts';
 
 const DEFAULT_COLLATION_OID = 100;
@@ -19,6 +20,10 @@ interface TypeRow {
   readonly baseTypmod: number;
   readonly collation: number;
   readonly labels: readonly string[] | undefined;
+  /** Attributes of a composite, the subtype of a range. */
+  readonly parts: readonly number[];
+  /** Its operators are code of the upstream. */
+  readonly opaque: boolean;
 }
 
 export class TypeTable {
@@ -36,10 +41,18 @@ export class TypeTable {
   typeOf(oid: number, typmod = -1, collationOid?: number): PgType {
     const row = must(this.#types.get(oid), `type ${oid} in the mirror`);
     const collation = this.collation(collationOid ?? row.collation);
-    const common = { oid, name: row.name, kind: row.kind, typmod, ...(collation === undefined ? {} : { collation }) };
+    const foreign = this.#foreignIn(row);
+    const common = {
+      oid,
+      name: row.name,
+      kind: row.kind,
+      typmod,
+      ...(foreign === undefined ? {} : { foreign }),
+      ...(collation === undefined ? {} : { collation }),
+    };
     if (row.kind === 'domain') {
       const base = this.#baseOf(row, collationOid);
-      return { ...common, storage: base.storage, base };
+      return { ...common, storage: base.storage, base: foreign === undefined ? base : { ...base, foreign } };
     }
     if (row.kind === 'array') return { ...common, storage: 'text', element: this.typeOf(row.element, typmod, collationOid) };
     if (row.kind === 'enum') return { ...common, storage: 'text', labels: row.labels ?? [] };
@@ -60,6 +73,16 @@ export class TypeTable {
   current(type: PgType): PgType {
     const oid = this.#byName.get(type.name);
     return oid === undefined || oid === type.oid ? type : this.typeOf(oid, type.typmod);
+  }
+
+  #foreignIn(row: TypeRow): string | undefined {
+    if (row.opaque) return row.name;
+    for (const oid of [row.kind === 'array' ? row.element : row.base, ...row.parts]) {
+      const part = this.#types.get(oid);
+      const foreign = part === undefined ? undefined : this.#foreignIn(part);
+      if (foreign !== undefined) return foreign;
+    }
+    return undefined;
   }
 
   #baseOf(domain: TypeRow, collationOid: number | undefined): PgType {
@@ -86,17 +109,27 @@ const KINDS: Readonly<Record<string, PgType['kind']>> = {
 /** One reading, so that all OIDs are of one moment. */
 export async function readTypes(
   catalog: CatalogClient,
-  upstream: { readonly collations: readonly UpstreamCollation[]; readonly databaseCollation: UpstreamCollation | undefined },
+  upstream: {
+    readonly types: readonly UpstreamType[];
+    readonly collations: readonly UpstreamCollation[];
+    readonly databaseCollation: UpstreamCollation | undefined;
+  },
   options: CallOptions = {},
 ): Promise<TypeTable> {
   const { rows } = await catalog.query(
     `SELECT 't', t.oid::text, format_type(t.oid, NULL),
             CASE WHEN t.typtype = 'b' AND t.typelem <> 0 AND t.typlen = -1 AND t.typcategory = 'A' THEN 'array' ELSE t.typtype::text END,
             t.typelem::text, t.typbasetype::text, t.typtypmod::text, t.typcollation::text,
-            (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_enum e WHERE e.enumtypid = t.oid)
+            (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder)::text FROM pg_enum e WHERE e.enumtypid = t.oid),
+            CASE t.typtype WHEN 'c' THEN (SELECT string_agg(a.atttypid::text, ',') FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                                          WHERE a.attrelid = t.typrelid AND c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped)
+                           WHEN 'r' THEN (SELECT r.rngsubtype::text FROM pg_range r WHERE r.rngtypid = t.oid)
+                           WHEN 'm' THEN (SELECT r.rngtypid::text FROM pg_range r WHERE r.rngmultitypid = t.oid) END,
+            -- A range of text is compared as the upstream's collation says, which the mirror does not have.
+            (t.typtype = 'r' AND EXISTS (SELECT FROM pg_range r WHERE r.rngtypid = t.oid AND r.rngcollation <> 0))::text
      FROM pg_type t
      UNION ALL
-     SELECT 'c', c.oid::text, c.collname, c.collprovider::text, coalesce(c.colllocale, c.collcollate), n.nspname, c.collisdeterministic::text, NULL, NULL
+     SELECT 'c', c.oid::text, c.collname, c.collprovider::text, coalesce(c.colllocale, c.collcollate), n.nspname, c.collisdeterministic::text, NULL, NULL, NULL, NULL
      FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace`,
     [],
     // Names are then as the upstream prints them: with their schema unless in pg_catalog.
@@ -104,10 +137,11 @@ export async function readTypes(
   );
   const types: TypeRow[] = [];
   const collations = new Map<number, Collation>();
+  const opaque = new Set(upstream.types.flatMap(({ kind, schema, name }) => (kind === 'opaque' ? [qualified(schema, name)] : [])));
   const known = new Map(upstream.collations.map((collation) => [`${collation.schema}.${collation.name}`, collation]));
   for (const [what, oid, name, kind, ...rest] of rows) {
     if (what === 't') {
-      const [element, base, baseTypmod, collation, labels] = rest;
+      const [element, base, baseTypmod, collation, labels, parts, comparesText] = rest;
       types.push({
         oid: Number(oid),
         name: name!,
@@ -117,6 +151,8 @@ export async function readTypes(
         baseTypmod: Number(baseTypmod),
         collation: Number(collation),
         labels: labels === null || labels === undefined ? undefined : (JSON.parse(labels) as string[]),
+        parts: parts === null || parts === undefined || parts === '' ? [] : parts.split(',').map(Number),
+        opaque: comparesText === 'true' || opaque.has(name!),
       });
     } else {
       const [locale, schema, deterministic] = rest;

@@ -9,9 +9,11 @@ import { qualified } from '../../base/ident.ts';
 import type { Constant, Expression } from '../../dataflow/plan/expression.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import { arrayElements } from './constant.ts';
-import type { PlanContext } from './context.ts';
-import { listOf, type Loaded } from './load.ts';
+import type { FunctionFacts, OperatorFacts, PlanContext } from './context.ts';
+import { requireCallable, requireOrderOfValues, requireOwn } from './key-type.ts';
+import { FUNCTION_FIELD, listOf, type Loaded } from './load.ts';
 import type { TreeNode } from './node-tree.ts';
+import { PG_TYPEOF } from './volatility.ts';
 
 /** What the leaves mean. */
 export interface Scope {
@@ -57,6 +59,7 @@ export class ExpressionBinder {
     const fallback = this.#loaded.fallbacks.get(node);
     if (fallback !== undefined) {
       const { sql, exactness } = fallback;
+      this.#foreignOut(node);
       return { kind: 'fallback', sql, args: fallback.args.map(bind), strict: false, type: this.typeOf(node), exactness };
     }
     switch (node.tag) {
@@ -72,6 +75,10 @@ export class ExpressionBinder {
         if (node.flag('funcretset')) {
           throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the set-returning function ${this.#name(node.number('funcid'))}()` });
         }
+        if (node.number('funcid') === PG_TYPEOF) {
+          const [arg] = node.nodes('args');
+          return { kind: 'constant', text: this.#context.shownName(this.typeOf(arg!)), type: this.typeOf(node) };
+        }
         return this.#call(node, 'funcid', undefined, bindAll('args'));
       }
       case 'OPEXPR': {
@@ -82,6 +89,7 @@ export class ExpressionBinder {
       case 'NULLIFEXPR': {
         const [a, b] = bindAll('args') as [Expression, Expression];
         const kind = node.tag === 'NULLIFEXPR' ? 'nullIf' : 'isDistinct';
+        this.#requireCallable(node, 'opfuncid', [a, b]);
         return { kind, equal: node.number('opfuncid'), args: [a, b], ...this.#inputCollation(node), type: this.typeOf(node) };
       }
       case 'SCALARARRAYOPEXPR':
@@ -93,7 +101,7 @@ export class ExpressionBinder {
         return { kind: node.text('boolop') === 'and' ? 'and' : 'or', args, type };
       }
       case 'RELABELTYPE':
-        return relabelled(bind(node.node('arg')), this.typeOf(node));
+        return this.#relabel(node, bind(node.node('arg')));
       case 'COLLATEEXPR':
         return relabelled(bind(node.node('arg')), this.typeOf(node));
       case 'COERCEVIAIO':
@@ -102,25 +110,28 @@ export class ExpressionBinder {
         const tested = node.maybe('arg');
         const value = tested === null ? undefined : bind(tested);
         const type = this.typeOf(node);
-        const otherwise = node.maybe('defresult');
-        return {
-          kind: 'case',
-          whens: node.nodes('args').map((when) => ({
-            // The tested value stands in the WHEN alone: a result may have a CASE of its own around.
-            when: this.bind(when.node('expr'), scope, value),
-            // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
-            then: bind(when.node('result')),
-          })),
-          otherwise: otherwise === null ? { kind: 'constant', text: null, type } : bind(otherwise),
-          type,
-        };
+        const defaultResult = node.maybe('defresult');
+        const whens = node.nodes('args').map((when) => ({
+          // The tested value stands in the WHEN alone: a result may have a CASE of its own around.
+          when: this.bind(when.node('expr'), scope, value),
+          // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
+          then: bind(when.node('result')),
+        }));
+        const otherwise: Expression = defaultResult === null ? { kind: 'constant', text: null, type } : bind(defaultResult);
+        return { kind: 'case', whens, otherwise, type: carrying(type, [...whens.map(({ then }) => then), otherwise]) };
       }
-      case 'COALESCEEXPR':
-        return { kind: 'coalesce', args: bindAll('args'), type: this.typeOf(node) };
+      case 'COALESCEEXPR': {
+        const args = bindAll('args');
+        return { kind: 'coalesce', args, type: carrying(this.typeOf(node), args) };
+      }
       case 'MINMAXEXPR': {
         const which = node.number('op') === 0 ? 'greatest' : 'least';
-        return { kind: 'minMax', which, args: bindAll('args'), ...this.#inputCollation(node), type: this.typeOf(node) };
+        const args = bindAll('args');
+        requireOrderOfValues(carrying(this.typeOf(node), args), which.toUpperCase());
+        return { kind: 'minMax', which, args, ...this.#inputCollation(node), type: this.typeOf(node) };
       }
+      case 'ROWCOMPAREEXPR':
+        return this.#rowComparison(node, bindAll('largs'), bindAll('rargs'));
       case 'NULLTEST':
         return { kind: 'isNull', arg: bind(node.node('arg')), negated: node.number('nulltesttype') === 1, type: this.typeOf(node) };
       case 'BOOLEANTEST': {
@@ -220,7 +231,7 @@ export class ExpressionBinder {
   }
 
   #call(node: TreeNode, field: string, operator: string | undefined, args: readonly Expression[]): Expression {
-    const facts = must(this.#context.functionOf(node.number(field)), 'a function judged by load');
+    const facts = this.#requireCallable(node, field, args);
     return {
       kind: 'call',
       proc: facts.oid,
@@ -241,13 +252,14 @@ export class ExpressionBinder {
     if (elements === null) return { kind: 'constant', text: null, type };
     // Over no element ANY is false and ALL is true, even for NULL.
     if (elements.length === 0) return { kind: 'constant', text: quantifier === 'any' ? 'f' : 't', type };
-    const facts = must(this.#context.functionOf(node.number('opfuncid')), 'a function judged by load');
+    const bound = bind(left);
+    const facts = this.#requireCallable(node, 'opfuncid', [bound, ...elements.slice(0, 1)]);
     return {
       kind: 'anyAll',
       quantifier,
       proc: facts.oid,
       procName: qualified('pg_catalog', facts.name),
-      left: bind(left),
+      left: bound,
       elements,
       ...this.#inputCollation(node),
       type,
@@ -273,6 +285,88 @@ export class ExpressionBinder {
     return texts.map((text): Constant => ({ kind: 'constant', text, type: element }));
   }
 
+  #requireCallable(node: TreeNode, field: string, args: readonly Expression[]): FunctionFacts {
+    const facts = must(this.#context.functionOf(node.number(field)), 'a function judged by load');
+    const types = args.map(({ type }) => type);
+    requireCallable(facts, types, this.#context.collation(node.number('inputcollid')));
+    return facts;
+  }
+
+  /** Where an operator takes a foreign value for text, it stays foreign: text is not what the upstream's own type means. A cast that is written means the text. */
+  #relabel(node: TreeNode, arg: Expression): Expression {
+    const type = this.typeOf(node);
+    if (arg.kind !== 'constant' && arg.type.storage !== type.storage) {
+      throw millraceError('FEATURE_NOT_SUPPORTED', {
+        feature: `the OID of a ${arg.type.name}`,
+        instead: 'Cast it to text: the rows hold the name that the upstream prints.',
+      });
+    }
+    return relabelled(arg, node.number('relabelformat') === IMPLICIT_CAST ? carrying(type, [arg]) : type);
+  }
+
+  /**
+   * The foreign type of what comes out of an expression that Postgres evaluates as SQL. It would take such a value for text: refused wherever it does more with it
+   * than putting it into an array or row, taking it out, or casting it as written.
+   */
+  #foreignOut(node: TreeNode): PgType | undefined {
+    if (LEAVES.has(node.tag)) return foreignOnly(this.typeOf(node));
+    const below = node.tag === 'ARRAYCOERCEEXPR' ? [node.node('arg')] : [...node.children()];
+    const inside = below.map((child) => this.#foreignOut(child)).find((type) => type !== undefined);
+    const field = FUNCTION_FIELD[node.tag];
+    const facts = field === undefined ? undefined : this.#context.functionOf(node.number(field));
+    if (facts !== undefined)
+      requireCallable(facts, inside === undefined ? [] : [inside], this.#context.collation(node.number('inputcollid')));
+    if (inside === undefined) return undefined;
+    const cast = CAST_FORMAT[node.tag];
+    if (cast !== undefined && node.number(cast) !== IMPLICIT_CAST) return undefined;
+    if (cast !== undefined || !PASSING.has(node.tag)) requireOwn(inside, COMPUTING);
+    return node.tag === 'FIELDSELECT' || node.tag === 'SUBSCRIPTINGREF' ? foreignOnly(this.typeOf(node)) : inside;
+  }
+
+  /** (a, b) <= (c, d)  =  a < c OR (a = c AND b <= d): each column under its own collation, as far as it is asked. */
+  #rowComparison(node: TreeNode, left: readonly Expression[], right: readonly Expression[]): Expression {
+    const type = this.#context.typeOf(BOOL_OID);
+    const collations = node.numbers('inputcollids');
+    const compare = (at: number, operator: OperatorFacts): Expression => {
+      const facts = this.#context.functionOf(operator.proc);
+      if (facts === undefined) throw millraceError('USER_FUNCTION', { function: operator.name });
+      const collation = this.#context.collation(collations[at] ?? 0);
+      const args = [left[at]!, right[at]!];
+      requireCallable(
+        facts,
+        args.map((arg) => arg.type),
+        collation,
+      );
+      const collated = collation === undefined ? {} : { collation };
+      return {
+        kind: 'call',
+        proc: facts.oid,
+        procName: qualified('pg_catalog', facts.name),
+        operator: operator.name,
+        args,
+        strict: facts.strict,
+        ...collated,
+        type,
+      };
+    };
+    const operators = node.numbers('opnos').map((oid) => this.#context.operatorOf(oid));
+    const last = operators.length - 1;
+    const from = (at: number): Expression => {
+      const written = operators[at];
+      if (written === undefined) throw millraceError('USER_FUNCTION', { function: 'an operator' });
+      if (at === last) return compare(at, written);
+      const named = (name: string): OperatorFacts => {
+        const found = this.#context.operatorNamed(name, written.left, written.right);
+        if (found === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `a comparison of rows by ${written.name}` });
+        return found;
+      };
+      const strictly = compare(at, named(written.name.charAt(0)));
+      const rest: Expression = { kind: 'and', args: [compare(at, named('=')), from(at + 1)], type };
+      return { kind: 'or', args: [strictly, rest], type };
+    };
+    return from(0);
+  }
+
   #inputCollation(node: TreeNode): { collation?: Collation } {
     const collation = this.#context.collation(node.number('inputcollid'));
     return collation === undefined ? {} : { collation };
@@ -281,6 +375,28 @@ export class ExpressionBinder {
   #name(oid: number): string {
     return this.#context.functionOf(oid)?.name ?? `with OID ${oid}`;
   }
+}
+
+/** A type as what may be one of these: foreign, if one of them is. */
+export function carrying(type: PgType, parts: readonly { readonly type: PgType }[]): PgType {
+  const foreign = type.foreign ?? parts.find((part) => part.type.foreign !== undefined)?.type.foreign;
+  return foreign === type.foreign || foreign === undefined ? type : { ...type, foreign };
+}
+
+/** CoercionForm: COERCE_IMPLICIT_CAST. */
+const IMPLICIT_CAST = 2;
+const COMPUTING = 'a comparison or function';
+const LEAVES = new Set(['VAR', 'PARAM', 'AGGREF', 'CONST']);
+const CAST_FORMAT: Readonly<Record<string, string>> = {
+  RELABELTYPE: 'relabelformat',
+  COERCEVIAIO: 'coerceformat',
+  ARRAYCOERCEEXPR: 'coerceformat',
+};
+/** What looks into no value. */
+const PASSING = new Set(['ARRAYEXPR', 'ROWEXPR', 'FIELDSELECT', 'SUBSCRIPTINGREF', 'CASEEXPR', 'CASEWHEN', 'COALESCEEXPR', 'NULLTEST']);
+
+function foreignOnly(type: PgType): PgType | undefined {
+  return type.foreign === undefined ? undefined : type;
 }
 
 const BOOL_OID = 16;

@@ -118,12 +118,19 @@ export class QueryBinder {
     }));
     // Now that everything is bound, the groups know their keys and aggregates.
     if (grouping !== undefined) input = filter(grouping.relation(input), safeFirst(having));
-    let relation = this.#project(input, outputs);
-    if (query.list('distinctClause').length > 0) relation = this.distinct(relation);
-    const shown = targets.flatMap((target, position) => (target.flag('resjunk') ? [] : [position]));
+    // Hidden columns (grouped by, and not shown) tell no rows apart; DISTINCT is ordered by shown ones alone.
+    const isDistinct = query.list('distinctClause').length > 0;
+    const isKept = (target: TreeNode): boolean => !(isDistinct && target.flag('resjunk'));
+    const kept = targets.filter(isKept);
+    let relation = this.#project(
+      input,
+      outputs.filter((_, position) => isKept(targets[position]!)),
+    );
+    if (isDistinct) relation = this.distinct(relation);
+    const shown = kept.flatMap((target, position) => (target.flag('resjunk') ? [] : [position]));
     const limit = this.#rowCount('limitCount', 'LIMIT');
     const offset = this.#rowCount('limitOffset', 'OFFSET') ?? 0;
-    const order = ordered === 'always' || limit !== null || offset > 0 ? this.#order(targets, relation) : [];
+    const order = ordered === 'always' || limit !== null || offset > 0 ? this.#order(kept, relation) : [];
     return { relation, shown, order, limit, offset };
   }
 

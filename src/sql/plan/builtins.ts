@@ -22,7 +22,7 @@ export async function readBuiltins(query: Query): Promise<Builtins> {
     `SELECT oid::text, proname::text, provolatile::text, proisstrict::text, proargtypes::text FROM pg_catalog.pg_proc WHERE oid < ${FIRST_USER_OID}`,
   );
   const operators = await query(
-    `SELECT o.oid::text, o.oprname::text, o.oprleft::text, o.oprright::text,
+    `SELECT o.oid::text, o.oprname::text, o.oprcode::oid::text, o.oprleft::text, o.oprright::text,
             EXISTS (SELECT FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_am m ON m.oid = a.amopmethod
                     WHERE a.amopopr = o.oid AND (m.amname, a.amopstrategy) IN (('btree', 3), ('hash', 1)))::text
      FROM pg_catalog.pg_operator o WHERE o.oid < ${FIRST_USER_OID}`,
@@ -45,9 +45,9 @@ export async function readBuiltins(query: Query): Promise<Builtins> {
       ]),
     ),
     operators: new Map(
-      operators.map(([oid, name, left, right, isEquality]) => [
+      operators.map(([oid, name, proc, left, right, isEquality]) => [
         Number(oid),
-        { name: name!, left: Number(left), right: Number(right), isEquality: isEquality === 'true' },
+        { name: name!, proc: Number(proc), left: Number(left), right: Number(right), isEquality: isEquality === 'true' },
       ]),
     ),
     casts: new Map(

@@ -6,7 +6,7 @@
 import { plainTypeName } from '../../values/type-name.ts';
 import { must } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
-import { literal } from '../../base/ident.ts';
+import { ident, literal } from '../../base/ident.ts';
 import type { CatalogClient, CallOptions } from '../../pglite/catalog-client.ts';
 import type { Ddl, StatementSettings } from '../../pglite/catalog-contract.ts';
 import type { Column, PgType } from '../../values/type.ts';
@@ -40,6 +40,11 @@ export interface CatalogContextOptions extends StatementSettings {
   /** Types of $1 … $n, for their values. */
   readonly parameterTypes?: readonly number[];
   readonly call?: CallOptions;
+}
+
+/** Without its schema. */
+function bare(typeName: string): string {
+  return /^(?:"(?:[^"]|"")*"|[^".]+)\.(.*)$/.exec(typeName)?.[1] ?? typeName;
 }
 
 /** Once a process. */
@@ -84,8 +89,14 @@ export function catalogContext(options: CatalogContextOptions): PlanContext {
   return {
     typeOf: (oid, typmod, collationOid): PgType => types.typeOf(oid, typmod, collationOid),
     collation: (oid) => types.collation(oid),
+    shownName({ name }) {
+      const first = searchPath?.find((schema) => types.oidOf(`${ident(schema)}.${bare(name)}`) !== undefined);
+      return first !== undefined && name === `${ident(first)}.${bare(name)}` ? bare(name) : name;
+    },
     functionOf: (oid) => builtins.functions.get(oid),
     operatorOf: (oid) => builtins.operators.get(oid),
+    operatorNamed: (name, left, right) =>
+      builtins.operators.values().find((operator) => operator.name === name && operator.left === left && operator.right === right),
     implicitCast: (from, to) => builtins.casts.get(`${from}:${to}`),
     relation,
     deparse,

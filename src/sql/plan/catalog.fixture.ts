@@ -41,7 +41,7 @@ export async function planningFixture(ddl: string, { collation = 'C' } = {}): Pr
     deterministic: true,
     version: null,
   };
-  const types: TypeTable = await readTypes(catalog, { collations: [], databaseCollation });
+  const types: TypeTable = await readTypes(catalog, { types: [], collations: [], databaseCollation });
   const relations = await relationsOf(catalog, types);
   const builtins = await builtinsOf(catalog);
   const contextFor = (parameterTypes: readonly number[] = []): PlanContext =>

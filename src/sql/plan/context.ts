@@ -7,9 +7,13 @@ import type { Collation, Column, PgType } from '../../values/type.ts';
 export interface PlanContext {
   typeOf(oid: number, typmod?: number, collationOid?: number): PgType;
   collation(oid: number): Collation | undefined;
+  /** A type as the session writes it: without the schema where its search_path finds it. */
+  shownName(type: PgType): string;
   /** Functions that come with Postgres; undefined: a user's or an extension's. */
   functionOf(oid: number): FunctionFacts | undefined;
   operatorOf(oid: number): OperatorFacts | undefined;
+  /** Between these very types. */
+  operatorNamed(name: string, left: number, right: number): OperatorFacts | undefined;
   /** The implicit cast between two built-in types. */
   implicitCast(from: number, to: number): ImplicitCast | undefined;
   /** A relation of the mirror by its OID; undefined: none of Millrace's (a system catalog). */
@@ -33,6 +37,7 @@ export interface FunctionFacts {
 
 export interface OperatorFacts {
   readonly name: string;
+  readonly proc: number;
   readonly left: number;
   readonly right: number;
   /** A btree or hash operator class calls it its equality. */

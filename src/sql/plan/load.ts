@@ -12,6 +12,7 @@ import { constantText } from './constant.ts';
 import type { PlanContext, RelationFacts } from './context.ts';
 import { exactnessOfFunction, rank } from './exactness.ts';
 import { Datum, parseQueryTree, type TreeNode } from './node-tree.ts';
+import { refuseSubquery } from './refuse.ts';
 import { refusedCall, refusedSqlValue, type Purpose } from './volatility.ts';
 
 export interface Loaded {
@@ -117,6 +118,8 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
       case 'RANGETBLENTRY':
         if (node.number('rtekind') === 0) oids.push(node.number('relid'));
         break;
+      case 'SUBLINK':
+        return refuseSubquery(node);
       case 'SQLVALUEFUNCTION': {
         const refused = refusedSqlValue(node.number('op'), as);
         if (refused !== undefined) throw refused;
@@ -193,7 +196,7 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   }
 }
 
-const FUNCTION_FIELD: Readonly<Record<string, string>> = {
+export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',
   OPEXPR: 'opfuncid',
   DISTINCTEXPR: 'opfuncid',
@@ -237,7 +240,6 @@ const FOR_POSTGRES = new Set([
   'ARRAYCOERCEEXPR',
   'SUBSCRIPTINGREF',
   'ROWEXPR',
-  'ROWCOMPAREEXPR',
   'FIELDSELECT',
   'JSONCONSTRUCTOREXPR',
   'JSONEXPR',

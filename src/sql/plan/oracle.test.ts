@@ -83,5 +83,5 @@ test(
     );
     expect(seen.compared).toBeGreaterThan(RUNS / 2);
   },
-  Math.max(60_000, 200 * RUNS),
+  Math.max(180_000, 200 * RUNS),
 );

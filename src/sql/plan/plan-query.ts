@@ -11,6 +11,7 @@ import type { PlanContext } from './context.ts';
 import { judge, type Judgement } from './exactness.ts';
 import { load } from './load.ts';
 import { prune } from './prune.ts';
+import { pushDown } from './push-down.ts';
 
 export interface PlannedView extends Judgement {
   readonly plan: Plan;
@@ -37,7 +38,7 @@ export interface Finish {
 export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
   const loaded = await load(tree, context, 'view', []);
   const { plan: bound } = new QueryBinder(new Binding(context, loaded), loaded.query).bind();
-  const plan = prune(bound);
+  const plan = prune(pushDown(bound));
   return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
@@ -45,7 +46,7 @@ export async function planView(tree: string, context: PlanContext): Promise<Plan
 export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
   const loaded = await load(tree, context, 'query', parameters);
   const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select('always');
-  const plan = prune(relation.plan);
+  const plan = prune(pushDown(relation.plan));
   return {
     plan,
     columns: shown.map((position) => plan.columns[position]!),

@@ -22,18 +22,22 @@ export function refuseUnsupported(query: TreeNode): void {
 /** LimitOption: 0 LIMIT_OPTION_COUNT, 1 LIMIT_OPTION_WITH_TIES. */
 const WITH_TIES = 1;
 
-/** SubLinkType of primnodes.h. */
-const SUBQUERIES = [
-  'EXISTS (subquery)',
-  'a comparison with ALL (subquery)',
-  'IN or ANY (subquery)',
-  'a row comparison with a subquery',
-  'a scalar subquery',
+const IN_INSTEAD =
+  'Write x IN (SELECT y FROM t) as JOIN (SELECT DISTINCT y FROM t) s ON s.y = x, and x NOT IN (…) as LEFT JOIN … WHERE s.y IS NULL, where neither can be NULL.';
+const EXISTS_INSTEAD =
+  'Write EXISTS (SELECT FROM t WHERE t.y = x) as JOIN (SELECT DISTINCT y FROM t) s ON s.y = x, and NOT EXISTS as LEFT JOIN … WHERE s.y IS NULL.';
+const SCALAR_INSTEAD = 'Write it as a join with the subquery in FROM, with GROUP BY what it depends on.';
+
+/** By SubLinkType of primnodes.h. */
+const SUBQUERIES: readonly { readonly feature: string; readonly instead: string }[] = [
+  { feature: 'EXISTS (subquery)', instead: EXISTS_INSTEAD },
+  { feature: 'a comparison with ALL (subquery)', instead: IN_INSTEAD },
+  { feature: 'IN or ANY (subquery)', instead: IN_INSTEAD },
+  { feature: 'a row comparison with a subquery', instead: SCALAR_INSTEAD },
+  { feature: 'a scalar subquery', instead: SCALAR_INSTEAD },
 ];
 
 export function refuseSubquery(node: TreeNode): never {
-  throw unsupported(
-    SUBQUERIES[node.number('subLinkType')] ?? 'ARRAY(subquery)',
-    'Write it as a join, with DISTINCT or GROUP BY where needed.',
-  );
+  const { feature, instead } = SUBQUERIES[node.number('subLinkType')] ?? { feature: 'ARRAY(subquery)', instead: SCALAR_INSTEAD };
+  throw unsupported(feature, instead);
 }

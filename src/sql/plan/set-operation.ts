@@ -6,7 +6,7 @@ import { must } from '../../base/assert.ts';
 import type { Expression } from '../../dataflow/plan/expression.ts';
 import type { Plan } from '../../dataflow/plan/plan.ts';
 import type { Column, PgType } from '../../values/type.ts';
-import { relabelled } from './bind-expression.ts';
+import { carrying, relabelled } from './bind-expression.ts';
 import type { Binding } from './bind-query.ts';
 import { requireKeyType } from './key-type.ts';
 import type { TreeNode } from './node-tree.ts';
@@ -18,11 +18,16 @@ const OPERATIONS = ['', 'UNION', 'INTERSECT', 'EXCEPT'] as const;
 export function bindSetOperation(binding: Binding, node: TreeNode, leaf: (index: number) => Relation): Relation {
   const operation = OPERATIONS[node.number('op')] ?? '';
   if (operation !== 'UNION') throw unsupported(operation);
-  const types = typesOf(binding, node);
-  const inputs = [node.node('larg'), node.node('rarg')].map((side) => {
-    const relation = side.tag === 'RANGETBLREF' ? leaf(side.number('rtindex')) : bindSetOperation(binding, side, leaf);
-    return converted(binding, relation, types);
-  });
+  const sides = [node.node('larg'), node.node('rarg')].map((side) =>
+    side.tag === 'RANGETBLREF' ? leaf(side.number('rtindex')) : bindSetOperation(binding, side, leaf),
+  );
+  const types = typesOf(binding, node).map((type, i) =>
+    carrying(
+      type,
+      sides.map(({ plan }) => plan.columns[i]!),
+    ),
+  );
+  const inputs = sides.map((relation) => converted(binding, relation, types));
   const columns = types.map((type, i): Column => ({ name: must(inputs[0]?.plan.columns[i], 'a column of UNION').name, type }));
   const ids = binding.numbering.ids(types.length);
   binding.numbering.countNode();

@@ -6,6 +6,9 @@
 import { millraceError, type MillraceError } from '../../base/errors.ts';
 import type { FunctionFacts } from './context.ts';
 
+/** pg_typeof("any"). */
+export const PG_TYPEOF = 1619;
+
 export type Purpose = 'view' | 'query';
 
 /** STABLE in pg_proc because of TimeZone, DateStyle, IntervalStyle, lc_*, extra_float_digits or the text-search configuration alone. */
@@ -35,18 +38,24 @@ function readsClock({ name, argumentTypes }: FunctionFacts): boolean {
 
 /** The error, or undefined when it may be called over rows. `constant`: all its arguments are constants. */
 export function refusedCall(facts: FunctionFacts, purpose: Purpose, constant: boolean): MillraceError | undefined {
-  if (facts.volatility === 'immutable') return undefined;
+  // What it answers is known from the type: `bind-expression.ts` makes it a constant.
+  if (facts.volatility === 'immutable' || facts.oid === PG_TYPEOF) return undefined;
   const name = `${facts.name}()`;
   if (facts.volatility === 'volatile') {
     if (purpose === 'query') return millraceError('VOLATILE_IN_QUERY', { function: name });
     return millraceError('NOT_DETERMINISTIC', { function: name, why: 'It is VOLATILE: every call may give another answer.' });
   }
   if (purpose === 'query' && constant) return undefined;
+  const refused = (why: string): MillraceError =>
+    purpose === 'query'
+      ? millraceError('DEPENDS_ON_SESSION', { function: name, why })
+      : millraceError('NOT_DETERMINISTIC', { function: name, why });
+  if (facts.name === 'pg_column_size') return refused('It measures how a row is stored upstream; here it is stored in another form.');
   if (readsClock(facts)) {
-    return millraceError('NOT_DETERMINISTIC', { function: name, why: 'It reads the clock, so rows would change although no table does.' });
+    return refused('It reads the clock, so rows would change although no table does.');
   }
   if (DEPENDS_ON_SETTINGS.has(facts.name) || (facts.name === 'age' && facts.argumentTypes.length === 2)) return undefined;
-  return millraceError('NOT_DETERMINISTIC', { function: name, why: 'It is STABLE: it depends on the session or on the system catalog.' });
+  return refused('It is STABLE: it depends on the session or on the system catalog.');
 }
 
 /** SQLValueFunctionOp, in the order of primnodes.h. */

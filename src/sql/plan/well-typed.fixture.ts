@@ -110,7 +110,9 @@ export class QueryWriter {
     const list = kinds.map((kind, i) => `${this.#expression(kind, inside, 1)} AS c${i + 1}`);
     const by = keys.length === 0 ? '' : ` GROUP BY ${keys.map(({ sql }) => sql).join(', ')}`;
     const having = this.#chance(4) ? ` HAVING ${this.#bool(inside, 1)}` : '';
-    return { sql: `SELECT ${list.join(', ')} FROM ${rest}${by}${having}`, columns: kinds };
+    // What is grouped by and not shown is a hidden column.
+    const distinct = this.#chance(3) ? 'DISTINCT ' : '';
+    return { sql: `SELECT ${distinct}${list.join(', ')} FROM ${rest}${by}${having}`, columns: kinds };
   }
 
   #aggregate(scope: readonly ColumnInScope[]): ColumnInScope {
@@ -146,8 +148,28 @@ export class QueryWriter {
   }
 
   #keys(left: readonly ColumnInScope[], right: readonly ColumnInScope[]): string {
-    const pairs = left.flatMap((a) => right.filter((b) => a.kind === b.kind).map((b) => `${a.sql} = ${b.sql}`));
-    return pairs.length === 0 ? 'true' : this.#one(pairs);
+    const pairs = left.flatMap((a) => right.filter((b) => a.kind === b.kind).map((b) => [a, b] as const));
+    if (pairs.length === 0) return 'true';
+    const key = (): string => {
+      const [a, b] = this.#one(pairs);
+      return `${this.#computed(a)} = ${this.#computed(b)}`;
+    };
+    if (this.#chance(6)) {
+      const common = key();
+      const branch = (scope: readonly ColumnInScope[]): string =>
+        this.#one([`(${common} AND ${this.#bool(scope, 1)})`, `(${this.#bool(scope, 1)} AND ${common})`, common]);
+      return `(${branch(left)} OR ${branch(right)})`;
+    }
+    return this.#chance(5) ? `${key()} AND ${key()}` : key();
+  }
+
+  /** A key as people write them: the column, or something made of it, which may fail. */
+  #computed({ sql, kind }: ColumnInScope): string {
+    if (!this.#chance(3)) return sql;
+    if (kind === 'int') return this.#one([`(${sql} + 1)`, `(${sql} % 3)`, `(7 / ${sql})`]);
+    if (kind === 'numeric') return `(${sql} * 2)`;
+    if (kind === 'date') return `(${sql} + 1)`;
+    return kind === 'text' ? this.#one([`btrim(${sql})`, `(${sql} || '')`]) : sql;
   }
 
   #item(depth: number): { from: string; scope: ColumnInScope[] } {

@@ -46,6 +46,7 @@ export const CONNECTION_OPTIONS: Readonly<Record<string, string>> = {
   'ssl certificate authority': 'sslrootcert',
   'ssl certificate': 'sslcert',
   'ssl key': 'sslkey',
+  'allow cleartext': 'require_auth',
 };
 
 function connection(reader: TokenReader): Statement {
@@ -69,6 +70,15 @@ export function validation(reader: TokenReader): boolean {
   return validate;
 }
 
+/** A bare name means true. In libpq's words: the ways in which the password may be told. */
+function cleartext(reader: TokenReader, assigned: boolean): string {
+  if (!assigned && (reader.peekSymbol(',') || reader.peekSymbol(')'))) return 'password,md5,scram-sha-256';
+  const { value } = reader.take();
+  if (['true', 'on', '1'].includes(value.toLowerCase())) return 'password,md5,scram-sha-256';
+  if (['false', 'off', '0'].includes(value.toLowerCase())) return 'md5,scram-sha-256';
+  throw millraceError('OPTION_REFUSED', { option: 'ALLOW CLEARTEXT', value, accepted: 'true or false' });
+}
+
 /** An option as it is written, and libpq's name of it. */
 export function connectionOptionName(reader: TokenReader, statement: string): { option: string; parameter: string } {
   const known = Object.keys(CONNECTION_OPTIONS).sort((a, b) => b.length - a.length);
@@ -86,7 +96,8 @@ export function connectionOptionName(reader: TokenReader, statement: string): { 
 
 export function connectionOption(reader: TokenReader, statement: string): [string, OptionValue] {
   const { option, parameter } = connectionOptionName(reader, statement);
-  reader.acceptSymbol('=');
+  const assigned = reader.acceptSymbol('=');
+  if (option === 'allow cleartext') return [parameter, cleartext(reader, assigned)];
   if (reader.accept('secret')) return [parameter, { secret: reader.identifier('the name of a secret') }];
   if (option === 'password' || option === 'ssl key') throw millraceError('SECRET_IN_STATEMENT', {});
   const token = reader.take();

@@ -37,13 +37,21 @@ test('secret, connection, source, table', () => {
   });
   expect(
     parseStatement(
-      `CREATE CONNECTION pg TO POSTGRES (HOST 'db.example', PORT 5432, DATABASE 'app', USER 'm', PASSWORD SECRET pgpass, SSL MODE 'require') WITH (VALIDATE = false)`,
+      `CREATE CONNECTION pg TO POSTGRES (HOST 'db.example', PORT 5432, DATABASE 'app', USER 'm', PASSWORD SECRET pgpass, SSL MODE 'require', ALLOW CLEARTEXT) WITH (VALIDATE = false)`,
     ),
   ).toEqual({
     kind: 'createConnection',
     name: 'pg',
     ifNotExists: false,
-    options: { host: 'db.example', port: '5432', dbname: 'app', user: 'm', password: { secret: 'pgpass' }, sslmode: 'require' },
+    options: {
+      host: 'db.example',
+      port: '5432',
+      dbname: 'app',
+      user: 'm',
+      password: { secret: 'pgpass' },
+      sslmode: 'require',
+      require_auth: 'password,md5,scram-sha-256',
+    },
     validate: false,
   });
   expect(

@@ -1,34 +1,33 @@
 /** A cursor over tokens with what every grammar rule needs: accept, expect, and an error at the very character. Used by `parse*.ts`. */
-import { millraceError } from '../../base/errors.ts';
-import { isSymbol, positionOf, tokenize, type Token } from './lexer.ts';
+import { isSymbol, splitStatements, syntaxError, tokenAt, type Token } from './lexer.ts';
 import type { Name } from './statement.ts';
 
 export class TokenReader {
   readonly text: string;
-  readonly #tokens: readonly Token[];
-  #at = 0;
+  /** Read so far and not yet taken: of a long query only the first word is ever looked at. */
+  readonly #ahead: Token[] = [];
+  #readTo = 0;
 
   constructor(text: string) {
     this.text = text;
-    this.#tokens = tokenize(text);
   }
 
   get next(): Token {
-    return this.#tokens[this.#at]!;
+    return this.#token(0);
   }
 
   peekWord(ahead = 0): string | undefined {
-    const token = this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)]!;
+    const token = this.#token(ahead);
     return token.kind === 'word' ? token.value : undefined;
   }
 
   peekSymbol(symbol: string, ahead = 0): boolean {
-    return isSymbol(this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)], symbol);
+    return isSymbol(this.#token(ahead), symbol);
   }
 
   /** The next token is the last. */
   get followedByEnd(): boolean {
-    return this.#tokens[this.#at + 1]?.kind === 'end';
+    return this.#token(1).kind === 'end';
   }
 
   get atEnd(): boolean {
@@ -37,20 +36,20 @@ export class TokenReader {
 
   take(): Token {
     const token = this.next;
-    if (token.kind !== 'end') this.#at++;
+    if (token.kind !== 'end') this.#ahead.shift();
     return token;
   }
 
   /** Takes these words if they all come next. */
   accept(...words: readonly string[]): boolean {
     if (!words.every((word, i) => this.peekWord(i) === word)) return false;
-    this.#at += words.length;
+    this.#ahead.splice(0, words.length);
     return true;
   }
 
   acceptSymbol(symbol: string): boolean {
     if (!this.peekSymbol(symbol)) return false;
-    this.#at++;
+    this.#ahead.shift();
     return true;
   }
 
@@ -92,7 +91,10 @@ export class TokenReader {
   /** What is left, verbatim, without a closing bracket that belongs to the statement around it. */
   rest(): { text: string; offset: number } {
     const start = this.next.start;
-    this.#at = this.#tokens.length - 1;
+    // Read in passing: what is not closed is an error here, not somewhere behind.
+    splitStatements(this.text);
+    this.#ahead.length = 0;
+    this.#readTo = this.text.length;
     return { text: this.text.slice(start).trimEnd(), offset: start };
   }
 
@@ -114,8 +116,17 @@ export class TokenReader {
 
   unexpected(expected?: string): Error {
     const { start, end } = this.next;
-    const error = millraceError('SYNTAX_ERROR', { near: this.text.slice(start, end), ...(expected === undefined ? {} : { expected }) });
-    error.position = positionOf(this.text, start);
-    return error;
+    return syntaxError(this.text.slice(start, end), this.text, start, expected);
+  }
+
+  #token(ahead: number): Token {
+    while (this.#ahead.length <= ahead) {
+      const last = this.#ahead.at(-1);
+      if (last?.kind === 'end') return last;
+      const token = tokenAt(this.text, this.#readTo);
+      this.#readTo = token.end;
+      this.#ahead.push(token);
+    }
+    return this.#ahead[ahead]!;
   }
 }

@@ -98,7 +98,7 @@ export class LogReader {
     const kept = this.#bufferLength > 0 && at >= 0 && at < this.#bufferLength ? this.#bufferLength - at : 0;
     const wanted = Math.max(length, READ_BYTES);
     if (this.bytes.length < wanted || (this.bytes.length > KEEP_BYTES_MAX && wanted <= KEEP_BYTES_MAX)) {
-      const grown = Buffer.allocUnsafe(wanted);
+      const grown = Buffer.alloc(wanted);
       if (kept > 0) this.bytes.copy(grown, 0, at, at + kept);
       this.bytes = grown;
     } else if (kept > 0) this.bytes.copyWithin(0, at, at + kept);

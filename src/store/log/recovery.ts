@@ -52,7 +52,7 @@ function recoverSegment(disk: Disk, directory: string, start: number, only: bool
   const file = disk.open(path, 'write');
   try {
     const size = file.size();
-    const bytes = Buffer.allocUnsafe(size);
+    const bytes = Buffer.alloc(size);
     file.read(bytes, 0, size, 0);
     let inForce: InForce | undefined;
     let at = 0;

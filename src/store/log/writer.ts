@@ -42,7 +42,7 @@ export class LogWriter {
   #syncedOffset: number;
   #failure: MillraceError | undefined;
   #syncInFlight: Promise<void> | undefined;
-  readonly #header = Buffer.allocUnsafe(RECORD_HEADER_BYTES);
+  readonly #header = Buffer.alloc(RECORD_HEADER_BYTES);
 
   /** Recovers the log in `directory` (made when absent). Throws LOG_DAMAGED. */
   static open(disk: Disk, directory: string, options: LogWriterOptions = {}): LogWriter {
@@ -106,7 +106,7 @@ export class LogWriter {
   }
 
   appendProgress(lsn: Lsn): number {
-    const payload = Buffer.allocUnsafe(8);
+    const payload = Buffer.alloc(8);
     payload.writeBigUInt64BE(lsn);
     return this.append(recordKind.progress, [payload]);
   }
@@ -280,7 +280,7 @@ export class LogWriter {
 }
 
 function oidBytes(oid: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
+  const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(oid);
   return bytes;
 }

@@ -70,7 +70,7 @@ export class Arena {
     const length = end - start;
     if (this.#used + length > CHUNK_BYTES) {
       assert(this.#chunks.length < CHUNKS_MAX, 'more changes than addresses');
-      this.#chunks.push(Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, length)));
+      this.#chunks.push(Buffer.alloc(Math.max(CHUNK_BYTES, length)));
       this.#used = 0;
     }
     const offset = this.#used;

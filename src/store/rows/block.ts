@@ -68,7 +68,7 @@ export class BlockReader {
 export class BlockWriter {
   readonly #put: (key: Buffer, block: Buffer) => void;
   readonly #blockBytesMax: number;
-  #bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #bytes = Buffer.alloc(INITIAL_BYTES);
   #length = 0;
   /** Where the entries that wait begin. */
   #starts = new Uint32Array(64);
@@ -163,7 +163,7 @@ export class BlockWriter {
 
   #grow(length: number): void {
     if (length <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#bytes.length));
+    const grown = Buffer.alloc(Math.max(length, 2 * this.#bytes.length));
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
@@ -201,7 +201,7 @@ export class BlockWriter {
     for (let i = 0; i < this.#count; i++) this.#starts[i] = this.#starts[i + count]! - end;
     // What one large row has grown is let go again.
     if (bytes.length > LARGE_BYTES && this.#length <= BLOCK_BYTES_MAX) {
-      this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+      this.#bytes = Buffer.alloc(INITIAL_BYTES);
       bytes.copy(this.#bytes, 0, 0, this.#length);
     }
   }

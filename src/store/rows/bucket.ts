@@ -24,7 +24,7 @@ export function readBucket(value: Buffer): BucketEntry[] {
 export function writeBucket(entries: readonly BucketEntry[]): Buffer {
   let length = 0;
   for (const { tuple } of entries) length += ENTRY_HEADER_BYTES + tuple.length;
-  const value = Buffer.allocUnsafe(length);
+  const value = Buffer.alloc(length);
   let at = 0;
   for (const { count, shape, tuple } of entries) {
     value.writeUIntBE(count, at, 6);

@@ -66,7 +66,7 @@ function mergeKeyed(changes: Changes, from: number, to: number, stored: Stored):
 
 function keyedValue(changes: Changes, entry: number): Buffer {
   const { arena } = changes;
-  const value = Buffer.allocUnsafe(SHAPE_BYTES + arena.tupleLengths[entry]!);
+  const value = Buffer.alloc(SHAPE_BYTES + arena.tupleLengths[entry]!);
   value.writeUInt16BE(arena.shapes[entry]!, 0);
   const at = arena.tupleAt(entry);
   arena.tupleChunk(entry).copy(value, SHAPE_BYTES, at, at + arena.tupleLengths[entry]!);

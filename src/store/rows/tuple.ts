@@ -14,7 +14,7 @@ const NO_TEXT = 0xff;
 
 /** The LMDB key of every row of a table begins with its OID. */
 export function tablePrefix(oid: number): Buffer {
-  const key = Buffer.allocUnsafe(OID_BYTES);
+  const key = Buffer.alloc(OID_BYTES);
   key.writeUInt32BE(oid);
   return key;
 }

@@ -1,11 +1,12 @@
 /**
  * Opens a session with the upstream: bounded in time, with TCP keepalive, every setting that changes how a value is written pinned, every value raw text.
- * Used by catalog reads, snapshot copies, the walsender stream, audit and the providers' probes. `pg`'s internals are touched here and in replication/stream.ts only.
+ * Used by catalog reads, snapshot copies, the walsender stream, audit and the providers' probes. `pg`'s internals are touched here, in cleartext.ts and in replication/stream.ts only.
  */
 import type { Socket } from 'node:net';
 import { Client, type ClientConfig, type QueryResultRow } from 'pg';
 import type { MillraceError } from '../../base/errors.ts';
 import { must } from '../../base/assert.ts';
+import { guardPassword } from './cleartext.ts';
 import { upstreamError, type ErrorContext } from './classify.ts';
 import type { ConnectionParameters } from './parameters.ts';
 import { waysToConnect, type Way } from './tls.ts';
@@ -103,6 +104,7 @@ async function attempt(
     ...(options.replication === true ? { replication: 'database' } : {}),
   };
   const client = new Client({ ...config, ...extra } as ClientConfig);
+  guardPassword(client, parameters, host, way.tls);
   const connection = new UpstreamConnection(client, parameters, host, way.tls);
   const abort = (): void => connection.destroy();
   options.signal?.addEventListener('abort', abort, { once: true });

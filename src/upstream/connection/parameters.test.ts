@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MillraceError } from '../../base/errors.ts';
 import { describe as described, parseConnectionString } from './parameters.ts';
 
 const short = (text: string, environment?: Record<string, string>): string => {
@@ -27,10 +29,17 @@ test('what the string leaves out comes from the environment, where that is asked
 });
 
 test.each([
-  ['postgres://db:port/shop', 'invalid host "db:port"'],
-  ['postgres://db:99999/shop', 'invalid port number "99999"'],
+  ['postgres://db:port/shop', 'invalid host or port (in a user or password write @ as %40'],
+  ['postgres://db:99999/shop', 'invalid port number: it is one of 1 to 65535'],
+  ['postgres://ann:pa/ss@db/shop', 'an @ after the host (in a user or password write @ as %40, / as %2F'],
+  ['postgres://ann:pa?ss@db/shop', 'an @ after the host'],
+  ['postgres://ann:p@ss/word@db/shop', 'an @ after the host'],
+  ['postgres://ann:1?ss=x', 'unknown option after the ?'],
+  ['host=db password=open sesame=x', 'unknown option after the password'],
+  ['host=db sslcert=/c.pem', 'a certificate without its key'],
+  ['host=db sslkey=/k.pem', 'a key without its certificate'],
   ['postgres://db/shop?sslmode=maybe', 'invalid sslmode value "maybe"'],
-  ['postgres://db/shop?colour=red', 'unknown option "colour"'],
+  ['postgres://ann@db/shop?colour=red', 'unknown option "colour"'],
   ['postgres://db/%zz', 'invalid percent-encoded part in the URL'],
   ['db.example.com', 'no "key = value" at position 1'],
   ['host=db passwort', 'no "key = value" at position 9'],
@@ -40,4 +49,29 @@ test.each([
 
 test('what is logged holds no password', () => {
   expect(described(parseConnectionString('postgres://ann:secret@db/shop'))).toBe('ann@db:5432/shop sslmode=prefer');
+});
+
+test('a password written raw is read as it is, or refused without a word of it', () => {
+  const word = fc.constantFrom('Zz7', 'Qq9', '/', '?', '#', '@', ':', '%', '&', '=', ' ', "'", '\\', 'a', '1', ',', '[', ']');
+  fc.assert(
+    fc.property(
+      fc.array(word, { minLength: 1, maxLength: 8 }).map((words) => words.join('')),
+      fc.constantFrom(
+        (password: string) => `postgres://ann:${password}@db.example.com:5432/shop?sslmode=require`,
+        (password: string) => `postgres://ann:${password}`,
+        (password: string) => `postgres://ann:${password}/shop`,
+        (password: string) => `host=db.example.com password=${password} dbname=shop`,
+      ),
+      (password, url) => {
+        try {
+          parseConnectionString(url(password));
+        } catch (error) {
+          const { message, hint, detail } = error as MillraceError;
+          expect(error).toBeInstanceOf(MillraceError);
+          expect(`${message} ${hint ?? ''} ${detail ?? ''}`).not.toMatch(/Zz7|Qq9/);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });

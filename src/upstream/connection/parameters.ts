@@ -21,6 +21,8 @@ export interface ConnectionParameters {
   readonly sslpassword: string | undefined;
   readonly sslnegotiation: 'postgres' | 'direct';
   readonly channelBinding: 'disable' | 'prefer' | 'require';
+  /** The password may be sent as it is to whoever asks for it, TLS or not: ALLOW CLEARTEXT, or libpq's require_auth with `password`. */
+  readonly allowCleartext: boolean;
   readonly connectTimeoutMs: number;
   readonly keepaliveIdleMs: number;
   readonly applicationName: string | undefined;
@@ -35,12 +37,12 @@ const KEEPALIVE_IDLE_MS_DEFAULT = 15_000;
 const IGNORED = new Set(
   (
     'fallback_application_name client_encoding keepalives keepalives_interval keepalives_count tcp_user_timeout gssencmode krbsrvname gsslib gssdelegation service passfile ' +
-    'target_session_attrs load_balance_hosts sslcompression sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version requirepeer require_auth replication ' +
+    'target_session_attrs load_balance_hosts sslcompression sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version requirepeer replication ' +
     'sslcertmode min_protocol_version max_protocol_version requiressl'
   ).split(' '),
 );
 const KNOWN = new Set(
-  'host hostaddr port dbname user password sslmode sslrootcert sslcert sslkey sslpassword sslnegotiation channel_binding connect_timeout keepalives_idle application_name options'.split(
+  'host hostaddr port dbname user password sslmode sslrootcert sslcert sslkey sslpassword sslnegotiation channel_binding require_auth connect_timeout keepalives_idle application_name options'.split(
     ' ',
   ),
 );
@@ -58,13 +60,17 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   PGCONNECT_TIMEOUT: 'connect_timeout',
 };
 
-/** A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env). */
+/**
+ * A URL or conninfo string. `environment`: libpq's PG… variables fill in what the string leaves out (the command line passes process.env).
+ * No error repeats a part of the string that could belong to a password written without its quoting.
+ */
 export function parseConnectionString(text: string, environment: Readonly<Record<string, string | undefined>> = {}): ConnectionParameters {
   const given = optionsIn(text);
   for (const [variable, name] of Object.entries(ENVIRONMENT)) {
     const value = environment[variable];
     if (value !== undefined && value !== '') given[name] ??= value;
   }
+  refuseHalfCertificate(given);
   return connectionParameters(given);
 }
 
@@ -75,7 +81,7 @@ export function optionsIn(text: string): Record<string, string> {
 
 /** Options by libpq's names. Materialize's spellings of sslmode (`verify_ca`) are accepted. */
 export function connectionParameters(given: Readonly<Record<string, string>>): ConnectionParameters {
-  for (const name of Object.keys(given)) if (!KNOWN.has(name) && !IGNORED.has(name)) throw invalid(`unknown option "${name}"`);
+  for (const name of Object.keys(given)) if (!isOption(name)) throw invalid(`unknown option "${name}"`);
   const names = (given['hostaddr'] ?? given['host'] ?? 'localhost').split(',');
   const ports = (given['port'] ?? '5432').split(',');
   const user = given['user'] ?? 'postgres';
@@ -96,6 +102,7 @@ export function connectionParameters(given: Readonly<Record<string, string>>): C
     sslkey: given['sslkey'],
     sslpassword: given['sslpassword'],
     sslnegotiation: oneOf('sslnegotiation', given['sslnegotiation'] ?? 'postgres', ['postgres', 'direct'] as const),
+    allowCleartext: given['require_auth']?.split(',').some((method) => method.trim() === 'password') ?? false,
     channelBinding: oneOf('channel_binding', given['channel_binding'] ?? 'prefer', ['disable', 'prefer', 'require'] as const),
     connectTimeoutMs: seconds('connect_timeout', given['connect_timeout'], CONNECT_TIMEOUT_MS_DEFAULT),
     keepaliveIdleMs: seconds('keepalives_idle', given['keepalives_idle'], KEEPALIVE_IDLE_MS_DEFAULT),
@@ -104,10 +111,28 @@ export function connectionParameters(given: Readonly<Record<string, string>>): C
   };
 }
 
+/** One without the other is of no use, and would be left unused in silence. */
+export function refuseHalfCertificate(given: Readonly<Record<string, unknown>>): void {
+  if ((given['sslcert'] === undefined) === (given['sslkey'] === undefined)) return;
+  throw invalid(
+    given['sslcert'] === undefined
+      ? 'a key without its certificate (sslcert; in CREATE CONNECTION: SSL CERTIFICATE)'
+      : 'a certificate without its key (sslkey; in CREATE CONNECTION: SSL KEY SECRET)',
+  );
+}
+
 /** For messages and logs: everything but secrets. */
 export function describe(parameters: ConnectionParameters): string {
   const hosts = parameters.hosts.map(({ host, port }) => `${host}:${port}`).join(',');
   return `${parameters.user}@${hosts}/${parameters.database} sslmode=${parameters.sslmode}`;
+}
+
+/** What is usually meant. */
+const QUOTING = 'in a user or password write @ as %40, / as %2F, ? as %3F, % as %25';
+const PAIR_QUOTING = "a password with spaces is written in '…'";
+
+function isOption(name: string): boolean {
+  return KNOWN.has(name) || IGNORED.has(name);
 }
 
 function invalid(reason: string): Error {
@@ -126,7 +151,7 @@ function oneOf<T extends string>(name: string, text: string, allowed: readonly T
 
 function portNumber(text: string): number {
   const port = text === '' ? 5432 : Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid(`invalid port number "${text}"`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('invalid port number: it is one of 1 to 65535');
   return port;
 }
 
@@ -140,8 +165,10 @@ function seconds(name: string, text: string | undefined, defaultMs: number): num
 
 function parseUrl(text: string): Record<string, string> {
   const match = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(text);
-  if (match === null) throw invalid('not a valid postgres:// URL');
+  if (match === null) throw invalid(`not a valid postgres:// URL (${QUOTING})`);
   const [, login, hosts, database, query] = match;
+  // The login ends at the last @ before the first / or ?. A further one means that it was meant to end later: all between would be taken for a host, a database or an option, and shown.
+  if (`${database ?? ''}${query ?? ''}`.includes('@')) throw invalid(`an @ after the host (${QUOTING})`);
   const given: Record<string, string> = {};
   if (login !== undefined) {
     const colon = login.indexOf(':');
@@ -152,7 +179,7 @@ function parseUrl(text: string): Record<string, string> {
   if (hosts !== undefined && hosts !== '') {
     const parts = hosts.split(',').map((part) => {
       const address = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(part);
-      if (address === null) throw invalid(`invalid host "${part}"`);
+      if (address === null) throw invalid(`invalid host or port (${QUOTING})`);
       return { host: decoded(address[1]!.replace(/^\[(.*)\]$/, '$1')), port: address[2] ?? '' };
     });
     given['host'] = parts.map((part) => part.host).join(',');
@@ -162,9 +189,10 @@ function parseUrl(text: string): Record<string, string> {
   for (const pair of (query ?? '').split('&')) {
     if (pair === '') continue;
     const [name, value, ...more] = pair.split('=');
-    if (value === undefined || more.length > 0) throw invalid(`invalid query parameter "${pair}"`);
+    if (value === undefined || more.length > 0) throw invalid(`an option after the ? is not name=value (${QUOTING})`);
     // What JDBC and others write.
     if (name === 'ssl') given['sslmode'] ??= value === 'true' ? 'require' : 'disable';
+    else if (login === undefined && !isOption(decoded(name!))) throw invalid(`unknown option after the ? (${QUOTING})`);
     else given[decoded(name!)] = decoded(value);
   }
   return given;
@@ -189,6 +217,7 @@ function parsePairs(text: string): Record<string, string> {
       if (text.slice(at).trim() === '') break;
       throw invalid(`no "key = value" at position ${at + 1}`);
     }
+    if (given['password'] !== undefined && !isOption(match[1]!)) throw invalid(`unknown option after the password (${PAIR_QUOTING})`);
     given[match[1]!] = (match[2] ?? match[3]!).replaceAll(/\\(.)/gs, '$1');
   }
   if (Object.keys(given).length === 0) throw invalid('it is empty');

@@ -97,7 +97,7 @@ export class WalStream {
   readonly #publication: string;
   readonly #sink: StreamSink;
   #started: ((error: MillraceError | undefined) => void) | undefined;
-  #buffer = Buffer.allocUnsafe(READ_BYTES + (64 << 10));
+  #buffer = Buffer.alloc(READ_BYTES + (64 << 10));
   #length = 0;
   /** bytes[0, #shown) were shown to the sink, which wants to see them again. */
   #shown = 0;
@@ -250,7 +250,7 @@ export class WalStream {
     const needed = this.#length + length;
     const capacity = this.#buffer.length;
     if (needed <= capacity && (capacity <= KEEP_BYTES_MAX || needed > KEEP_BYTES_MAX)) return;
-    const grown = Buffer.allocUnsafe(
+    const grown = Buffer.alloc(
       needed <= KEEP_BYTES_MAX ? Math.max(needed, Math.min(2 * needed, KEEP_BYTES_MAX), READ_BYTES) : Math.ceil(needed * 1.5),
     );
     this.#buffer.copy(grown, 0, 0, this.#length);
@@ -366,7 +366,7 @@ class SocketReader {
   socket(): Socket {
     const socket: Socket = new Socket({
       onread: {
-        buffer: Buffer.allocUnsafe(READ_BYTES),
+        buffer: Buffer.alloc(READ_BYTES),
         callback: (length, buffer) => {
           if (this.#target !== undefined) return this.#target(buffer as Buffer, length);
           socket.emit('data', Buffer.from(buffer.subarray(0, length)));

@@ -204,7 +204,10 @@ test('sum and average are the doubles nearest to the exact ones; what is taken o
         const count = kept.reduce((sum, [, times]) => sum + times, 0);
         fc.pre((numerator < 0n ? -numerator : numerator) <= exact(Number.MAX_VALUE));
         expect(isNearest(total.sum(), numerator, 1n)).toBe(true);
-        expect(isNearest(total.average(), numerator, BigInt(count))).toBe(true);
+        // In units of 2^−2148: a spread of 2^1024 a value is none that float8 has.
+        const spread = BigInt(count) * kept.reduce((sum, [value, times]) => sum + exact(value) ** 2n * BigInt(times), 0n) - numerator ** 2n;
+        if (spread > BigInt(count) << 3172n) expect(() => total.average()).toThrow('overflow');
+        else expect(isNearest(total.average(), numerator, BigInt(count))).toBe(true);
         total.add(...kept.map(([value, times]) => [value, -times] as const));
         expect(total.pool.usedWords()).toBe(0);
       },
@@ -220,6 +223,41 @@ test('nearest: the float4 nearest to a quotient is what rounding the exact digit
       const double = nearest(numerator, exponent, 1n, DOUBLE);
       expect(Math.fround(single)).toBe(single);
       expect(Math.abs(single - double)).toBeLessThanOrEqual(Math.abs(Math.fround(double) - double));
+    }),
+  );
+});
+
+test('an average whose squared deviations are beyond float8 is an error, as long as the values are there', () => {
+  const group = floatSum();
+  group.add([0.1, 1], [1.7e308, 1]);
+  expect(group.sum()).toBe(1.7e308);
+  expect(() => group.average()).toThrow('value out of range: overflow');
+  group.add([0.1, -1]);
+  expect(group.average()).toBe(1.7e308);
+  group.add([1.7e308, -1], [2, 2]);
+  expect(group.average()).toBe(2);
+  group.add([2, -2], [-1.7e308, 1], [Infinity, 1]);
+  expect(group.average()).toBe(Infinity);
+});
+
+test('squared deviations are those of the values, whatever comes and goes', () => {
+  const large = fc.constantFrom(1e140, 1e153, 1e154, 1.5e154, -1.5e154, 2e154, 1e155, 1e200, 1.00001e200, -1e300, 3, 0);
+  fc.assert(
+    fc.property(fc.array(large, { minLength: 1, maxLength: 6 }), fc.array(large, { maxLength: 6 }), (kept, gone) => {
+      const group = floatSum();
+      group.add(...[...kept, ...gone].map((value) => [value, 1] as [number, number]));
+      group.add(...gone.map((value) => [value, -1] as [number, number]));
+      const values = kept.map(BigInt);
+      const sum = values.reduce((a, b) => a + b);
+      const spread = BigInt(values.length) * values.reduce((a, b) => a + b * b, 0n) - sum * sum;
+      const isBeyond = spread > BigInt(values.length) << 1024n;
+      let failed = false;
+      try {
+        group.average();
+      } catch {
+        failed = true;
+      }
+      expect(failed).toBe(isBeyond);
     }),
   );
 });

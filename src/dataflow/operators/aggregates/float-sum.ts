@@ -4,6 +4,11 @@
  *     state(A) = Σ weight × value as a fixed-point number over all of float8's range; NaN, ±Infinity and −0 are counted beside it
  *
  * The result is rounded once (exactness `float_aggregate`: Postgres's own answer depends on the order of adding). Finite values whose sum is none are an error, 22003.
+ * So is the average of finite values where the sum of their squared deviations is none, because Postgres's float8_accum keeps that, too, and looks (12 and later):
+ *
+ *     avg(A) is 22003  ⇔  Σ w·v is beyond float8, or N·Σ w·v² − (Σ w·v)² > N·2^1024        (exact; Postgres rounds at each step, so within a few places of the end of the range it may differ)
+ *
+ * Only values from 2^480 on can bring that about (fewer than 2^60 of smaller ones cannot), so only their squares are kept, in a second block.
  * State: counts in the group's header; the number in a block of the pool: limbs of 32 bits, doubles that carry late, only as many as the values span (4 as a rule,
  * 68 at worst). O(1) a change.
  */
@@ -21,6 +26,8 @@ const NANS = 4;
 const INFINITIES = 6;
 const MINUS_INFINITIES = 8;
 const BLOCK = 10;
+/** Of the squares of large values, in units of the square of the last place. */
+const SQUARES = 11;
 const STATE_WORDS = 12;
 
 /** A block: number of its first limb, number of limbs, limbs (doubles). Limb k is worth 2^(32k − 1074). */
@@ -35,6 +42,10 @@ const WEIGHT_STEP = 1 << WEIGHT_STEP_BITS;
 /** What the top limb is worth where all three limbs in use, and the result, are normal doubles. */
 const QUICK_PLACE_MIN = -900;
 const QUICK_PLACE_MAX = 900;
+/** Biased exponent of 2^480. */
+const LARGE_EXPONENT = 1023 + 480;
+const FLOAT8_BITS = 1024;
+
 /** What bit 0 of limb 0 is worth: the last place of the smallest subnormal. */
 const LAST_PLACE = -1074;
 
@@ -68,9 +79,13 @@ export class FloatSum implements Accumulator {
         doubles[(state + kind) >> 1]! += weight;
       } else if (low !== 0 || (high & 0x7fffffff) !== 0) {
         const fraction = exponent === 0 ? high & 0xfffff : (high & 0xfffff) | 0x100000;
-        this.#addFinite(states, state, low, fraction, Math.max(exponent, 1) - 1, high < 0 ? -weight : weight);
+        this.#addFinite(states, state + BLOCK, low, fraction, Math.max(exponent, 1) - 1, high < 0 ? -weight : weight);
+        if (exponent >= LARGE_EXPONENT) this.#addSquare(states, state + SQUARES, low, fraction, exponent - 1, weight);
       } else if (high < 0) doubles[(state + NEGATIVE_ZEROS) >> 1]! += weight;
-      if (count === 0) this.#freeBlock(states, state);
+      if (count === 0) {
+        this.#freeBlock(states, state + BLOCK);
+        this.#freeBlock(states, state + SQUARES);
+      }
     }
   }
 
@@ -99,7 +114,15 @@ export class FloatSum implements Accumulator {
     const { numerator, exponent } = this.#exact(block);
     const sum = nearest(numerator, exponent, 1n, format);
     if (!Number.isFinite(sum)) return fail('22003', 'value out of range: overflow');
-    return average ? nearest(numerator, exponent, BigInt(count), format) : sum;
+    if (!average) return sum;
+    const squares = states.words[state + SQUARES]!;
+    if (squares !== 0) {
+      const ofSquares = this.#exact(squares);
+      // Its last place is that of a square.
+      if (deviates(ofSquares.numerator, ofSquares.exponent + LAST_PLACE, numerator, exponent, BigInt(count)))
+        return fail('22003', 'value out of range: overflow');
+    }
+    return nearest(numerator, exponent, BigInt(count), format);
   }
 
   /** The sum rounded once, without BigInt: undefined near the ends of the range, where scaling would round again. */
@@ -138,7 +161,19 @@ export class FloatSum implements Accumulator {
     return { numerator, exponent: words[block]! * 32 + LAST_PLACE };
   }
 
-  /** weight × (fraction × 2^32 + low) × 2^place, in units of the last place. */
+  /** weight × ((fraction × 2^32 + low) × 2^place)², in two parts of 53 bits. */
+  #addSquare(states: RowSpace, state: number, low: number, fraction: number, place: number, weight: number): void {
+    const value = (BigInt(fraction) << 32n) + BigInt(low >>> 0);
+    const square = value * value;
+    for (const [part, at] of [
+      [square & PART_MASK, 2 * place],
+      [square >> PART_BITS, 2 * place + Number(PART_BITS)],
+    ] as const) {
+      if (part !== 0n) this.#addFinite(states, state, Number(part & 0xffff_ffffn), Number(part >> 32n), at, weight);
+    }
+  }
+
+  /** weight × (fraction × 2^32 + low) × 2^place, in units of the last place, to the number whose block is in word `state`. */
   #addFinite(states: RowSpace, state: number, low: number, fraction: number, place: number, weight: number): void {
     for (let rest = weight, at = place; rest !== 0; rest = Math.trunc(rest / WEIGHT_STEP), at += WEIGHT_STEP_BITS) {
       const times = rest % WEIGHT_STEP;
@@ -178,7 +213,7 @@ export class FloatSum implements Accumulator {
 
   /** The state's block, made or widened so that it holds the limb and the ones a value may touch above it. */
   #blockFor(states: RowSpace, state: number, limb: number): number {
-    const old = states.words[state + BLOCK]!;
+    const old = states.words[state]!;
     let first = limb;
     let end = limb + LIMBS_MIN;
     if (old !== 0) {
@@ -199,16 +234,27 @@ export class FloatSum implements Accumulator {
       doubles.copyWithin(limbs + words[old]! - first, oldLimbs, oldLimbs + words[old + 1]!);
       this.#pool.free(old, BLOCK_HEADER + 2 * words[old + 1]!);
     }
-    states.words[state + BLOCK] = block;
+    states.words[state] = block;
     return block;
   }
 
   #freeBlock(states: RowSpace, state: number): void {
-    const block = states.words[state + BLOCK]!;
+    const block = states.words[state]!;
     if (block === 0) return;
     this.#pool.free(block, BLOCK_HEADER + 2 * this.#pool.words[block + 1]!);
-    states.words[state + BLOCK] = 0;
+    states.words[state] = 0;
   }
+}
+
+const PART_BITS = 53n;
+const PART_MASK = (1n << PART_BITS) - 1n;
+
+/** Is the sum of squared deviations, Σ v² − (Σ v)² / N, beyond float8? Squares and sum as numerator × 2^place. */
+function deviates(squares: bigint, squaresAt: number, sum: bigint, sumAt: number, count: bigint): boolean {
+  const place = Math.min(squaresAt, 2 * sumAt);
+  const spread = ((count * squares) << BigInt(squaresAt - place)) - ((sum * sum) << BigInt(2 * sumAt - place));
+  const limit = FLOAT8_BITS - place;
+  return limit < 0 ? spread > 0n : spread > count << BigInt(limit);
 }
 
 /** Limbs of 32 bits, none negative, of sign × the number; returns what remains above them (< 0: the number is negative). */

@@ -5,6 +5,7 @@
  *     SELECT generate_series(1, 3) · SELECT $1, $2 … · COPY generate_series(1, 3) TO STDOUT · SUBSCRIBE (rows for ever) · SLEEP (until cancelled) · PONDER (slow to prepare, runs for ever once begun)
  *     BEGIN · COMMIT · ROLLBACK · SET name = value · NOTICE text · DEALLOCATE name · FAIL AT n (an error at character n) · FAIL AFTER n (an error after n rows) · CRASH (a fault of the engine)
  */
+import { ClientsMemory } from '../../../base/client-memory.ts';
 import { MillraceError } from '../../../base/errors.ts';
 import type { Prepared, Result, RowBatch, Session, SessionFactory } from '../../session.ts';
 
@@ -24,6 +25,7 @@ export class SeriesSessions implements SessionFactory {
 
 export class SeriesSession implements Session {
   readonly startup: ReadonlyMap<string, string>;
+  readonly memory = new ClientsMemory().session();
   readonly parameters = new Map([
     ['server_version', '18.0'],
     ['client_encoding', 'UTF8'],

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest';
+import { limits } from '../base/limits.ts';
+import { levelsOf, refuseLargeTree } from './tree-size.ts';
+
+test('levels are nodes in nodes; a bracket in a name is none', () => {
+  expect(levelsOf(String.raw`{QUERY :a {CONST :name \{\{\{ } :b ({X {Y}} {Z})}`)).toBe(3);
+});
+
+test.each([
+  ['{A '.repeat(limits.queryTreeLevelsMax + 1).padEnd(60_000) + '}'.repeat(limits.queryTreeLevelsMax + 1), 'levels'],
+  ['{A}'.padEnd(limits.queryTreeCharactersMax + 1), 'characters'],
+])('what is too large is refused', (tree, what) => {
+  expect(() => refuseLargeTree(tree)).toThrow(
+    expect.objectContaining({ sqlstate: '54001', facts: expect.objectContaining({ what }) as object }),
+  );
+});
+
+test('what fits is not', () => {
+  refuseLargeTree('{A '.repeat(limits.queryTreeLevelsMax).padEnd(60_000) + '}'.repeat(limits.queryTreeLevelsMax));
+  refuseLargeTree('{A}'.padEnd(limits.queryTreeCharactersMax));
+});
