@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   values: ['base'],
   wire: ['base', 'values'],
   upstream: ['base', 'values', 'wire'],
-  store: ['base', 'values', 'wire', 'upstream/table.ts'],
+  store: ['base', 'values', 'wire', 'upstream/table.ts', 'upstream/shape.ts'],
   ingest: ['base', 'values', 'wire', 'upstream', 'store'],
   dataflow: ['base', 'values', 'wire'],
   pglite: ['base', 'values', 'wire', 'dataflow/expression/contract.ts'],

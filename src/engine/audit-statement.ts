@@ -11,7 +11,7 @@ import { codecOf, type Value } from '../values/codec.ts';
 import type { PgType } from '../values/type.ts';
 import type { Catalog, CatalogObject, MaterializedView, ObjectId } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
-import { received, refuseStopped } from './recency.ts';
+import { look, received, refuseStopped } from './recency.ts';
 
 export const AUDIT_COLUMNS: readonly ResultColumn[] = [
   { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
@@ -46,6 +46,7 @@ export async function auditStatement(
     {
       begin: (objects) => rpc.call('beginRecording', { recordingId, objects: [...objects] }),
       async contentsAt(object: string, lsn: Lsn) {
+        await look(coordinator);
         await received(running, lsn, REACH_TIMEOUT_MS);
         return (await rpc.call('readRecording', { recordingId, object, lsn, timeoutMs: REACH_TIMEOUT_MS })).values;
       },

@@ -63,7 +63,7 @@ export async function evaluatedBeside(
       format,
       timeoutMs,
       at,
-      tables: read.map(({ id, columns, upstream }) => ({ object: id, columns, key: upstream.key, oid: upstream.oid })),
+      tables: read.map(({ id, columns, upstream }) => ({ object: id, columns, key: upstream.key, upstream })),
       views: giving.map(({ object }) => ({ object, columns: must(views.get(object), 'view').object.columns })),
     });
     return { first, at, lsn };

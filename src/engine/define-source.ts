@@ -3,7 +3,8 @@
  * begin its copy. The statement returns when the stream is set up; the copy goes on, and reads of a table wait for it.
  */
 import { millraceError } from '../base/errors.ts';
-import { qualified } from '../base/ident.ts';
+import { ident, qualified } from '../base/ident.ts';
+import type { Notice } from '../server/session.ts';
 import type { Name, Statement } from '../sql/statements/statement.ts';
 import { readUpstreamCatalog, type UpstreamCatalog } from '../upstream/catalog/catalog.ts';
 import { refusalOf, type PublishedTable } from '../upstream/catalog/publication.ts';
@@ -59,7 +60,8 @@ export async function createSource(
   }
   catalog.add(source);
   for (const table of tables) catalog.add(table);
-  return { tag: 'CREATE SOURCE', notices: await firstTrouble(await coordinator.startSource(source)) };
+  const said = [...wanted.flatMap((one) => leftOut(one, statement.publication)), ...byPartitions(wanted, statement.publication)];
+  return { tag: 'CREATE SOURCE', notices: [...said, ...(await firstTrouble(await coordinator.startSource(source)))] };
 }
 
 export async function createTable(
@@ -78,6 +80,7 @@ export async function createTable(
   const parameters = coordinator.connectionOf(source);
   const upstream = await readUpstreamCatalog(parameters, source.publication);
   const published = publishedNamed(upstream, statement.reference, source.publication, parameters.database);
+  const wanted: Wanted = { published, schema, name: statement.name.name };
   const known = catalog.all('table').find((table) => table.upstream.oid === published.table.oid);
   if (known !== undefined)
     throw millraceError('TABLE_ALREADY_REFERENCED', {
@@ -88,9 +91,9 @@ export async function createTable(
   if (refusal !== undefined) throw refusal;
   const grown: Source = { ...source, types: upstream.types, collations: upstream.collations };
   await mirror.changeSource(mirrored(catalog, grown)[0] as Parameters<typeof mirror.changeSource>[0]);
-  const table = await mirrorTable(coordinator, grown, { published, schema, name: statement.name.name }, by);
+  const table = await mirrorTable(coordinator, grown, wanted, by);
   try {
-    await engine.rpc.call('addTables', { tables: [table], alsoPut: [grown] });
+    await engine.rpc.call('addTables', { tables: [table], alsoPut: [grown], types: mirror.evaluatorTypes() });
   } catch (error) {
     await mirror.remove([table.id]);
     throw error;
@@ -107,7 +110,7 @@ export async function createTable(
     await running.ingest.removeTables([published.table.oid]);
     throw error;
   }
-  return { tag: 'CREATE TABLE', notices: [] };
+  return { tag: 'CREATE TABLE', notices: leftOut(wanted, source.publication) };
 }
 
 async function mirrorTable(coordinator: Coordinator, source: Source, { published, schema, name }: Wanted, by: Defining): Promise<Table> {
@@ -115,7 +118,9 @@ async function mirrorTable(coordinator: Coordinator, source: Source, { published
   const { table: upstream } = published;
   await coordinator.mirror.add({ kind: 'table', id, schema, name, upstream }, by.call);
   try {
-    const reference = `CREATE TABLE ${qualified(schema, name)} FROM SOURCE ${source.name} (REFERENCE ${qualified(upstream.schema, upstream.name)})`;
+    const without = published.unpublished.map((column) => ident(column.name)).join(', ');
+    const comment = without === '' ? '' : ` /* without ${without}: publication ${ident(source.publication)} leaves it out */`;
+    const reference = `CREATE TABLE ${qualified(schema, name)} FROM SOURCE ${ident(source.name)} (REFERENCE ${qualified(upstream.schema, upstream.name)})${comment.replaceAll('*/', '* /').replace(/\* \/$/, '*/')}`;
     return {
       kind: 'table',
       id,
@@ -173,11 +178,49 @@ function chosen(
 }
 
 function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publication: string, database: string): PublishedTable {
-  const found =
-    upstream.tables.find(({ table }) => table.name === name && table.schema === (schema ?? 'public')) ??
-    (schema === undefined ? upstream.tables.find(({ table }) => table.name === name) : undefined);
-  const { allTables } = upstream.publication;
-  if (found === undefined)
-    throw millraceError('REFERENCE_MISSING', { table: qualified(schema ?? 'public', name), publication, database, allTables });
-  return found;
+  const found = upstream.tables.filter(({ table }) => table.name === name && (schema === undefined || table.schema === schema));
+  if (found.length > 1)
+    throw millraceError('REFERENCE_AMBIGUOUS', { table: name, candidates: found.map(({ table }) => qualified(table.schema, table.name)) });
+  const [one] = found;
+  if (one !== undefined) return one;
+  const root = upstream.tables.find((part) => part.root?.name === name && (schema === undefined || part.root.schema === schema))?.root;
+  if (root !== undefined && root !== null)
+    throw millraceError('TABLE_PUBLISHED_BY_PARTITIONS', {
+      schema: root.schema,
+      table: root.name,
+      publication,
+      mend: upstream.facts.versionNum >= VIA_ROOT_VERSION,
+    });
+  throw millraceError('REFERENCE_MISSING', {
+    table: schema === undefined ? ident(name) : qualified(schema, name),
+    publication,
+    database,
+    allTables: upstream.publication.allTables,
+  });
+}
+
+/** From this version on a publication can publish partitions as rows of their root. */
+const VIA_ROOT_VERSION = 130_000;
+
+/** Columns that `SELECT *` has upstream and not here. */
+function leftOut({ published, schema, name }: Wanted, publication: string): Notice[] {
+  return published.unpublished.map(({ name: column, generated }) => ({
+    severity: 'NOTICE',
+    sqlstate: '01000',
+    message: `table ${qualified(schema, name)} comes without column "${column}": ${generated ? 'it is generated, and ' : ''}publication "${publication}" leaves it out`,
+    ...(generated
+      ? { hint: `from Postgres 18 on: ALTER PUBLICATION ${ident(publication)} SET (publish_generated_columns = stored);   (stored ones)` }
+      : {}),
+  }));
+}
+
+/** Partitions that come one by one, each complete: the table that they are parts of does not come, nor does a partition that is made later. */
+function byPartitions(wanted: readonly Wanted[], publication: string): Notice[] {
+  const roots = new Set(wanted.flatMap(({ published: { root } }) => (root === null ? [] : [qualified(root.schema, root.name)])));
+  return [...roots].map((root) => ({
+    severity: 'NOTICE',
+    sqlstate: '01000',
+    message: `the partitions of ${root} are tables of their own here, and one that is made later is not among them`,
+    hint: `to have ${root} itself, upstream before CREATE SOURCE: ALTER PUBLICATION ${ident(publication)} SET (publish_via_partition_root = true);`,
+  }));
 }

@@ -13,6 +13,7 @@ import type { MaterializedView, View, ViewSettings } from './catalog.ts';
 import type { Coordinator } from './coordinator.ts';
 import { schemaFor, taken, type Defined, type Defining } from './defining.ts';
 import { mirrored } from './mirrored.ts';
+import { look } from './recency.ts';
 
 /** Types below this OID are the same on every Postgres. */
 const FIRST_USER_OID = 16_384;
@@ -77,6 +78,8 @@ export async function createView(
     if (exactness !== 'exact' && by.settings.get('require_exact') === 'on')
       throw millraceError('NOT_EXACT', { view: name, exactness, reasons: exactnessReasons });
     const view: MaterializedView = { ...draft, upstreamSql, exactness, exactnessReasons };
+    // Not by rows of another shape; where the upstream cannot be asked, what is here is as it was.
+    await look(coordinator).catch(() => undefined);
     const queryId = coordinator.nextNumber();
     const { hydrationBudget: budget, hydrationTimeoutMs: timeoutMs, statementTimeoutMs: tablesTimeoutMs } = by.settings;
     await engine.cancellable(queryId, by.call.signal, () =>

@@ -1,6 +1,7 @@
 /** How views, tables and what is arranged for them fare, as the engine tells it (`status`). */
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
+import type { Plan } from '../dataflow/plan/plan.ts';
 import type { MaterializedView, ObjectId, Table } from './catalog.ts';
 import type { ArrangementStatus, TableStatus, ViewStatus } from './protocol.ts';
 import type { SteppedTable } from './stepper.ts';
@@ -21,6 +22,8 @@ export interface StatusParts {
   readonly views: () => Iterable<InstalledView>;
   readonly tables: () => Iterable<Table>;
   readonly stepped: (table: Table) => SteppedTable;
+  /** Why a table under the plan is stopped. */
+  readonly stopped: (plan: Plan) => PlainError | undefined;
 }
 
 export function objectStatuses(parts: StatusParts): { views: ViewStatus[]; tables: TableStatus[]; arrangements: ArrangementStatus[] } {
@@ -29,19 +32,21 @@ export function objectStatuses(parts: StatusParts): { views: ViewStatus[]; table
     .map(({ object, kind, rows, bytes }): ArrangementStatus => ({ object, kind, rows, bytes }));
   const bytesOf = (id: ObjectId): number => arrangements.reduce((sum, { object, bytes }) => (object === id ? sum + bytes : sum), 0);
   return {
-    views: [...parts.views()].map((view) => viewStatus(view, parts.dataflow, bytesOf(view.object.id))),
+    views: [...parts.views()].map((view) => viewStatus(view, parts, bytesOf(view.object.id))),
     tables: [...parts.tables()].map((table) => tableStatus(table, parts, arrangements)),
     arrangements,
   };
 }
 
-function viewStatus(view: InstalledView, dataflow: Dataflow, stateBytes: number): ViewStatus {
+function viewStatus(view: InstalledView, { dataflow, stopped: stoppedUnder }: StatusParts, stateBytes: number): ViewStatus {
   const { object, reason, hydratedAtMs, hydrationMs, longestSliceMs } = view;
-  const fault = reason ?? dataflow.fault(object.id);
+  const stopped = stoppedUnder(object.plan);
+  const fault = stopped?.message ?? reason ?? dataflow.fault(object.id);
   const errors = fault === null ? dataflow.errors(object.id) : [];
   const [first] = errors;
   let error: PlainError | null = null;
-  if (fault !== null) error = millraceError('VIEW_FAULTY', { view: object.name, reason: fault }).toPlain();
+  if (stopped !== undefined) error = stopped;
+  else if (fault !== null) error = millraceError('VIEW_FAULTY', { view: object.name, reason: fault }).toPlain();
   else if (first !== undefined) error = { code: 'EVALUATION_ERROR', sqlstate: first.sqlstate, message: first.message };
   return {
     id: object.id,

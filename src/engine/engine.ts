@@ -19,8 +19,7 @@ import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } fro
 import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { refuseErrors } from './peeks.ts';
-import { expanded, isWholeScan, objectsRead } from '../dataflow/plan/scans.ts';
-import { Faults } from './refuse-faults.ts';
+import { isWholeScan } from '../dataflow/plan/scans.ts';
 import { PendingViews, pendingView } from './pending-views.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './protocol.ts';
@@ -30,9 +29,11 @@ import { FirstCopies } from './first-copies.ts';
 import { Freshness } from './freshness.ts';
 import { QueryWorkers } from './query-workers.ts';
 import { Reads } from './reads.ts';
+import { Readable } from './readable.ts';
 import { Recordings } from './recordings.ts';
 import type { Stepper, SteppedTable } from './stepper.ts';
 import { StepFailures, traceOf } from './step-failures.ts';
+import { StoppedTables, takeInAgain } from './stopped-tables.ts';
 import { Subscriptions, type SubscriptionOutput } from './subscriptions.ts';
 import type { ReadableRows, TableRows } from './table-rows.ts';
 import { Turns } from './turns.ts';
@@ -80,8 +81,9 @@ export class Engine {
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
   readonly #pending: PendingViews;
-  readonly #faults: Faults;
   readonly firstCopies: FirstCopies;
+  readonly #stopped: StoppedTables;
+  readonly #readable: Readable;
   #ticks = 0;
   #running = true;
   #made = 0;
@@ -94,14 +96,17 @@ export class Engine {
     this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#readable = new Readable({
+      views: this.#views,
+      tables: this.#tables,
+      dataflow: parts.dataflow,
+      stepped: (id) => this.#stepped(id),
+    });
     this.#hydrator = new Hydrator({
       ...parts,
       waiting: this.#waiting,
       table: (id) => this.#stepped(id),
-      refuse: (plan) => {
-        this.#faults.refuseGone(plan);
-        this.#faults.refuseTables(this.#tablesUnder(plan));
-      },
+      refuse: (plan) => this.#readable.refuseGone(plan),
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
@@ -118,18 +123,26 @@ export class Engine {
       views: this.#views,
       tables: this.#tables,
       tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
-      refuseFaults: (plan) => this.#faults.refuse(plan),
+      refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
-    this.#stepper.onTableChanged = () => this.#waiting.wake();
+    this.#stopped = new StoppedTables(
+      (table) =>
+        [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
+      (object, error) => this.#subscriptions.closeAllOf(object, error),
+    );
+    this.#stepper.onTableChanged = (table) => {
+      this.#stopped.note(table);
+      this.#waiting.wake();
+    };
     const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
     this.#statusParts = {
       dataflow: parts.dataflow,
       views: () => [...this.#views.values()].filter((view) => view.isPending !== true),
       tables: () => this.#tables.values(),
       stepped,
+      stopped: (plan) => this.#readable.faultUnder(plan),
     };
     this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
-    this.#faults = new Faults(parts.dataflow, this.#views, this.#tables, (id) => this.#stepped(id));
     this.#pending = new PendingViews({
       views: this.#views,
       waiting: this.#waiting,
@@ -150,7 +163,10 @@ export class Engine {
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
-      for (const [oid, copied] of rows.copiedTables()) this.#stepper.copied({ oid, ...copied, rows: undefined });
+      for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
+        this.#stepper.copied({ oid, ...copied, rows: undefined });
+        if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
+      }
       const all = objects.filter((object) => object.kind === 'materializedView');
       for (const view of all) this.#views.set(view.id, pendingView(view));
       const views = all.filter((view) => this.#isCopied(view));
@@ -170,7 +186,8 @@ export class Engine {
   }
 
   #isCopied({ plan }: MaterializedView): boolean {
-    return this.#tablesUnder(plan).every((id) => this.#stepped(id)?.snapshotLsn !== undefined);
+    const tables = this.#readable.tablesUnder(plan).map((id) => this.#stepped(id));
+    return tables.every((table) => table?.snapshotLsn !== undefined || table?.fault !== undefined);
   }
 
   // ── ticks ──
@@ -217,6 +234,7 @@ export class Engine {
       this.#rows.pin(stepper.position);
       this.#waiting.wake();
     }
+    this.#stopped.tell();
     if (moved || this.#subscriptions.size > 0) this.#subscriptions.tick(this.#clock.next(), stepper.position.offset);
     return !arrived;
   }
@@ -232,9 +250,10 @@ export class Engine {
     failpoint('ddl');
   }
 
-  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[]): void {
+  addTables(tables: readonly Table[], alsoPut: readonly CatalogObject[], types: readonly string[]): void {
     this.commit([...alsoPut, ...tables], []);
     for (const table of tables) this.#defineTable(table);
+    this.reads.defineTypes(types);
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
@@ -292,21 +311,18 @@ export class Engine {
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
   async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
     await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
-    this.#faults.refuseTables(ids);
+    this.#readable.refuseStopped(ids);
   }
 
   /** Of the tables under it, and of views that come in when these are copied. */
   async #awaitRows(plan: Plan, timeoutMs: number, queryId: number): Promise<void> {
-    await this.awaitTables(this.#tablesUnder(plan), timeoutMs, queryId);
+    await this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, queryId);
     await this.#pending.settled(plan, timeoutMs, queryId);
   }
 
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
-    for (const { oid, error } of faults) {
-      const stepped = this.#stepper.tables.get(oid);
-      if (stepped !== undefined) stepped.fault ??= error;
-    }
-    this.#waiting.wake();
+    for (const fault of faults) this.#stepper.stopped(fault);
+    this.#stopped.tell();
   }
 
   #defineTable(table: Table): void {
@@ -315,6 +331,7 @@ export class Engine {
     this.#stepper.addTable({
       id: table.id,
       upstream: table.upstream,
+      again: takeInAgain(table),
       snapshotLsn: undefined,
       rows: undefined,
       changes: 0,
@@ -328,12 +345,7 @@ export class Engine {
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream.oid, interrupt);
-  }
-
-  /** Tables that the plan reads, itself or through views. */
-  #tablesUnder(plan: Plan): ObjectId[] {
-    return objectsRead(expanded(plan, (id) => this.#views.get(id)?.object.plan));
+    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──
@@ -341,7 +353,7 @@ export class Engine {
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
     await this.#awaitRows(plan, timeoutMs, subscriptionId);
-    this.#faults.refuse(plan);
+    this.#readable.refuseFaulty(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
         ? plan.object
@@ -381,14 +393,13 @@ export class Engine {
   }
 
   async readRecording(recordingId: number, object: ObjectId, lsn: bigint, timeoutMs: number): Promise<(string | null)[][]> {
-    const view = must(this.#views.get(object), 'view');
-    if (view.reason !== undefined) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason: view.reason });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     await this.#waiting.until(
       () => this.#stepper.lsn >= lsn,
       timeoutMs,
       () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
     );
-    this.#faults.refuse({ op: 'scan', object, pick: [], columns: [] });
+    this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
   }

@@ -215,7 +215,7 @@ export class Hydrator {
     const rows = await slices.aside(tableRows.open(stepper.position));
     try {
       check();
-      for (const batch of rows.read(table.upstream.oid, () => {})) {
+      for (const batch of rows.read(table.upstream, () => {})) {
         load.rows([batch]);
         if (!slices.isOver) continue;
         await slices.next();

@@ -75,7 +75,8 @@ export interface EngineMethods {
   detach(params: Record<string, never>): void;
   /** Objects without dataflow: secrets, connections, sources, views. */
   commit(params: { put: CatalogObject[]; remove: ObjectId[] }): void;
-  addTables(params: { tables: Table[]; alsoPut: CatalogObject[] }): void;
+  /** `types`: as for `attach`, of all tables. */
+  addTables(params: { tables: Table[]; alsoPut: CatalogObject[]; types: readonly string[] }): void;
   /** `tablesTimeoutMs`: for the copies of its tables; `timeoutMs`: for the hydration that follows. */
   createMaterializedView(params: {
     view: MaterializedView;

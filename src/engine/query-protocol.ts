@@ -2,6 +2,7 @@
 import type { PackedRows } from '../dataflow/given-rows.ts';
 import type { Plan } from '../dataflow/plan/plan.ts';
 import type { Cut } from '../store/log/transactions.ts';
+import type { UpstreamTable } from '../upstream/table.ts';
 import type { Column } from '../values/type.ts';
 import type { NextBatches } from './open-results.ts';
 import type { Finish, RowFormat } from './protocol.ts';
@@ -21,7 +22,7 @@ export interface TableToRead {
   readonly object: string;
   readonly columns: readonly Column[];
   readonly key: readonly number[];
-  readonly oid: number;
+  readonly upstream: UpstreamTable;
 }
 
 /** A view whose rows were given. */
@@ -43,6 +44,8 @@ export interface EvaluateRequest {
 
 export interface QueryMethods {
   /** The rows of tables as they are folded now: the caller holds the fold meanwhile, and pins the log from there until the query has been evaluated. */
+  /** The upstream's types are others now. */
+  defineTypes(params: { types: readonly string[] }): void;
   openRows(params: { queryId: number }): void;
   /** Rows of a view, before `evaluate`; in any number of parts. */
   give(params: { queryId: number; object: string; rows: PackedRows }): void;

@@ -31,6 +31,7 @@ const results = new OpenResults(new Turns());
 const held = new Map<number, number>();
 const given = new Map<number, Map<string, PackedRows[]>>();
 const opened = new Map<number, ReturnType<RowStore['snapshot']>>();
+let { types } = options;
 let store: RowStore | undefined;
 let evaluator: PgliteEvaluator | undefined;
 
@@ -68,7 +69,7 @@ async function evaluate(request: EvaluateRequest): Promise<NextBatches> {
   const interrupt = interruptOf(queryId, timeoutMs);
   if (evaluator === undefined) {
     evaluator = new PgliteEvaluator(await preparedDirectory());
-    evaluator.defineTypes(options.types);
+    evaluator.defineTypes(types);
   }
   const flow = new Dataflow(evaluator.withSettings(PINNED));
   for (const { object, columns, key } of tables) flow.defineTable(object, { columns, key });
@@ -78,11 +79,11 @@ async function evaluate(request: EvaluateRequest): Promise<NextBatches> {
     snapshot === undefined
       ? undefined
       : new ReadableRows(snapshot, new LogReader(realDisk, join(options.dataDirectory, 'log')), at, () => undefined);
-  const oids = new Map(tables.map(({ object, oid }) => [object, oid]));
+  const read = new Map(tables.map(({ object, upstream }) => [object, upstream]));
   const output = evaluated(
     flow,
     plan,
-    (object) => must(rows, 'the rows').read(must(oids.get(object), `table ${object}`), interrupt),
+    (object) => must(rows, 'the rows').read(must(read.get(object), `table ${object}`), interrupt),
     interrupt,
     options.bytesMax - heldBytes(),
   );
@@ -92,6 +93,10 @@ async function evaluate(request: EvaluateRequest): Promise<NextBatches> {
 }
 
 serve<QueryMethods>(port, {
+  defineTypes(params) {
+    ({ types } = params);
+    evaluator?.defineTypes(types);
+  },
   openRows({ queryId }) {
     store ??= new RowStore(join(options.dataDirectory, 'rows'));
     opened.set(queryId, store.snapshot());

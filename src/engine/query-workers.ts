@@ -53,7 +53,7 @@ export class QueryWorker {
 }
 
 export class QueryWorkers {
-  readonly #options: QueryWorkerOptions;
+  #options: QueryWorkerOptions;
   readonly #flags: CancelFlags;
   readonly #waiting: Waiting;
   readonly #queue: number[] = [];
@@ -89,6 +89,12 @@ export class QueryWorkers {
       mine.busyWith = undefined;
       this.#waiting.wake();
     }
+  }
+
+  /** As for `attach`: a table that was taken in again may have brought others. */
+  defineTypes(types: readonly string[]): void {
+    this.#options = { ...this.#options, types };
+    for (const worker of this.#workers) if (!worker.isEnded) void worker.rpc.call('defineTypes', { types }).catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -121,6 +121,10 @@ export class Reads {
     void worker.rpc.call('close', { queryId: resultId }).catch(() => undefined);
   }
 
+  defineTypes(types: readonly string[]): void {
+    this.#parts.workers.defineTypes(types);
+  }
+
   async closeAll(): Promise<void> {
     this.#results.closeAll();
     this.#beside.clear();
@@ -203,7 +207,7 @@ export class Reads {
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): Hydrate {
-    return (table) => must(rows, 'the rows').read(must(this.#parts.tables.get(table), `table ${table}`).upstream.oid, interrupt);
+    return (table) => must(rows, 'the rows').read(must(this.#parts.tables.get(table), `table ${table}`).upstream, interrupt);
   }
 
   /** Runs `work` between ticks with the rows of tables at hand, as of now; without them where the plan reads no table itself. */

@@ -13,8 +13,18 @@ export async function recentLsn(coordinator: Coordinator, timeoutMs: number, sig
   const [source] = coordinator.catalog.all('source');
   if (source === undefined || coordinator.source === undefined) throw millraceError('NO_SOURCE', { what: 'real_time_recency' });
   const lsn = await coordinator.questions.ask(coordinator.connectionOf(source), readWalEnd, signal);
+  // Behind the WAL end: a change of a table that is committed by then is seen.
+  const looked = look(coordinator);
+  looked.catch(() => undefined);
   await received(coordinator.source, lsn, timeoutMs, signal);
+  await looked;
   return lsn;
+}
+
+/** Compares all tables with what they are upstream now; those that are others have stopped when it resolves. */
+export async function look({ source, engine }: Coordinator): Promise<void> {
+  const faults = (await source?.ingest.look()) ?? [];
+  if (faults.length > 0) await engine.rpc.call('stopTables', { faults });
 }
 
 /** Resolves when everything committed upstream before `lsn` is in the log. */

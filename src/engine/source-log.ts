@@ -50,6 +50,6 @@ export function withNames(status: IngestStatus, source: string): IngestStatus {
   const named = (error: PlainError | null): PlainError | null =>
     error?.hint === undefined
       ? error
-      : { ...error, hint: error.hint.replaceAll('ALTER SOURCE … REFRESH', `ALTER SOURCE ${ident(source)} REFRESH`) };
+      : { ...error, hint: error.hint.replaceAll('ALTER SOURCE <its name> REFRESH', `ALTER SOURCE ${ident(source)} REFRESH;`) };
   return { ...status, error: named(status.error), tables: status.tables.map((table) => ({ ...table, error: named(table.error) })) };
 }

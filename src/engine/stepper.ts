@@ -6,12 +6,13 @@
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
+import type { StoppedFact } from '../store/log/in-force.ts';
 import type { LogReader } from '../store/log/reader.ts';
 import { cutAt, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
-import { parseRelation, RELATION } from '../wire/pgoutput.ts';
 import { applyChange, type ChangeTarget } from './apply-change.ts';
 import type { ObjectId } from './catalog.ts';
+import { withMend } from './stopped-tables.ts';
 
 /** Within one transaction, changes are stepped in chunks of this many: memory does not grow with the transaction (I-6). Nothing is shown in between. */
 const CHUNK_CHANGES_MAX = 50_000;
@@ -19,6 +20,8 @@ const CHUNK_CHANGES_MAX = 50_000;
 export interface SteppedTable {
   readonly id: ObjectId;
   readonly upstream: UpstreamTable;
+  /** The statements that take it in again. */
+  readonly again: string;
   /** undefined: its copy is not complete. Transactions before it are in the copy already. */
   snapshotLsn: Lsn | undefined;
   /** How many rows it has now; undefined: not counted (before this start). */
@@ -87,8 +90,7 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
   }
 
   message(kind: number, bytes: Buffer, at: number): void {
-    if (kind === RELATION) this.#relation(bytes, at);
-    else applyChange(kind, bytes, at, this);
+    applyChange(kind, bytes, at, this);
   }
 
   commit(endLsn: Lsn): void {
@@ -112,8 +114,8 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
   removed(oid: number): void {
     const table = this.tables.get(oid);
     if (table === undefined) return;
-    const isRead = this.to.arrangements().some(({ kind, object }) => kind === 'table' && object === table.id);
-    if (isRead) table.fault ??= millraceError('TABLE_FAULTY', { table: table.upstream.name, reason: 'its copy began anew' }).toPlain();
+    if (this.#isRead(table))
+      table.fault ??= millraceError('TABLE_FAULTY', { table: table.upstream.name, reason: 'its copy began anew' }).toPlain();
     table.snapshotLsn = undefined;
     table.rows = undefined;
     this.onTableChanged(table);
@@ -121,6 +123,17 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
 
   table({ oid }: UpstreamTable): void {
     this.removed(oid);
+    const table = this.tables.get(oid);
+    // Copied anew: what had stopped it is over, unless somebody still reads what was there.
+    if (table !== undefined && !this.#isRead(table)) table.fault = undefined;
+  }
+
+  /** Ingest has found that it is another table upstream (fault 46): nothing behind this place is read of it, its neighbours go on (I-8). */
+  stopped({ oid, error }: StoppedFact): void {
+    const table = this.tables.get(oid);
+    if (table === undefined || table.fault !== undefined) return;
+    table.fault = withMend(error, table.again);
+    this.onTableChanged(table);
   }
 
   /** Tables that take changes of the transaction under way. */
@@ -136,29 +149,12 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
     if (++this.#sinceStep >= CHUNK_CHANGES_MAX) this.#step();
   }
 
+  #isRead({ id }: SteppedTable): boolean {
+    return this.to.arrangements().some(({ kind, object }) => kind === 'table' && object === id);
+  }
+
   #step(): void {
     this.to.step();
     this.#sinceStep = 0;
-  }
-
-  /**
-   * The upstream describes a table before its first change and after every change of it (fault 46). Rows already here follow the columns of the catalog:
-   * when these are no longer the same, the table stops (I-8); its neighbours go on.
-   */
-  #relation(bytes: Buffer, at: number): void {
-    const relation = parseRelation(bytes, at);
-    const table = this.tables.get(relation.oid);
-    if (table === undefined || table.fault !== undefined) return;
-    const known = table.upstream.columns;
-    const same =
-      relation.columns.length === known.length &&
-      relation.columns.every((column, i) => column.name === known[i]!.name && column.typeOid === known[i]!.typeOid);
-    if (same) return;
-    const now = relation.columns.map((column) => column.name).join(', ');
-    table.fault = millraceError('TABLE_FAULTY', {
-      table: table.upstream.name,
-      reason: `its columns changed upstream; they are now (${now})`,
-    }).toPlain();
-    this.onTableChanged(table);
   }
 }

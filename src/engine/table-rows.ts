@@ -4,13 +4,16 @@
  */
 import { parseLsn, type Lsn } from '../base/lsn.ts';
 import { must } from '../base/assert.ts';
+import { millraceError, type PlainError } from '../base/errors.ts';
+import { qualified } from '../base/ident.ts';
 import type { TupleBatch } from '../dataflow/tuple-source.ts';
 import type { LogBounds } from '../store/log/bounds.ts';
 import type { LogReader } from '../store/log/reader.ts';
 import { cutAt, isBefore, walk, type Cut, type LogVisitor } from '../store/log/transactions.ts';
 import type { RowSnapshot, RowStore } from '../store/rows/row-store.ts';
-import { cutFromJson } from '../store/rows/table-state.ts';
+import { cutFromJson, type ShapeColumn, type TableState } from '../store/rows/table-state.ts';
 import { TableReading, type Holdable } from '../store/table-reader.ts';
+import type { UpstreamTable } from '../upstream/table.ts';
 
 export interface FoldHandle extends Holdable {
   close(): Promise<void>;
@@ -19,6 +22,8 @@ export interface FoldHandle extends Holdable {
 export interface CopiedTable {
   readonly snapshotLsn: Lsn;
   readonly rows: number;
+  /** Why nothing more is read of it. */
+  readonly stopped?: PlainError;
 }
 
 export class TableRows {
@@ -136,8 +141,18 @@ export class ReadableRows {
     this.#position = position;
   }
 
-  *read(oid: number, interrupt: () => void): Generator<TupleBatch, void> {
-    const reading = new TableReading(this.#snapshot, this.#log, oid, this.#position);
+  /** `table`: as its reader knows it. Rows of another shape are refused, never read by it. */
+  *read(table: UpstreamTable, interrupt: () => void): Generator<TupleBatch, void> {
+    const reading = new TableReading(this.#snapshot, this.#log, table.oid, this.#position);
+    const isOther = ({ attnum, name, typeOid }: ShapeColumn, i: number): boolean => {
+      const known = table.columns[i];
+      return known?.attnum !== attnum || known.name !== name || known.typeOid !== typeOid;
+    };
+    if (reading.columns.length !== table.columns.length || reading.columns.some(isOther))
+      throw millraceError('TABLE_ROWS_INCONSISTENT', {
+        table: qualified(table.schema, table.name),
+        reason: 'they are kept by other columns',
+      });
     for (const { bytes, count, offsets, weights, rowsAhead } of reading.batches()) {
       interrupt();
       yield {
@@ -156,12 +171,19 @@ export class ReadableRows {
 
   copiedTables(): Map<number, CopiedTable> {
     const copied = new Map<number, CopiedTable>();
-    for (const [oid, { snapshotLsn }] of this.#snapshot.tables)
-      if (snapshotLsn !== undefined) copied.set(oid, { snapshotLsn: parseLsn(snapshotLsn), rows: 0 });
+    for (const [oid, state] of this.#snapshot.tables) {
+      if (state.snapshotLsn === undefined) continue;
+      const stopped = stoppedBy(state);
+      copied.set(oid, { snapshotLsn: parseLsn(state.snapshotLsn), rows: 0, ...(stopped === undefined ? {} : { stopped }) });
+    }
     walk(this.#log, cutFromJson(must(this.#snapshot.facts, 'facts').foldedTo), this.#position.offset, {
       copied: ({ oid, snapshotLsn, rows }) => void copied.set(oid, { snapshotLsn, rows }),
       table: ({ oid }) => void copied.delete(oid),
       removed: (oid) => void copied.delete(oid),
+      stopped: ({ oid, error }) => {
+        const known = copied.get(oid);
+        if (known !== undefined) copied.set(oid, { stopped: error, ...known });
+      },
     });
     return copied;
   }
@@ -170,4 +192,9 @@ export class ReadableRows {
     this.#snapshot.close();
     this.#closed();
   }
+}
+
+function stoppedBy({ state, stopped, reason, table }: TableState): PlainError | undefined {
+  if (stopped !== undefined || state !== 'broken') return stopped;
+  return millraceError('TABLE_ROWS_INCONSISTENT', { table: qualified(table.schema, table.name), reason: reason ?? '' }).toPlain();
 }

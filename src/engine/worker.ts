@@ -33,6 +33,7 @@ const store = new CatalogStore(options.dataDirectory);
 const rowsDirectory = join(options.dataDirectory, 'rows');
 let rowStore: RowStore | undefined;
 let engine: Engine | undefined;
+let evaluator: PgliteEvaluator | undefined;
 
 function attached(): Engine {
   if (engine === undefined) throw millraceError('NO_SOURCE', { what: 'this statement' });
@@ -55,7 +56,7 @@ serve<EngineMethods>(port, {
     return { logAtLeast: rowStore.logAtLeast };
   },
   async attach({ progress, bounds, types }) {
-    const evaluator = new PgliteEvaluator(await preparedDirectory());
+    evaluator = new PgliteEvaluator(await preparedDirectory());
     evaluator.defineTypes(types);
     const logBounds = new LogBounds(bounds);
     const logDirectory = join(options.dataDirectory, 'log');
@@ -91,7 +92,10 @@ serve<EngineMethods>(port, {
   commit({ put, remove }) {
     store.commit({ put, remove });
   },
-  addTables: ({ tables, alsoPut }) => attached().addTables(tables, alsoPut),
+  addTables({ tables, alsoPut, types }) {
+    attached().addTables(tables, alsoPut, types);
+    evaluator?.defineTypes(types);
+  },
   createMaterializedView: ({ view, tablesTimeoutMs, budget, ...asked }) =>
     attached().createMaterializedView(view, { ...asked, ...budget }, tablesTimeoutMs),
   createIndex: ({ index, ...asked }) => attached().createIndex(index, asked),

@@ -53,6 +53,11 @@ export class Acknowledgement {
     });
   }
 
+  /** Everything before it is in the log, or was not for us. */
+  get committedLsn(): Lsn {
+    return this.#committedLsn;
+  }
+
   get acknowledgedLsn(): Lsn {
     return this.#acknowledgedLsn;
   }

@@ -12,6 +12,7 @@ import type { LogWriter } from '../store/log/writer.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import type { CreatedSlot } from '../upstream/replication/slot.ts';
 import { Snapshot, type CopyPart } from '../upstream/snapshot/snapshot.ts';
+import type { TableShape } from '../upstream/shape.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 
 export interface CopyRequest {
@@ -28,8 +29,7 @@ export interface CopyEvents {
   /** A fact record ends at `offset`. */
   appended(offset: number): void;
   copying(oid: number, rows: number): void;
-  /** `membership`: see `PublishedTable`. Told before the record is written. */
-  copied(oid: number, rows: number, snapshotLsn: string, membership: string): void;
+  copied(oid: number, rows: number, snapshotLsn: string): void;
   refused(oid: number, error: MillraceError): void;
 }
 
@@ -43,6 +43,8 @@ const OF_ONE_TABLE = new Set([
   'UPSTREAM_SELECT_NOT_PERMITTED',
   'ROW_SECURITY_FILTERS',
   'UPSTREAM_QUERY_FAILED',
+  'TABLE_REWRITTEN',
+  'TABLE_NOT_UTF8',
 ]);
 
 /** Connections that copy at once: the source's cores are there for others, too (I-4), and one of ours takes what two of them give. */
@@ -64,7 +66,7 @@ const PLANNING_MS = 1_000;
 /** A table whose copy has begun. */
 interface Begun {
   readonly table: UpstreamTable;
-  readonly membership: string;
+  readonly shape: TableShape;
   /** Parts that nobody reads yet. */
   readonly waiting: CopyPart[];
   /** Parts that are not done, those among them. */
@@ -222,8 +224,8 @@ class TableCopies {
     const { snapshot } = reader;
     this.#planning++;
     try {
-      const { membership, parts } = await snapshot.guarded(() => snapshot.plan(publication, table, partBlocks ?? PART_BLOCKS));
-      const begun: Begun = { table, membership, waiting: [...parts], undone: parts.length, rows: 0, failure: undefined };
+      const { shape, parts } = await snapshot.guarded(() => snapshot.plan(publication, table, partBlocks ?? PART_BLOCKS));
+      const begun: Begun = { table, shape, waiting: [...parts], undone: parts.length, rows: 0, failure: undefined };
       this.#begun.push(begun);
       reader.holds.add(begun);
       this.#events.copying(table.oid, 0);
@@ -267,7 +269,8 @@ class TableCopies {
     this.#begun.splice(this.#begun.indexOf(begun), 1);
     this.#wake();
     if (begun.failure !== undefined) return this.#refuse(table, begun.failure);
-    this.#events.copied(table.oid, begun.rows, this.#snapshotLsn, begun.membership);
+    this.#writer.appendShape({ oid: table.oid, shape: begun.shape });
+    this.#events.copied(table.oid, begun.rows, this.#snapshotLsn);
     this.#events.appended(this.#writer.appendCopied({ oid: table.oid, snapshotLsn: this.#snapshotLsn, rows: begun.rows }));
   }
 

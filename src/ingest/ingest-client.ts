@@ -7,7 +7,7 @@ import { AssertionError } from '../base/assert.ts';
 import { RpcClient } from '../base/rpc.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
-import type { IngestEvent, IngestMethods, IngestStart, IngestStatus } from './protocol.ts';
+import type { IngestEvent, IngestMethods, IngestStart, IngestStatus, TableFault } from './protocol.ts';
 
 export interface IngestListener {
   status?(status: IngestStatus): void;
@@ -58,6 +58,10 @@ export class IngestClient {
   /** The answer is told by the progress. */
   askPosition(): Promise<void> {
     return this.#rpc.call('askPosition', {});
+  }
+
+  look(): Promise<TableFault[]> {
+    return this.#rpc.call('look', {});
   }
 
   status(): Promise<IngestStatus> {

@@ -18,6 +18,7 @@ serve<IngestMethods>(port, {
   removeTables: ({ oids }) => running().removeTables(oids),
   setConnection: ({ connection }) => running().setConnection(connection),
   askPosition: () => running().askPosition(),
+  look: () => running().look(),
   status: () => running().status(),
   stop: ({ dropSlot }) => running().stop(dropSlot),
 });

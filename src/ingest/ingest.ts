@@ -3,10 +3,8 @@
  * is durable before the slot is made, the publication is looked at before the stream begins, nothing is acknowledged before the copies are complete.
  * Errors that may pass are tried again with a growing pause; a refusal stops reading, keeps everything and waits for a decision. Runs in the ingest worker.
  */
-import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError, must } from '../base/assert.ts';
-import { MillraceError, millraceError } from '../base/errors.ts';
+import { millraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
@@ -19,18 +17,18 @@ import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../up
 import { connectForStream, type WalStream } from '../upstream/replication/stream.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import { Acknowledgement } from './acknowledgement.ts';
+import { Additions } from './additions.ts';
 import { Alarm } from './alarm.ts';
-import { concernsCopyOnly, copyTables } from './copy.ts';
-import { fitToCopy } from './fit-to-copy.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
-import type { IngestOptions, IngestStatus } from './protocol.ts';
+import type { IngestOptions, IngestStatus, TableFault } from './protocol.ts';
 import { publicationGone } from './publication-gone.ts';
 import { Receiver } from './receiver.ts';
 import { sameWay } from './same-way.ts';
-import { dropOwnSlot, leaveNoSlot, outwaitTransactions } from './own-slot.ts';
+import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
 import { resume } from './resume.ts';
 import { afterFailure, ingestError, refuseFullDisk, unlessDiskFull } from './retry.ts';
+import { Shapes } from './shapes.ts';
 import { watchSilence } from './silence.ts';
 import {
   beginSource,
@@ -46,7 +44,6 @@ import { NO_SLOT_SIZE, watchUpstream, type SlotSize } from './watch.ts';
 
 /** A stream that lasted this long begins the pauses anew. */
 const STEADY_MS = 10_000;
-const HOLD_POLL_MS = 5;
 
 export class Ingest {
   readonly #disk: Disk;
@@ -71,10 +68,12 @@ export class Ingest {
   readonly #stopping = new AbortController();
   readonly #pause = new Pause();
   #stream: WalStream | undefined;
+  /** Of the session that streams. */
+  #control: UpstreamConnection | undefined;
+  readonly #shapes: Shapes;
+  readonly #additions: Additions;
   #endSession: ((error: Error) => void) | undefined;
-  #addition: Promise<void> | undefined;
   readonly #statusAlarm = new Alarm();
-  readonly #copyAlarm = new Alarm();
   readonly #finished: Promise<void>;
 
   /** Opens the log (throws LOG_DAMAGED) and begins; everything after is told by status. */
@@ -99,15 +98,33 @@ export class Ingest {
     this.#acknowledgement = new Acknowledgement(this.#writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
       this.#fail(error),
     );
-    this.#receiver = new Receiver(this.#writer, {
-      committed: (offset, endLsn) => this.#acknowledgement.committed(offset, endLsn),
-      idle: (walEnd) => this.#acknowledgement.idle(walEnd),
-      replyRequested: () => this.#acknowledgement.replyRequested(),
-    });
     this.#tables = new IngestTables(
       () => this.#tell(),
       (oid) => this.#leave(oid),
     );
+    this.#shapes = new Shapes({
+      writer: this.#writer,
+      publication: this.#publication,
+      live: () => this.#tables.live(),
+      appended: (offset) => this.#acknowledgement.appended(offset),
+      stopped: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
+      committedLsn: () => this.#acknowledgement.committedLsn,
+    });
+    this.#receiver = new Receiver(this.#writer, this.#acknowledgement, this.#shapes);
+    this.#additions = new Additions({
+      writer: this.#writer,
+      acknowledgement: this.#acknowledgement,
+      receiver: this.#receiver,
+      tables: this.#tables,
+      shapes: this.#shapes,
+      slotName: this.#slotName,
+      publication: this.#publication,
+      signal: this.#stopping.signal,
+      parameters: () => this.#parameters,
+      stream: () => this.#stream,
+      failed: (error) => this.#fail(error),
+      leave: (oid) => this.#leave(oid),
+    });
     unlessDiskFull(() => this.#reconcile(options.tables));
     this.#finished = this.#run();
   }
@@ -139,13 +156,22 @@ export class Ingest {
     if (this.#state === 'ended' || this.#stopping.signal.aborted) throw new AssertionError('ingest has ended');
     if (this.#state === 'stopped') throw this.#error ?? new AssertionError('ingest has stopped');
     const added = this.#tables.add(tables);
-    this.#addWhileStreaming();
+    this.#additions.whileStreaming();
     return added;
   }
 
   async removeTables(oids: readonly number[]): Promise<void> {
     this.#tables.remove(oids);
     await this.#acknowledgement.settled();
+  }
+
+  /**
+   * Compares all tables with the upstream's catalog as of now; answers with those that are stopped. Where nothing streams nothing is compared: the next session does so before
+   * anything new is shown.
+   */
+  async look(): Promise<TableFault[]> {
+    if (this.#control !== undefined) await this.#shapes.look(this.#control);
+    return this.#tables.faults();
   }
 
   /** See `Acknowledgement.askPosition`; the answer is told by the progress. */
@@ -166,7 +192,7 @@ export class Ingest {
     this.#endSession?.(new AssertionError('stopping'));
     this.#pause.end();
     await this.#finished;
-    await this.#addition;
+    await this.#additions.ended();
     this.#tables.refuseAdditions(new AssertionError('ingest has ended'));
     try {
       if (dropSlotToo) for (const oid of this.#writer.inForce.tables.keys()) this.#writer.appendRemoved(oid);
@@ -178,7 +204,6 @@ export class Ingest {
         await leaveNoSlot(this.#parameters, this.#slotName);
       }
     } finally {
-      this.#copyAlarm.clear();
       this.#writer.close();
       this.#setState('ended', undefined);
     }
@@ -237,9 +262,12 @@ export class Ingest {
         if (decision.kind === 'bootstrap') await this.#bootstrap(control, identity, decision.drop);
         else if (identity.timeline !== ours.timeline) this.#take({ ...must(this.#note, 'a note'), timeline: identity.timeline });
         await requirePublication(control, this.#publication, this.#tables.all());
+        this.#shapes.connected(control);
         // Begun in the session before, and still at its snapshot: a second copy, or the stream, must not come between.
-        await this.#addition;
-        await this.#addWaiting();
+        await this.#additions.ended();
+        await this.#additions.addWaiting();
+        // What changed while nobody looked is told before anything new is shown.
+        await this.#shapes.look(control);
         const from = decision.kind === 'continue' ? decision.from : this.#acknowledgement.durableLsn;
         return await this.#follow(control, streamConnection, from);
       } finally {
@@ -279,6 +307,7 @@ export class Ingest {
       },
     );
     this.#stream = stream;
+    this.#control = control;
     this.#acknowledgement.attach(stream);
     this.#setState('streaming', undefined);
     const watch = watchUpstream(
@@ -287,7 +316,7 @@ export class Ingest {
         publication: this.#publication,
         slotName: this.#slotName,
         tables: () => this.#tables.live(),
-        membership: (oid) => this.#note?.memberships[oid],
+        look: () => this.#shapes.look(control),
       },
       {
         failed: endSession,
@@ -301,13 +330,14 @@ export class Ingest {
     );
     const silence = watchSilence(stream, connection.connection.host, endSession);
     try {
-      this.#addWhileStreaming();
+      this.#additions.whileStreaming();
       return await ended;
     } finally {
       silence.stop();
       watch.stop();
       this.#endSession = undefined;
       this.#stream = undefined;
+      this.#control = undefined;
       if (this.#stopping.signal.aborted) {
         await this.#acknowledgement.close().catch(() => undefined);
         await stream.stop();
@@ -331,7 +361,6 @@ export class Ingest {
       database: control.parameters.database,
       publication: this.#publication,
       since: known === undefined || known.systemId === '' ? this.#writer.end : known.since,
-      memberships: {},
     };
     for (const oid of this.#writer.inForce.tables.keys()) this.#leave(oid);
     if (known === undefined || known.systemId === '') beginSource(this.#writer, note);
@@ -345,103 +374,13 @@ export class Ingest {
       const slot = await createSlot(making, this.#slotName, 'permanent');
       this.#setState('copying', undefined);
       failpoint('slot-creation');
-      await this.#copy(tables, slot);
+      await this.#additions.copy(tables, slot);
       this.#acknowledgement.snapshotComplete(slot.consistentPoint);
     } catch (error) {
       // Not a slot may be left to hold the server's log while we wait for another attempt (I-4).
       making.destroy();
       if (control.lost === undefined) await dropOwnSlot(control, this.#slotName).catch(() => undefined);
       throw error;
-    } finally {
-      await making.end();
-    }
-  }
-
-  async #copy(tables: readonly UpstreamTable[], slot: Awaited<ReturnType<typeof createSlot>>): Promise<void> {
-    await copyTables(
-      this.#writer,
-      { parameters: this.#parameters, publication: this.#publication, tables, slot, signal: this.#stopping.signal },
-      {
-        appended: (offset) => this.#acknowledgement.appended(offset),
-        copying: (oid, rowsCopied) => this.#tables.set(oid, { state: 'copying', rowsCopied }),
-        copied: (oid, rowsCopied, snapshotLsn, membership) => {
-          const note = must(this.#note, 'a note');
-          this.#take({ ...note, memberships: { ...note.memberships, [oid]: membership } });
-          this.#tables.set(oid, { state: 'live', rowsCopied, snapshotLsn, error: null });
-        },
-        refused: (oid, error) => this.#tables.refuse(oid, error, Date.now()),
-      },
-    );
-    for (const { oid } of tables) if (!this.#tables.has(oid)) this.#leave(oid);
-    await this.#acknowledgement.settled();
-  }
-
-  /** While a stream is on. One at a time; what comes meanwhile is added next. */
-  #addWhileStreaming(): void {
-    const stream = this.#stream;
-    if (stream === undefined || this.#addition !== undefined) return;
-    if (this.#tables.due(Date.now()).length === 0) return this.#addLater();
-    this.#addition = this.#addWaiting(() => this.#hold(stream))
-      .catch((error: unknown) => {
-        // The next session does what this one could not.
-        if (this.#stream === stream) this.#fail(error);
-      })
-      .finally(() => {
-        this.#addition = undefined;
-        if (this.#stream !== stream) return;
-        stream.release();
-        this.#addWhileStreaming();
-      });
-  }
-
-  /** When the first of those that were refused is due again. */
-  #addLater(): void {
-    const dueMs = this.#tables.nextAttemptAtMs();
-    if (dueMs !== undefined) this.#copyAlarm.after(Math.max(dueMs - Date.now(), 0) + 1, () => this.#addWhileStreaming());
-  }
-
-  /** Stops the stream at a place between transactions. */
-  async #hold(stream: WalStream): Promise<void> {
-    while (!this.#receiver.betweenTransactions && this.#stream === stream) await sleep(HOLD_POLL_MS);
-    if (this.#stream !== stream) throw new AssertionError('the stream has ended before a table could be added');
-    stream.hold();
-  }
-
-  /**
-   * Copies every table that is due at a temporary slot's snapshot. When that cannot be done for a reason of the server's, the stream goes on without them.
-   * `hold`: stops the stream, so that nothing the snapshot lacks comes into the log before the copy.
-   */
-  async #addWaiting(hold?: () => Promise<void>): Promise<void> {
-    const tables = this.#tables.due(Date.now());
-    if (tables.length > 0) {
-      const refuse = (oid: number, error: MillraceError): void => this.#tables.refuse(oid, error, Date.now());
-      try {
-        const request = { parameters: this.#parameters, publication: this.#publication, tables, signal: this.#stopping.signal };
-        const fit = await fitToCopy(request, refuse);
-        if (fit.length > 0) await this.#addAtTemporarySlot(fit, hold);
-      } catch (error) {
-        if (!(error instanceof MillraceError) || !concernsCopyOnly(error)) throw error;
-        for (const { oid } of this.#tables.due(Date.now())) refuse(oid, error);
-      }
-    }
-    this.#tables.settle();
-  }
-
-  async #addAtTemporarySlot(tables: readonly UpstreamTable[], hold?: () => Promise<void>): Promise<void> {
-    const making = await connectForSlot(this.#parameters, 'added table', this.#stopping.signal);
-    const name = `${this.#slotName}_copy_${randomBytes(4).toString('hex')}`;
-    try {
-      if (hold !== undefined) {
-        await outwaitTransactions(making, name);
-        await hold();
-      }
-      const slot = await createSlot(making, name, 'temporary');
-      failpoint('slot-creation');
-      for (const table of tables) {
-        this.#leave(table.oid);
-        this.#acknowledgement.appended(this.#writer.appendTable(table));
-      }
-      await this.#copy(tables, slot);
     } finally {
       await making.end();
     }
@@ -454,13 +393,22 @@ export class Ingest {
     for (const table of wanted) {
       const known = inForce.get(table.oid);
       const live = complete && known?.snapshotLsn !== undefined;
-      this.#tables.want(table, live ? { state: 'live', snapshotLsn: known.snapshotLsn } : { state: 'waiting' });
+      const stopped = live ? known.stopped : undefined;
+      if (!live) this.#tables.want(table, { state: 'waiting' });
+      else
+        this.#tables.want(table, {
+          state: stopped === undefined ? 'live' : 'faulty',
+          snapshotLsn: known.snapshotLsn,
+          error: stopped ?? null,
+        });
     }
     for (const [oid, known] of inForce) if (!this.#tables.has(oid) || known.snapshotLsn === undefined) this.#leave(oid);
   }
 
   #leave(oid: number): void {
-    if (this.#writer.inForce.tables.has(oid)) this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    if (!this.#writer.inForce.tables.has(oid)) return;
+    this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    this.#shapes.changed();
   }
 
   #take(note: SourceNote): void {

@@ -38,6 +38,8 @@ export interface IngestMethods {
   setConnection(params: { connection: ConnectionParameters }): void;
   /** Has the server say how far it has sent, for a reader that waits for a position which no published transaction may reach. */
   askPosition(params: Record<string, never>): void;
+  /** Compares all tables with the upstream's catalog as of now (`Shapes.look`); answers with those that are stopped. */
+  look(params: Record<string, never>): TableFault[];
   status(params: Record<string, never>): IngestStatus;
   /** Ends the stream with a last acknowledgement and closes the log. `dropSlot`: the source is dropped, leave nothing behind upstream. */
   stop(params: { dropSlot: boolean }): void;
@@ -68,6 +70,11 @@ export interface IngestStatus {
   readonly retainedBytes: number | null;
   readonly safeBytes: number | null;
   readonly slotMeasuredAtMs: number | null;
+}
+
+export interface TableFault {
+  readonly oid: number;
+  readonly error: PlainError;
 }
 
 export interface IngestTableStatus {

@@ -20,9 +20,15 @@ export interface ReceiverEvents {
   replyRequested(): void;
 }
 
+/** Looks at every message of a transaction that is not a duplicate, before it is in the log: what it then appends stands in front of the transaction, or inside it. */
+export interface Inspector {
+  message(kind: number, bytes: Buffer, at: number, commitLsn: Lsn): void;
+}
+
 export class Receiver {
   readonly #writer: LogWriter;
   readonly #events: ReceiverEvents;
+  readonly #inspector: Inspector;
   readonly #cursor = new WalCursor();
   /** Bytes at the start of what `take` is shown that were looked at before. */
   #seen = 0;
@@ -35,9 +41,10 @@ export class Receiver {
   duplicates = 0;
   bytes = 0;
 
-  constructor(writer: LogWriter, events: ReceiverEvents) {
+  constructor(writer: LogWriter, events: ReceiverEvents, inspector: Inspector = { message: () => undefined }) {
     this.#writer = writer;
     this.#events = events;
+    this.#inspector = inspector;
     this.#lastCommitLsn = writer.inForce.lastCommitLsn;
   }
 
@@ -99,7 +106,7 @@ export class Receiver {
           if (boundary === cursor.start) boundary = cursor.end;
         }
         if (bytes[cursor.at + 17] === 1) replyRequested = true;
-      }
+      } else if (!this.#duplicate) this.#inspector.message(kind, bytes, cursor.at, this.#lastCommitLsn);
     }
     if (boundary > from) chunks.push(bytes.subarray(from, boundary));
     from = boundary;

@@ -22,13 +22,11 @@ export interface SourceNote {
   readonly publication: string;
   /** Log offset at which this source began: what stands before is another server's. */
   readonly since: number;
-  /** By table OID: by which entry of the publication it was published when it was copied (`PublishedTable.membership`). */
-  readonly memberships: Readonly<Record<number, string>>;
 }
 
 /** The source was dropped: whatever comes next begins at `since`. */
 export function noSource(since: number): SourceNote {
-  return { systemId: '', timeline: 0, slotName: '', database: '', publication: '', since, memberships: {} };
+  return { systemId: '', timeline: 0, slotName: '', database: '', publication: '', since };
 }
 
 export function readSourceNote(logDirectory: string): SourceNote | undefined {

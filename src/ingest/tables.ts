@@ -5,7 +5,7 @@
 import { AssertionError, must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
-import type { IngestTableStatus } from './protocol.ts';
+import type { IngestTableStatus, TableFault } from './protocol.ts';
 
 const RETRY_MS_FIRST = 2_000;
 const RETRY_MS_MAX = 30_000;
@@ -60,6 +60,10 @@ export class IngestTables {
 
   statuses(): IngestTableStatus[] {
     return [...this.#wanted.values()].map(({ status }) => status);
+  }
+
+  faults(): TableFault[] {
+    return this.statuses().flatMap(({ oid, state, error }) => (state === 'faulty' && error !== null ? [{ oid, error }] : []));
   }
 
   want(table: UpstreamTable, status: Partial<IngestTableStatus>): void {

@@ -101,13 +101,15 @@ function dependenciesOf(pg: PostgresInstance, catalog: 'pg_rewrite' | 'pg_proc',
                  WHEN d.refclassid = 'pg_proc'::regclass THEN 'function'
                  WHEN d.refclassid = 'pg_type'::regclass THEN 'type'
                  ELSE 'other' END,
-            coalesce(i.schema, ''), coalesce(c.relname, p.proname, t.typname, i.identity),
+            coalesce(n.nspname, ''), coalesce(c.relname, p.proname, t.typname, i.identity),
             array_to_string(array_agg(DISTINCT d.refobjsubid) FILTER (WHERE d.refobjsubid <> 0), ',')
      FROM pg_depend d
      CROSS JOIN LATERAL pg_identify_object(d.refclassid, d.refobjid, 0) i
      LEFT JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
      LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
      LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+     -- By its own name: pg_identify_object writes it with quotes.
+     LEFT JOIN pg_namespace n ON n.oid = coalesce(c.relnamespace, p.pronamespace, t.typnamespace)
      WHERE d.classid = $1::regclass AND d.objid = $2::oid AND d.deptype = 'n' AND d.refobjid <> $3::oid AND d.refclassid <> 'pg_namespace'::regclass
      GROUP BY 1, 2, 3, 4 ORDER BY 1`,
     [catalog, object, self],

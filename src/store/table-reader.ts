@@ -6,7 +6,7 @@
  *     try { for (const batch of reading.batches()) … } finally { reading.close(); }
  */
 import { assert } from '../base/assert.ts';
-import { millraceError } from '../base/errors.ts';
+import { millraceError, MillraceError } from '../base/errors.ts';
 import { qualified } from '../base/ident.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import type { LogReader } from './log/reader.ts';
@@ -102,6 +102,7 @@ export class TableReading {
     const state = changes.tables.get(oid);
     const name = state === undefined ? `with OID ${oid}` : qualified(state.table.schema, state.table.name);
     if (state === undefined) throw millraceError('TABLE_NOT_READABLE', { table: name, state: 'it is not in the source' });
+    if (state.stopped !== undefined) throw MillraceError.fromPlain(state.stopped);
     if (state.state === 'broken') throw millraceError('TABLE_ROWS_INCONSISTENT', { table: name, reason: state.reason ?? '' });
     if (state.state !== 'live' || facts.catchUp?.oid === oid)
       throw millraceError('TABLE_NOT_READABLE', { table: name, state: `it is ${state.state}` });

@@ -1,6 +1,6 @@
 /**
  * Every mend that an error names is run as it is printed, and mends. A row is a situation: what is done to bring it about, the error that comes, where its hint is run, and
- * whether the same then succeeds. Errors whose mend cannot be staged are in `unstaged-mends.ts` with the reason; `mends.test.ts` holds that each is in one of the two.
+ * whether the same then succeeds. Errors whose mend cannot be staged are in `unstaged-mends.ts` with the reason; `test/staged-mends.test.ts` holds that each is in one of the two.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -49,6 +49,12 @@ const HERE: readonly Here[] = [
     again: true,
   },
   { code: 'QUERY_TIMED_OUT', before: [`SET statement_timeout = '1ms'`], provoke: 'SELECT count(*) FROM t a, t b, t c', again: true },
+  {
+    code: 'HYDRATION_TOO_LARGE',
+    before: ['SET max_hydration_rows = 100'],
+    provoke: 'CREATE MATERIALIZED VIEW wide AS SELECT a.id FROM t a JOIN t b ON a.id = b.id',
+    again: true,
+  },
   { code: 'TRANSACTION_ABORTED', before: ['BEGIN', 'SELECT nothing FROM t'], provoke: 'SELECT 1', again: true },
   { code: 'SAVEPOINT_MISSING', before: ['BEGIN'], provoke: 'ROLLBACK TO nothing', again: false },
   { code: 'SAVEPOINT_NEEDS_BLOCK', provoke: 'SAVEPOINT a', again: true },

@@ -21,6 +21,8 @@ export interface PostgresOptions {
 export interface DatabaseOptions {
   readonly provider?: 'c' | 'builtin' | 'icu' | 'libc';
   readonly locale?: string;
+  /** Takes any bytes as text. */
+  readonly encoding?: 'SQL_ASCII';
 }
 
 const TEST_SETTINGS: Settings = {
@@ -95,6 +97,12 @@ export class TestPostgres {
       builtin: `LOCALE_PROVIDER builtin BUILTIN_LOCALE ${literal(options.locale ?? 'C.UTF-8')} LOCALE 'C'`,
       icu: `LOCALE_PROVIDER icu ICU_LOCALE ${literal(options.locale ?? 'en-US')} LOCALE 'C'`,
     };
+    if (options.encoding !== undefined) {
+      await this.query(
+        `CREATE DATABASE ${ident(name)} TEMPLATE template0 ENCODING ${literal(options.encoding)} LOCALE_PROVIDER libc LOCALE 'C'`,
+      );
+      return this.url(undefined, name);
+    }
     await this.query(
       `CREATE DATABASE ${ident(name)} ${options.provider === undefined ? '' : `TEMPLATE template0 ENCODING 'UTF8' ${clause[options.provider]}`}`,
     );

@@ -1,17 +1,6 @@
 /** Errors of the room: engine. */
-import { ident, qualified } from '../ident.ts';
+import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
-
-/** What lists the objects of a kind. */
-const SHOWN: Readonly<Record<string, string>> = {
-  secret: 'SECRETS',
-  connection: 'CONNECTIONS',
-  source: 'SOURCES',
-  table: 'TABLES',
-  view: 'VIEWS',
-  'materialized view': 'MATERIALIZED VIEWS',
-  index: 'INDEXES',
-};
 
 type NotCopied = {
   readonly schema: string;
@@ -20,6 +9,18 @@ type NotCopied = {
   /** What mends the reason. */
   readonly mend: string | undefined;
   readonly seconds: number | undefined;
+};
+
+/** What SHOW lists a kind of object under; what is of several kinds is among the objects. */
+const SHOWN_AS: Readonly<Record<string, string>> = {
+  secret: 'SECRETS',
+  connection: 'CONNECTIONS',
+  source: 'SOURCES',
+  table: 'TABLES',
+  view: 'VIEWS',
+  'materialized view': 'MATERIALIZED VIEWS',
+  materializedView: 'MATERIALIZED VIEWS',
+  index: 'INDEXES',
 };
 
 export const engineErrors = defineErrors({
@@ -40,7 +41,8 @@ export const engineErrors = defineErrors({
       `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
-    mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
+    mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
+      name.toLowerCase() === 'timezone' ? `SELECT at AT TIME ZONE ${literal(value)} FROM …;` : `SET ${name} = ${literal(accepted)};`,
   },
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',
@@ -58,7 +60,7 @@ export const engineErrors = defineErrors({
     sqlstate: '42P01',
     says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" does not exist`,
     because: 'The statement names an object that the catalog does not have in the search path.',
-    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${SHOWN[kind] ?? 'OBJECTS'};`,
+    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${SHOWN_AS[kind] ?? 'OBJECTS'};`,
   },
   OBJECT_IN_USE: {
     sqlstate: '2BP01',
@@ -154,7 +156,8 @@ export const engineErrors = defineErrors({
     sqlstate: '55000',
     says: ({ table, reason }: { table: string; reason: string }) => `table "${table}" is stopped: ${reason}`,
     because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
-    mend: ({ table }: { table: string; reason: string }) => `DROP TABLE ${table} CASCADE; then CREATE TABLE ${table} FROM SOURCE … again`,
+    mend: ({ table }: { table: string; reason: string }) =>
+      `DROP TABLE ${ident(table)} CASCADE; then make it again with CREATE TABLE ${ident(table)} FROM SOURCE`,
   },
   TABLE_NOT_COPIED: {
     sqlstate: '55000',
@@ -183,9 +186,10 @@ export const engineErrors = defineErrors({
   },
   QUERY_TOO_LARGE: {
     sqlstate: '54000',
-    says: ({ bytesMax }: { bytesMax: number }) => `the result is larger than ${bytesMax} bytes`,
-    because: 'One client must not take the memory that views need.',
-    mend: () => 'add LIMIT, or read a part at a time',
+    says: ({ bytesMax }: { bytesMax: number }) => `the query needs more than ${bytesMax} bytes of memory`,
+    because:
+      'One client must not take the memory that views need. (A result may have any size: what is computed or sorted for it may not.)',
+    mend: () => 'read less at a time (WHERE, LIMIT), or make a materialized view of it',
   },
   QUERIES_WAITING: {
     sqlstate: '53400',
@@ -250,7 +254,7 @@ export const engineErrors = defineErrors({
     sqlstate: '25P01',
     says: () => 'DECLARE CURSOR can only be used in transaction blocks',
     because: 'Without WITH HOLD a cursor ends with its block.',
-    mend: () => 'BEGIN;   (or DECLARE … CURSOR WITH HOLD FOR …)',
+    mend: () => 'BEGIN;   (or write WITH HOLD before FOR)',
   },
   CURSORS_EXHAUSTED: {
     sqlstate: '53400',
@@ -287,7 +291,8 @@ export const engineErrors = defineErrors({
     sqlstate: '42704',
     says: ({ publication }: { publication: string }) => `publication "${publication}" has none of the wanted tables`,
     because: 'A source without tables would stream nothing, and look healthy.',
-    mend: ({ publication }: { publication: string }) => `ALTER PUBLICATION ${publication} ADD TABLE …; on the upstream database`,
+    mend: ({ publication }: { publication: string }) =>
+      `publish them on the upstream database: ALTER PUBLICATION ${ident(publication)} ADD TABLE <schema.table, …>`,
   },
   REFERENCE_MISSING: {
     sqlstate: '42P01',
@@ -298,6 +303,13 @@ export const engineErrors = defineErrors({
       allTables === true
         ? `the publication is FOR ALL TABLES: make the table (in database ${database} there is no logged table ${table}), or correct its name`
         : `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${table};   (on the upstream database)`,
+  },
+  REFERENCE_AMBIGUOUS: {
+    sqlstate: '42P09',
+    says: ({ table, candidates }: { table: string; candidates: readonly string[] }) =>
+      `table reference "${table}" is ambiguous: ${candidates.join(', ')}`,
+    because: 'Several schemas of the upstream have a published table of that name.',
+    mend: ({ candidates }: { table: string; candidates: readonly string[] }) => `name its schema: REFERENCE ${candidates[0]}`,
   },
   PREPARED_STATEMENT_MISSING: {
     sqlstate: '26000',

@@ -20,8 +20,17 @@ type TableName = {
   readonly table: string;
 };
 
-/** Takes a new snapshot and keeps what is defined. The coordinator puts the source's name in. */
-const REFRESH = 'ALTER SOURCE … REFRESH;';
+/** Takes a new snapshot and keeps what is defined. The coordinator puts the source's name in, and makes a statement of it. */
+const REFRESH = 'ALTER SOURCE <its name> REFRESH';
+
+type Stopped = {
+  readonly reason: string;
+};
+
+/** The engine, which knows what the table is called here, says it with all names. */
+function takeInAgain({ schema, table }: TableName): string {
+  return `DROP TABLE … CASCADE; CREATE TABLE … FROM SOURCE … (REFERENCE ${qualified(schema, table)});`;
+}
 
 const said = (facts: Said): string | undefined => facts.said;
 
@@ -77,7 +86,8 @@ export const upstreamErrors = defineErrors({
     says: ({ user, host }: Login & Said) => `the upstream at ${host} refuses the password of user "${user}"`,
     because: 'Millrace reads the secret again at every attempt, so a rotated password is picked up; until then nothing streams.',
     detail: said,
-    mend: ({ user }: Login & Said) => `ALTER SECRET … AS '…';   (here; or, upstream: ALTER ROLE ${ident(user)} PASSWORD '…';)`,
+    mend: ({ user }: Login & Said) =>
+      `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET <its secret> AS '<its password>' here`,
   },
   UPSTREAM_ACCESS_REFUSED: {
     sqlstate: '28000',
@@ -225,11 +235,51 @@ export const upstreamErrors = defineErrors({
   },
   TABLE_REPUBLISHED: {
     sqlstate: '55000',
-    says: ({ publication, schema, table }: TableName & { publication: string }) =>
-      `table ${qualified(schema, table)} was taken out of publication "${publication}" and put back`,
-    because: 'Its changes in between were not streamed, so the rows here may differ from the upstream.',
-    mend: ({ schema, table }: TableName & { publication: string }) =>
-      `${REFRESH}   (${qualified(schema, table)} is copied afresh, and its neighbours with it)`,
+    says: ({ schema, table, reason }: TableName & Stopped) => `changes of table ${qualified(schema, table)} may be missing: ${reason}`,
+    because: 'What was changed while the publication did not bring it was not streamed, so the rows here may differ from the upstream.',
+    mend: (facts: TableName & Stopped) => takeInAgain(facts),
+  },
+  TABLE_CHANGED: {
+    sqlstate: '55000',
+    says: ({ schema, table, reason }: TableName & Stopped) => `table ${qualified(schema, table)} changed upstream: ${reason}`,
+    because:
+      'The rows here are kept by the shape that the table had when it was copied. Rather than read or answer by another one, the table stops, and all views on it say why; its neighbours go on.',
+    mend: (facts: TableName & Stopped) => takeInAgain(facts),
+  },
+  TABLE_NOT_UTF8: {
+    sqlstate: '22021',
+    says: ({ schema, table, column, key }: TableName & { column: string; key: string }) =>
+      `table ${qualified(schema, table)} has a value that is not UTF-8: column "${column}", row ${key}`,
+    because:
+      'A database of encoding SQL_ASCII takes any bytes; what they mean is not known here, so that table stops and its neighbours go on.',
+    mend: ({ schema, table }: TableName & { column: string; key: string }) =>
+      `make it UTF-8 upstream, then ${takeInAgain({ schema, table })}`,
+  },
+  TABLE_REWRITTEN: {
+    sqlstate: '55000',
+    says: ({ schema, table }: TableName) => `table ${qualified(schema, table)} was rewritten while its first copy was under way`,
+    because:
+      'A rewriting ALTER TABLE (and TRUNCATE) leaves nothing for a snapshot that is older: the copy would be empty. It is made again, at a new snapshot.',
+    mend: () => 'nothing: it is tried again; if that goes on, end what rewrites the table again and again',
+  },
+  TABLE_HAS_CHILDREN: {
+    sqlstate: '0A000',
+    says: ({ schema, table, children }: TableName & { children: readonly string[] }) =>
+      `table ${qualified(schema, table)} has inheritance children (${children.join(', ')})`,
+    because:
+      'Upstream, a query of the table reads the rows of its children, too; the stream brings them as rows of the children. One without the other would be incomplete.',
+    mend: ({ schema, table }: TableName & { children: readonly string[] }) =>
+      `name the tables that are wanted without ${qualified(schema, table)}: CREATE SOURCE … FOR TABLES (…); what reads it can read its children with UNION ALL`,
+  },
+  TABLE_PUBLISHED_BY_PARTITIONS: {
+    sqlstate: '0A000',
+    says: ({ schema, table, publication }: TableName & { publication: string; mend: boolean }) =>
+      `publication "${publication}" publishes the partitions of ${qualified(schema, table)}, not the table itself`,
+    because: 'Only publish_via_partition_root (Postgres 13 and later) brings the rows of all partitions as those of their root.',
+    mend: ({ publication, mend }: TableName & { publication: string; mend: boolean }) =>
+      mend
+        ? `ALTER PUBLICATION ${ident(publication)} SET (publish_via_partition_root = true);`
+        : 'before Postgres 13: take in each partition, and read them with UNION ALL',
   },
   UPSTREAM_TABLE_MISSING: {
     sqlstate: '42P01',

@@ -3,6 +3,8 @@
  * of the log and writes it into every segment's header; recovery and readers that begin in the middle rebuild it from there. Pure bookkeeping, no I/O.
  */
 import { formatLsn, parseLsn, type Lsn } from '../../base/lsn.ts';
+import type { PlainError } from '../../base/errors.ts';
+import type { TableShape } from '../../upstream/shape.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { BEGIN, beginCommitLsn, COMMIT, commitEndLsn, RELATION, relationOid, TYPE, WalCursor } from '../../wire/pgoutput.ts';
 import { nowhere, positionFromJson, positionToJson, type Position } from '../position.ts';
@@ -14,6 +16,18 @@ export interface CopiedFact {
   /** `16/B374D848` */
   readonly snapshotLsn: string;
   readonly rows: number;
+}
+
+/** Payload of a `shape` record. */
+export interface ShapeFact {
+  readonly oid: number;
+  readonly shape: TableShape;
+}
+
+/** Payload of a `stopped` record. */
+export interface StoppedFact {
+  readonly oid: number;
+  readonly error: PlainError;
 }
 
 export class InForce {
@@ -66,6 +80,18 @@ export class InForce {
         const fact = fromJson<CopiedFact>(payload);
         const known = this.tables.get(fact.oid);
         if (known !== undefined) this.tables.set(fact.oid, { ...known, snapshotLsn: fact.snapshotLsn });
+        return;
+      }
+      case recordKind.shape: {
+        const { oid, shape } = fromJson<ShapeFact>(payload);
+        const known = this.tables.get(oid);
+        if (known !== undefined) this.tables.set(oid, { ...known, shape });
+        return;
+      }
+      case recordKind.stopped: {
+        const { oid, error } = fromJson<StoppedFact>(payload);
+        const known = this.tables.get(oid);
+        if (known !== undefined) this.tables.set(oid, { ...known, stopped: error });
         return;
       }
       case recordKind.interrupted:

@@ -17,13 +17,15 @@ export const recordKind = {
   removed: 7,
   altered: 8,
   interrupted: 9,
+  shape: 10,
+  stopped: 11,
 } as const;
 
 export type RecordKind = (typeof recordKind)[keyof typeof recordKind];
 
 export const AFTER_SYNC = 1;
 
-const KIND_MAX = 9;
+const KIND_MAX = 11;
 
 /** Writes the header of a record whose payload is `chunks` into `header` (12 bytes). Returns the payload's length. */
 export function encodeRecordHeader(header: Buffer, kind: RecordKind, flags: number, chunks: readonly Uint8Array[]): number {

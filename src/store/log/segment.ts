@@ -2,6 +2,8 @@
  * Segment files: named by the log offset of their first byte, opened by a record that makes them self-contained: replay and fold need the log alone.
  */
 import { join } from 'node:path';
+import type { PlainError } from '../../base/errors.ts';
+import type { TableShape } from '../../upstream/shape.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import type { Disk } from '../disk.ts';
 import type { PositionJson } from '../position.ts';
@@ -15,6 +17,10 @@ export interface TableInForce {
   readonly since: number;
   /** `16/B374D848`: a transaction applies iff its commit LSN is at or past this. Absent while the copy is under way. */
   readonly snapshotLsn?: string;
+  /** What its rows are kept by, as of its copy; absent where an earlier version copied it. */
+  readonly shape?: TableShape;
+  /** It takes nothing more, for ever: until it is copied anew. */
+  readonly stopped?: PlainError;
 }
 
 /** Payload of a `segment` record, as JSON. All of it is as of the segment's first byte. */

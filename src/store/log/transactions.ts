@@ -8,7 +8,7 @@
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { BEGIN, beginCommitLsn, beginTimestampMicros, COMMIT, commitEndLsn, KEEPALIVE, WalCursor } from '../../wire/pgoutput.ts';
-import { fromJson, InForce, type CopiedFact } from './in-force.ts';
+import { fromJson, InForce, type CopiedFact, type StoppedFact } from './in-force.ts';
 import type { LogReader } from './reader.ts';
 import { recordKind } from './record.ts';
 import type { SegmentHeader } from './segment.ts';
@@ -26,6 +26,8 @@ export interface LogVisitor {
   copy?(oid: number, bytes: Buffer, at: number, end: number): void;
   copied?(fact: { oid: number; snapshotLsn: Lsn; rows: number }, offset: number): void;
   removed?(oid: number, offset: number): void;
+  /** Nothing that follows is read of this table, until it enters anew. */
+  stopped?(fact: StoppedFact): void;
   progress?(lsn: Lsn): void;
 }
 
@@ -121,6 +123,7 @@ function visitFact(reader: LogReader, visitor: LogVisitor): void {
     case recordKind.segment:
     case recordKind.wal:
     case recordKind.interrupted:
+    case recordKind.shape:
       return;
     case recordKind.progress:
       return visitor.progress?.(bytes.readBigUInt64BE(start));
@@ -136,6 +139,8 @@ function visitFact(reader: LogReader, visitor: LogVisitor): void {
     }
     case recordKind.removed:
       return visitor.removed?.(bytes.readUInt32BE(start), offset);
+    case recordKind.stopped:
+      return visitor.stopped?.(fromJson<StoppedFact>(bytes.subarray(start, end)));
     default:
       reader.kind satisfies never;
   }

@@ -14,7 +14,7 @@ import type { Disk, DiskFile } from '../disk.ts';
 import { failpoint } from '../failpoints.ts';
 import type { Position } from '../position.ts';
 import type { LogBounds } from './bounds.ts';
-import type { CopiedFact, InForce } from './in-force.ts';
+import type { CopiedFact, InForce, ShapeFact, StoppedFact } from './in-force.ts';
 import { AFTER_SYNC, encodeRecordHeader, RECORD_HEADER_BYTES, recordKind, type RecordKind } from './record.ts';
 import { recover } from './recovery.ts';
 import { segmentPath } from './segment.ts';
@@ -127,6 +127,16 @@ export class LogWriter {
 
   appendCopied(fact: CopiedFact): number {
     return this.append(recordKind.copied, [Buffer.from(JSON.stringify(fact))]);
+  }
+
+  /** What the table's rows are kept by; again when something changed that makes no difference to them. */
+  appendShape(fact: ShapeFact): number {
+    return this.append(recordKind.shape, [Buffer.from(JSON.stringify(fact))]);
+  }
+
+  /** Nothing behind this record is read of the table. */
+  appendStopped(fact: StoppedFact): number {
+    return this.append(recordKind.stopped, [Buffer.from(JSON.stringify(fact))]);
   }
 
   appendRemoved(oid: number): number {

@@ -7,6 +7,7 @@
  */
 import { assert, must } from '../../base/assert.ts';
 import { formatLsn, parseLsn, type Lsn } from '../../base/lsn.ts';
+import { relationChange } from '../../upstream/shape.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import {
@@ -25,7 +26,8 @@ import {
 } from '../../wire/pgoutput.ts';
 import type { Cut, LogVisitor } from '../log/transactions.ts';
 import { Arena } from './arena.ts';
-import { broken, cutToJson, entered, isKeyed, keyFlags, withRelation, withTable, type TableState } from './table-state.ts';
+import type { StoppedFact } from '../log/in-force.ts';
+import { broken, cutToJson, entered, isKeyed, keyFlags, withTable, type TableState } from './table-state.ts';
 import { hasUnchanged, writeContentKey, writeFilled, writeIdentityKey } from './tuple.ts';
 
 /** What an entry does to its row. */
@@ -56,6 +58,8 @@ interface Target {
   readonly isKey: Uint8Array;
   readonly shape: number;
   readonly appliesFrom: Lsn;
+  /** The Relation in force says that its tuples are of another shape than its rows: none is read. */
+  readonly otherwise: string | undefined;
 }
 
 export interface CopyEnd {
@@ -190,6 +194,11 @@ export class Changes implements LogVisitor {
     this.#targets.delete(oid);
   }
 
+  stopped({ oid, error }: StoppedFact): void {
+    const state = this.#isPassedBy(oid) || this.#catchingUp ? undefined : this.tables.get(oid);
+    if (state !== undefined && state.stopped === undefined) this.#become(oid, { ...broken(state, error.message), stopped: error });
+  }
+
   /** The changes passed over during the copy are read again and applied from now on. */
   startCatchingUp(oid: number): void {
     const state = must(this.tables.get(oid), 'the table that catches up');
@@ -209,10 +218,8 @@ export class Changes implements LogVisitor {
 
   #becomeLive(state: TableState): void {
     const { oid } = state.table;
-    const known = this.relations.get(oid);
     const { passedOver: _, ...rest } = state;
-    const live: TableState = { ...rest, state: 'live' };
-    this.#become(oid, known === undefined ? live : withRelation(live, parseRelation(known, 0)));
+    this.#become(oid, { ...rest, state: 'live' });
   }
 
   #become(oid: number, state: TableState): void {
@@ -226,10 +233,7 @@ export class Changes implements LogVisitor {
     if (this.#isPassedBy(oid)) return;
     this.relations.set(oid, Buffer.from(bytes.subarray(at, end)));
     this.changedRelations.add(oid);
-    const state = this.tables.get(oid);
-    if (state === undefined || state.state === 'copying' || state.state === 'broken') return;
-    const next = withRelation(state, parseRelation(bytes, at));
-    if (next !== state) this.#become(oid, next);
+    this.#targets.delete(oid);
   }
 
   #isPassedBy(oid: number): boolean {
@@ -250,12 +254,17 @@ export class Changes implements LogVisitor {
       target = this.#targetOf(oid, state);
       this.#targets.set(oid, target);
     }
-    return this.#transaction!.commitLsn >= target.appliesFrom ? target : undefined;
+    if (this.#transaction!.commitLsn < target.appliesFrom) return undefined;
+    if (target.otherwise === undefined) return target;
+    this.breakTable(oid, target.otherwise);
+    return undefined;
   }
 
   #targetOf(oid: number, state: TableState): Target {
     const appliesFrom = state.snapshotLsn === undefined ? 0n : parseLsn(state.snapshotLsn);
-    return { oid, keyed: isKeyed(state), isKey: keyFlags(state), shape: state.shape, appliesFrom };
+    const relation = this.relations.get(oid);
+    const otherwise = relation === undefined ? undefined : relationChange(state.table, parseRelation(relation, 0));
+    return { oid, keyed: isKeyed(state), isKey: keyFlags(state), shape: state.shape, appliesFrom, otherwise };
   }
 
   #clear(oid: number): void {

@@ -3,8 +3,8 @@
  * Plain data, kept beside the rows as JSON; changed only by records of the log, in order. Keeps I-1: a table that contradicts the stream becomes `broken`, alone.
  */
 import { formatLsn, parseLsn } from '../../base/lsn.ts';
+import type { PlainError } from '../../base/errors.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
-import type { Relation } from '../../wire/pgoutput.ts';
 import type { Cut } from '../log/transactions.ts';
 
 /** The columns of a tuple, by attnum: a stored row keeps the shape that it was written in, and is read in the table's newest one. */
@@ -13,7 +13,6 @@ export interface Shape {
 }
 
 export interface ShapeColumn {
-  /** Negative for a column that a Relation message brought before the catalog told its number. */
   readonly attnum: number;
   readonly name: string;
   readonly typeOid: number;
@@ -24,6 +23,8 @@ export interface TableState {
   /** `copying`: rows come in; changes of the stream are passed over. `catching up`: those are read again, now that the snapshot is known. */
   readonly state: 'copying' | 'catching up' | 'live' | 'broken';
   readonly reason?: string;
+  /** Why nothing more is read of it, where ingest has said so. */
+  readonly stopped?: PlainError;
   /** `16/B374D848` */
   readonly snapshotLsn?: string;
   /** Log offset of its `table` record. */
@@ -78,37 +79,9 @@ export function broken(state: TableState, reason: string): TableState {
   return { ...state, state: 'broken', reason };
 }
 
-/** The stream says what the columns are now. Without the catalog's word, a column keeps its number if it kept its name, or else its place and type. */
-export function withRelation(state: TableState, relation: Relation): TableState {
-  const current = state.shapes[state.shape]!.columns;
-  const names = relation.columns;
-  if (names.length === current.length && names.every((column, i) => column.name === current[i]!.name))
-    return checkedIdentity(state, relation);
-  const byName = new Map(current.map((column) => [column.name, column]));
-  const renamedOnly = names.length === current.length;
-  let invented = Math.min(0, ...state.shapes.flatMap((shape) => shape.columns.map((column) => column.attnum)));
-  const columns = names.map(({ name, typeOid }, place): ShapeColumn => {
-    const same = byName.get(name);
-    if (same !== undefined) return { attnum: same.attnum, name, typeOid };
-    const there = current[place];
-    if (renamedOnly && there !== undefined && there.typeOid === typeOid && !names.some((column) => column.name === there.name))
-      return { attnum: there.attnum, name, typeOid };
-    return { attnum: --invented, name, typeOid };
-  });
-  return checkedIdentity(reshaped(state, columns), relation);
-}
-
-/** The catalog says what the columns are now. */
+/** The catalog says what the columns are now; what follows is in that shape. */
 export function withTable(state: TableState, table: UpstreamTable): TableState {
-  // A column whose number was invented by `withRelation` gets its own in every shape.
-  const told = new Map(table.columns.map((column) => [column.name, column.attnum]));
-  const renumbered = new Map<number, number>();
-  for (const column of state.shapes[state.shape]!.columns)
-    if (column.attnum < 0 && told.has(column.name)) renumbered.set(column.attnum, told.get(column.name)!);
-  const shapes = state.shapes.map((shape) => ({
-    columns: shape.columns.map((column) => ({ ...column, attnum: renumbered.get(column.attnum) ?? column.attnum })),
-  }));
-  return reshaped({ ...state, shapes, table }, shapeOf(table).columns);
+  return reshaped({ ...state, table }, shapeOf(table).columns);
 }
 
 function shapeOf(table: UpstreamTable): Shape {
@@ -128,12 +101,4 @@ function reshaped(state: TableState, columns: readonly ShapeColumn[]): TableStat
   const next = { ...state, shapes: [...state.shapes, { columns }], shape: state.shapes.length };
   if (!isKeyed(state)) return broken(next, 'its columns changed, and without a key its stored rows cannot be matched with the new ones');
   return next;
-}
-
-/** Stored keys are made of the columns in `table.key`; old rows must arrive with those. Under FULL every column arrives. */
-function checkedIdentity(state: TableState, relation: Relation): TableState {
-  if (relation.replicaIdentity !== 'd' && relation.replicaIdentity !== 'i') return state;
-  const flags = keyFlags(state);
-  const same = relation.columns.every((column, i) => column.key === (flags[i] === 1));
-  return same || state.state === 'broken' ? state : broken(state, 'its replica identity changed');
 }

@@ -25,8 +25,12 @@ export interface PublishedTable {
   readonly rowFilter: string | null;
   readonly selectable: boolean;
   readonly rowSecurity: boolean;
-  /** By which entry it is published. Another one later means that it was out of the publication in between: changes are missing. */
-  readonly membership: string;
+  /** Columns that the publication leaves out: generated ones, and those that a column list does not name. */
+  readonly unpublished: readonly { readonly name: string; readonly generated: boolean }[];
+  /** Inheritance children of a table that is no partitioned one: upstream, their rows are its rows, too. */
+  readonly children: readonly string[];
+  /** Of a partition that is published by itself: the table that it is a part of. */
+  readonly root: TableName | null;
 }
 
 export interface TableName {
@@ -72,8 +76,12 @@ interface TableRow {
   row_filter: string | null;
   selectable: boolean;
   row_security: boolean;
-  membership: string;
+  unpublished: { name: string; generated: boolean }[] | null;
+  children: string[] | null;
+  root: TableName | null;
 }
+
+const IS_SENT = `CASE WHEN to_jsonb(pt) ? 'attnames' THEN to_jsonb(pt) -> 'attnames' ? a.attname::text ELSE coalesce(to_jsonb(a) ->> 'attgenerated', '') = '' END`;
 
 /** A deferrable primary key is not an identity: Postgres itself does not take it for one, and inside a transaction it may hold twice. */
 const PUBLISHED_TABLES_SQL = `
@@ -83,7 +91,7 @@ SELECT json_build_object(
                          'typeName', format_type(a.atttypid, a.atttypmod), 'collationOid', a.attcollation::int8, 'comment', col_description(c.oid, a.attnum)) ORDER BY a.attnum)
                 FROM pg_catalog.pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                  AND CASE WHEN to_jsonb(pt) ? 'attnames' THEN to_jsonb(pt) -> 'attnames' ? a.attname::text ELSE coalesce(to_jsonb(a) ->> 'attgenerated', '') = '' END),
+                  AND ${IS_SENT}),
     'primary_key', (SELECT array_agg(k.attnum ORDER BY k.ord) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
                     WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid AND k.ord <= coalesce((to_jsonb(i) ->> 'indnkeyatts')::int, i.indnatts)),
     'primary_key_name', (SELECT k.conname FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'),
@@ -93,7 +101,13 @@ SELECT json_build_object(
     'row_filter', to_jsonb(pt) ->> 'rowfilter',
     'selectable', has_schema_privilege(n.oid, 'USAGE') AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')),
     'row_security', row_security_active(c.oid),
-    'membership', p.oid || coalesce(':' || (SELECT r.oid::text FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid), '')) AS "table"
+    'unpublished', (SELECT json_agg(json_build_object('name', a.attname, 'generated', coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '') ORDER BY a.attnum)
+                    FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT ${IS_SENT}),
+    'children', (SELECT json_agg(i.inhrelid::regclass::text ORDER BY i.inhrelid) FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'r'),
+    'root', (WITH RECURSIVE up(oid) AS (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
+                                        UNION ALL SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid)
+             SELECT json_build_object('schema', rn.nspname, 'name', r.relname) FROM up JOIN pg_catalog.pg_class r ON r.oid = up.oid JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+             WHERE NOT r.relispartition)) AS "table"
 FROM pg_catalog.pg_publication_tables pt
 JOIN pg_catalog.pg_publication p ON p.pubname = pt.pubname
 JOIN pg_catalog.pg_namespace n ON n.nspname = pt.schemaname
@@ -131,7 +145,9 @@ function publishedTable(row: TableRow): PublishedTable {
     rowFilter: row.row_filter,
     selectable: row.selectable,
     rowSecurity: row.row_security,
-    membership: row.membership,
+    unpublished: row.unpublished ?? [],
+    children: row.children ?? [],
+    root: row.root,
   };
 }
 
@@ -140,6 +156,7 @@ export function refusalOf(published: PublishedTable, publication: string, user: 
   const { schema, name } = published.table;
   const named = { schema, table: name, publication, user };
   if (published.rowFilter !== null) return millraceError('PUBLICATION_FILTERS_ROWS', named);
+  if (published.children.length > 0) return millraceError('TABLE_HAS_CHILDREN', { schema, table: name, children: published.children });
   if (!published.identityUsable) return millraceError('REPLICA_IDENTITY_MISSING', named);
   if (!published.selectable) return millraceError('UPSTREAM_SELECT_NOT_PERMITTED', { ...named, said: undefined });
   if (published.rowSecurity) return millraceError('ROW_SECURITY_FILTERS', named);

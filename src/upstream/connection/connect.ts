@@ -20,6 +20,11 @@ export interface ConnectOptions {
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
   readonly signal?: AbortSignal;
+  /**
+   * It carries rows, for their bytes: names in them (regclass and its like) are written by the search_path that a session of this user has, and a database that takes any
+   * bytes (SQL_ASCII) sends them as they are, where it would otherwise end the whole stream at one that is not UTF-8.
+   */
+  readonly carriesRows?: boolean;
   /** Makes the socket that pg speaks over, when there is no TLS. */
   readonly socket?: () => Socket;
 }
@@ -111,10 +116,11 @@ async function attempt(
   try {
     await client.connect();
     await connection.pin({
-      ...PINNED_SETTINGS,
+      ...(options.carriesRows === true ? withoutSearchPath : PINNED_SETTINGS),
       statement_timeout: String(statementTimeoutMs),
       lock_timeout: String(options.lockTimeoutMs ?? 0),
     });
+    if (options.carriesRows === true && connection.takesAnyBytes) await connection.query(`SET client_encoding = 'SQL_ASCII'`);
     return connection;
   } catch (error) {
     connection.destroy();
@@ -145,6 +151,8 @@ const PINNED_SETTINGS: Readonly<Record<string, string>> = {
   synchronize_seqscans: 'on',
 };
 
+const { search_path: _, ...withoutSearchPath } = PINNED_SETTINGS;
+
 export class UpstreamConnection {
   readonly client: Client;
   readonly parameters: ConnectionParameters;
@@ -156,6 +164,8 @@ export class UpstreamConnection {
   /** 0: the server never ends a silent stream. */
   walSenderTimeoutMs = 0;
   inRecovery = false;
+  /** A database of encoding SQL_ASCII: its text may be no text. */
+  takesAnyBytes = false;
   #lost: Error | undefined;
   #ended = false;
   readonly #onLost: ((error: Error) => void)[] = [];
@@ -191,13 +201,14 @@ export class UpstreamConnection {
       .join(',');
     const [row] = await this.query(
       `SELECT (SELECT count(set_config(s.name, w.value, false)) FROM (VALUES ${wanted}) w(name, value) JOIN pg_catalog.pg_settings s ON lower(s.name) = lower(w.name) WHERE s.context = 'user') AS pinned,
-         current_setting('server_version_num') AS version, pg_backend_pid() AS pid, pg_is_in_recovery() AS recovery,
+         current_setting('server_version_num') AS version, pg_backend_pid() AS pid, pg_is_in_recovery() AS recovery, current_setting('server_encoding') AS encoding,
          (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout') AS wal_sender_timeout`,
     );
     this.versionNum = Number(row!['version']);
     this.backendPid = Number(row!['pid']);
     this.walSenderTimeoutMs = Number(row!['wal_sender_timeout'] ?? 0);
     this.inRecovery = row!['recovery'] === 't';
+    this.takesAnyBytes = row!['encoding'] === 'SQL_ASCII';
   }
 
   /** One statement; values as text. Errors are the driver's own: classify with `failure`. */

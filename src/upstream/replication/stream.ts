@@ -62,6 +62,7 @@ export async function connectForStream(parameters: ConnectionParameters, signal?
     purpose: 'stream',
     replication: true,
     statementTimeoutMs: 0,
+    carriesRows: true,
     socket: () => reader.socket(),
     ...(signal === undefined ? {} : { signal }),
   });
