@@ -3,6 +3,8 @@ import type { EdgeCase } from './edge.ts';
 import { clients } from './clients.ts';
 import { commands } from './commands.ts';
 import { comparisons } from './comparisons.ts';
+import { fullDisk } from './full-disk.ts';
+import { mends } from './mends.ts';
 import { neighbours } from './neighbours.ts';
 import { queries } from './queries.ts';
 import { schema } from './schema.ts';
@@ -11,4 +13,4 @@ import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, clients, status, states, commands, comparisons };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, clients, status, states, mends, commands, comparisons, fullDisk };
