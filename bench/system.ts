@@ -14,6 +14,9 @@ export interface UpstreamSettings {
   readonly [name: string]: string | number | boolean;
 }
 
+/** On a machine that is busy with a benchmark. */
+const START_TIMEOUT_MS = 90_000;
+
 const SETTINGS: UpstreamSettings = {
   wal_level: 'logical',
   max_wal_senders: 20,
@@ -75,7 +78,7 @@ export class System {
   async serve(tables: readonly string[], beforeSource: () => void = () => {}, options: Partial<MillraceOptions> = {}): Promise<pg.Client> {
     await this.sql.query(`DROP PUBLICATION IF EXISTS mz_source; CREATE PUBLICATION mz_source FOR TABLE ${tables.join(', ')}`);
     this.#millrace = new RunningMillrace({ dataDirectory: this.dataDirectory, port: await freePort(), ...options });
-    await (await this.#millrace.connect()).end();
+    await (await this.#millrace.connect(START_TIMEOUT_MS)).end();
     const client = await this.connect();
     await client.query(
       `CREATE CONNECTION upstream TO POSTGRES (HOST '${this.upstream.host}', PORT ${this.upstream.port}, DATABASE 'postgres', USER 'postgres')`,
@@ -91,7 +94,7 @@ export class System {
   /** The same directory and port again, after it ended. */
   async again(): Promise<void> {
     this.#millrace = new RunningMillrace({ ...this.millrace.options });
-    await (await this.#millrace.connect()).end();
+    await (await this.#millrace.connect(START_TIMEOUT_MS)).end();
   }
 
   async copied(client: pg.Client, tables: number, timeoutMs = 300_000): Promise<void> {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
 import { compileFormat } from './expression/rows.ts';
+import { Listener } from './graph/view-graph.ts';
 import type { Expression } from './plan/expression.ts';
 import type { Join, Plan } from './plan/plan.ts';
-import { bagOf, batch, blockOf, bool, columns, int4, sorted, text, tuple, type Row } from './testing/rows.ts';
+import { bagOf, bagOfBlock, batch, blockOf, bool, columns, int4, sorted, text, tuple, type Row } from './testing/rows.ts';
 
 const evaluator = {
   evaluate: (): never => {
@@ -53,6 +54,47 @@ function shop(rows: Record<string, Row[]> = {}): { flow: Dataflow; hydrate: (obj
 function rowsOf(flow: Dataflow, view: string): string[] {
   return sorted(bagOf(flow.output(view))).map(([row, weight]) => (weight === 1 ? row : `${weight} × ${row}`));
 }
+
+describe("who is told of a view's changes", () => {
+  const customer = (name: string): { bytes: Uint8Array; offset: number } => ({ bytes: tuple(['1', name]), offset: 0 });
+
+  test('and throws is told no more; the view and the others do not feel it', () => {
+    const { flow, hydrate } = shop();
+    flow.install('v', scanCustomers, hydrate);
+    const told: unknown[] = [];
+    flow.observers('v').add({
+      changed: () => {
+        throw new Error('planted');
+      },
+      fail: (cause) => void told.push(cause),
+    });
+    const listener = new Listener(flow.output('v').layout, flow.observers('v'));
+    for (const name of ['Ada', 'Bob']) {
+      const { bytes, offset } = customer(name);
+      if (name === 'Ada') flow.insert('customers', bytes, offset);
+      else flow.update('customers', bytes, 'none', 0, offset);
+      flow.step();
+    }
+    expect(told).toEqual([new Error('planted')]);
+    expect(flow.fault('v')).toBeNull();
+    expect(rowsOf(flow, 'v')).toEqual(['["1","Bob"]']);
+    expect(sorted(bagOfBlock(listener.delta()))).toEqual([['["1","Bob"]', 1]]);
+  });
+
+  test('hears it when the view stops', () => {
+    const { flow, hydrate } = shop();
+    flow.install('v', scanCustomers, hydrate);
+    const listener = new Listener(flow.output('v').layout, flow.observers('v'));
+    const { bytes, offset } = customer('Ada');
+    flow.delete('customers', bytes, 'row', offset);
+    flow.delete('customers', bytes, 'row', offset);
+    flow.insert('customers', bytes, offset);
+    flow.insert('customers', bytes, offset);
+    flow.step();
+    expect(flow.fault('v')).not.toBeNull();
+    expect(listener.failure).toBeDefined();
+  });
+});
 
 describe('a view', () => {
   test('of a table shows its rows, those before and those after', () => {

@@ -11,7 +11,7 @@ import pg from 'pg';
 import { millraceError } from '../base/errors.ts';
 
 const MAIN = fileURLToPath(new URL('../../bin/millrace.js', import.meta.url));
-const ANSWERS_WITHIN_MS = 60_000;
+const ANSWERS_WITHIN_MS = 120_000;
 
 export class EngineProcess {
   readonly port: number;

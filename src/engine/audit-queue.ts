@@ -38,7 +38,10 @@ export class AuditQueue {
         this.#waiting.splice(this.#waiting.indexOf(begin), 1);
         reject(millraceError('QUERY_CANCELLED', {}));
       };
-      if (signal.aborted) return void reject(millraceError('QUERY_CANCELLED', {}));
+      if (signal.aborted) {
+        reject(millraceError('QUERY_CANCELLED', {}));
+        return;
+      }
       signal.addEventListener('abort', leave, { once: true });
       this.#waiting.push(begin);
       this.#next();

@@ -13,8 +13,10 @@ import type { ByteWriter } from '../wire/bytes.ts';
 /** Appends Int32 length and the bytes of the value in the slot. */
 export type BinaryEncoder = (space: RowSpace, at: number, out: ByteWriter, codec: Codec) => void;
 
-/** Types whose binary form is their text form: text, name, bpchar, varchar, json, xml, unknown, "char". */
-const SENT_AS_TEXT = new Set([25, 19, 1042, 1043, 114, 142, 705, 18]);
+/** Types whose binary form is their text form: text, name, bpchar, varchar, json, xml, unknown. */
+const SENT_AS_TEXT = new Set([25, 19, 1042, 1043, 114, 142, 705]);
+/** "char": always one byte. */
+const CHAR = 18;
 const BYTEA = 17;
 const JSONB = 3802;
 const INT2 = 21;
@@ -22,7 +24,7 @@ const FLOAT4 = 700;
 
 /** What `binaryEncoderOf` knows, by the type's OID (of a domain, its base's). */
 export function isSentNatively(oid: number): boolean {
-  return storageOf(oid) !== 'text' || oid === BYTEA || oid === JSONB || SENT_AS_TEXT.has(oid);
+  return storageOf(oid) !== 'text' || oid === BYTEA || oid === JSONB || oid === CHAR || SENT_AS_TEXT.has(oid);
 }
 
 export function binaryEncoderOf(oid: number, storage: Storage): BinaryEncoder {
@@ -69,6 +71,7 @@ export function binaryEncoderOf(oid: number, storage: Storage): BinaryEncoder {
     case 'text':
       if (oid === BYTEA) return (space, at, out, codec) => sendBytes(out, Buffer.from(codec.format(codec.read(space, at)).slice(2), 'hex'));
       if (oid === JSONB) return (space, at, out, codec) => sendBytes(out, Buffer.from(`\u0001${codec.format(codec.read(space, at))}`));
+      if (oid === CHAR) return (space, at, out, codec) => sendBytes(out, Buffer.of(charByte(codec.format(codec.read(space, at)))));
       if (SENT_AS_TEXT.has(oid)) return (space, at, out, codec) => sendBytes(out, Buffer.from(codec.format(codec.read(space, at))));
       throw millraceError('BINARY_FORMAT_UNSUPPORTED', { oid });
   }
@@ -77,6 +80,12 @@ export function binaryEncoderOf(oid: number, storage: Storage): BinaryEncoder {
 function sendBytes(out: ByteWriter, bytes: Uint8Array): void {
   out.int32(bytes.length);
   out.raw(bytes);
+}
+
+/** As charout writes it: nothing for the byte of zero, an octal escape for what is not ASCII. */
+export function charByte(text: string): number {
+  if (text === '') return 0;
+  return text.length === 4 && text.startsWith('\\') ? Number.parseInt(text.slice(1), 8) : text.charCodeAt(0);
 }
 
 function floatBytes(width: 4 | 8, value: number): Buffer {

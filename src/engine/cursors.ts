@@ -14,7 +14,7 @@ interface Cursor {
   readonly columns: readonly ResultColumn[];
   readonly hold: boolean;
   readonly batches: AsyncIterator<RowBatch> | undefined;
-  readonly suspended: Result['suspended'];
+  readonly result: Result;
   /** What a FETCH has left of a batch. */
   rest: RowBatch | undefined;
   isOpen: boolean;
@@ -42,10 +42,10 @@ export class Cursors {
     if (!hold && !inBlock) throw millraceError('CURSOR_NEEDS_BLOCK', {});
     if (this.#open.has(name)) throw millraceError('CURSOR_EXISTS', { name });
     if (this.#open.size >= CURSORS_MAX) throw millraceError('CURSORS_EXHAUSTED', { cursorsMax: CURSORS_MAX });
-    const { body, suspended } = await read();
-    const batches = body.kind === 'rows' ? body.batches[Symbol.asyncIterator]() : undefined;
-    const cursor: Cursor = { columns, hold, batches, suspended, rest: undefined, isOpen: true };
-    suspended?.(true);
+    const result = await read();
+    const batches = result.body.kind === 'rows' ? result.body.batches[Symbol.asyncIterator]() : undefined;
+    const cursor: Cursor = { columns, hold, result, batches, rest: undefined, isOpen: true };
+    result.suspended?.(true);
     this.#open.set(name, cursor);
   }
 
@@ -64,7 +64,7 @@ export class Cursors {
   }
 
   async *#next(cursor: Cursor, count: number, interrupt: () => void): AsyncGenerator<RowBatch, void> {
-    cursor.suspended?.(false);
+    cursor.result.suspended?.(false);
     try {
       for (let left = count; left > 0;) {
         interrupt();
@@ -77,7 +77,7 @@ export class Cursors {
         yield { bytes: batch.bytes.subarray(0, cut), rows: wanted };
       }
     } finally {
-      cursor.suspended?.(true);
+      cursor.result.suspended?.(true);
     }
   }
 

@@ -191,7 +191,7 @@ function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publi
       publication,
       mend: upstream.facts.versionNum >= VIA_ROOT_VERSION,
     });
-  throw millraceError('REFERENCE_MISSING', { table: schema === undefined ? name : `${schema}.${name}`, publication, database });
+  throw millraceError('REFERENCE_MISSING', { table: schema === undefined ? ident(name) : qualified(schema, name), publication, database });
 }
 
 /** From this version on a publication can publish partitions as rows of their root. */

@@ -30,11 +30,13 @@ export async function look({ source, engine }: Coordinator): Promise<void> {
 /** Resolves when everything committed upstream before `lsn` is in the log. */
 export async function received(source: RunningSource, lsn: Lsn, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (source.progress.read().committedLsn < lsn) {
+  for (;;) {
+    // Before looking: what is published from now on wakes.
+    const { sequence } = source.progress;
+    if (source.progress.read().committedLsn >= lsn) return;
     if (signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
     refuseStopped(source);
     if (performance.now() > deadline) throw millraceError('RECENCY_TIMED_OUT', { timeoutMs });
-    const { sequence } = source.progress;
     await source.ingest.askPosition();
     await source.progress.changed(sequence, ASK_INTERVAL_MS);
   }

@@ -9,7 +9,6 @@
  */
 import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { Arrangement } from '../dataflow/arrangement/arrangement.ts';
 import { DeltaBlock } from '../dataflow/arrangement/delta-block.ts';
@@ -96,7 +95,7 @@ export class Recordings {
   }
 
   #begin(view: LiveView): RecordedView {
-    const cursor = new ViewCursor(view.object, view.output, limits.readKeptBytesMax);
+    const cursor = new ViewCursor(view.object, view.output, RECORDED_BYTES_MAX);
     const stop = view.observe(cursor);
     const contents = Arrangement.counted(view.output.layout);
     const copied = (): Promise<unknown> =>

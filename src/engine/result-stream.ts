@@ -32,9 +32,8 @@ export class ResultStream implements AsyncIterableIterator<RowBatch> {
     this.#signal = signal;
     this.#isOpen = first.resultId !== undefined;
     if (!this.#isOpen) return;
-    signal.addEventListener('abort', this.#cancel, { once: true });
-    this.#startTimer();
-    this.#askAhead();
+    if (signal.aborted) this.#cancel();
+    else this.#begin();
   }
 
   [Symbol.asyncIterator](): this {
@@ -79,6 +78,12 @@ export class ResultStream implements AsyncIterableIterator<RowBatch> {
       this.#isOpen = false;
       this.#end();
     }
+  }
+
+  #begin(): void {
+    this.#signal.addEventListener('abort', this.#cancel, { once: true });
+    this.#startTimer();
+    this.#askAhead();
   }
 
   #askAhead(): void {

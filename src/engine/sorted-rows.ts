@@ -53,8 +53,8 @@ export class SortedRows {
     if (this.#last !== undefined && this.#compare(space, row, this.#filling, this.#last) >= 0) return;
     const rows = this.#filling;
     this.#copy(space, row, rows, rows.push(weight));
-    if (this.#bytes + rows.stateBytes() > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
-    const isLong = rows.stateBytes() > RUN_BYTES_MAX;
+    if (this.#bytes + rows.usedBytes > this.#bytesMax) throw millraceError('QUERY_TOO_LARGE', { bytesMax: this.#bytesMax });
+    const isLong = rows.usedBytes > RUN_BYTES_MAX;
     if (this.#rowsMax > FIRST_ROWS_MAX) {
       if (isLong || rows.length >= RUN_ROWS_MAX) this.#endRun();
     } else if (rows.length >= RUN_ROWS_MAX || (isLong && rows.length > 4 * this.#rowsMax)) this.#keepFirst();
@@ -87,7 +87,7 @@ export class SortedRows {
     const rows = this.#filling;
     if (rows.length === 0) return;
     this.#runs.push({ rows, order: this.#sorted(rows), at: 0 });
-    this.#bytes += rows.stateBytes();
+    this.#bytes += rows.usedBytes;
     this.#filling = new DeltaBlock(this.#layout);
   }
 

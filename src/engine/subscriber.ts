@@ -44,7 +44,10 @@ export interface SubscriberParts {
 
 export class Subscriber {
   readonly #parts: SubscriberParts;
-  readonly #encoder: RowEncoder;
+  /** What goes last: small ticks and marks, gathered into batches while they wait. */
+  readonly #last: RowEncoder;
+  /** What goes first: pieces of the snapshot or of a large tick. */
+  readonly #first: RowEncoder;
   readonly #listener: Listener;
   readonly #waiting: Waiting[] = [];
   /** Of the batches that wait. */
@@ -59,7 +62,8 @@ export class Subscriber {
     this.#parts = parts;
     const { view, request } = parts;
     const all = Array.from({ length: view.columnCount }, (_, index) => index);
-    this.#encoder = new RowEncoder(view.output.layout, all, request.format);
+    this.#last = new RowEncoder(view.output.layout, all, request.format);
+    this.#first = new RowEncoder(view.output.layout, all, request.format);
     this.#listener = view.listen();
   }
 
@@ -68,7 +72,8 @@ export class Subscriber {
     const { view } = this.#parts;
     const cursor = new ViewCursor(view.object, view.output, limits.readKeptBytesMax);
     this.#stopObserving = view.observe(cursor);
-    this.#waiting.push({ kind: 'snapshot', cursor, timestamp });
+    this.#put({ kind: 'snapshot', cursor, timestamp });
+    this.#sendReady();
     this.#piece();
     this.#go();
   }
@@ -81,13 +86,12 @@ export class Subscriber {
       this.#listener.clear();
       return false;
     }
-    if (delta.length > AT_ONCE_ROWS_MAX || delta.stateBytes() > AT_ONCE_BYTES_MAX) {
-      this.#waiting.push({ kind: 'tick', delta: this.#listener.handOver(), timestamp, isInserting: false, at: 0 });
+    if (delta.length > AT_ONCE_ROWS_MAX || delta.usedBytes > AT_ONCE_BYTES_MAX) {
+      this.#put({ kind: 'tick', delta: this.#listener.handOver(), timestamp, isInserting: false, at: 0 });
     } else {
-      this.#addSome(delta, timestamp, 0, false);
-      this.#addSome(delta, timestamp, 0, true);
+      this.#addSome(this.#last, delta, timestamp, 0, false);
+      this.#addSome(this.#last, delta, timestamp, 0, true);
       this.#listener.clear();
-      this.#put(this.#encoder.take());
     }
     this.#go();
     return true;
@@ -95,8 +99,7 @@ export class Subscriber {
 
   /** A progress mark behind everything that was told before it. */
   mark(timestamp: number): void {
-    this.#encoder.addNulls([String(timestamp), 't', null]);
-    this.#put(this.#encoder.take());
+    this.#last.addNulls([String(timestamp), 't', null]);
     this.#go();
   }
 
@@ -106,16 +109,18 @@ export class Subscriber {
     this.#go();
   }
 
-  /** How far the client is behind: what waits behind that which goes out now, whatever its size. */
+  /** How far the client is behind: what waits beside that which goes out now or next, whatever its size. */
   get backlogBytes(): number {
-    let bytes = this.#waitingBytes;
-    for (let i = 1; i < this.#waiting.length; i++) bytes += heldBytes(this.#waiting[i]!);
+    let bytes = this.#waitingBytes + this.#last.bytes;
+    const next = this.#waiting.findIndex(({ kind }) => kind !== 'batches');
+    for (let i = next + 1; i < this.#waiting.length; i++) bytes += bytesOf(this.#waiting[i]!);
     return bytes;
   }
 
   get memoryBytes(): number {
-    const [first] = this.#waiting;
-    return this.backlogBytes + this.#sentBytes + (first === undefined ? 0 : heldBytes(first));
+    let bytes = this.#waitingBytes + this.#last.bytes + this.#sentBytes;
+    for (const waiting of this.#waiting) bytes += bytesOf(waiting);
+    return bytes;
   }
 
   /** It holds a large tick, and its client takes nothing. */
@@ -131,10 +136,16 @@ export class Subscriber {
     this.#waiting.length = 0;
   }
 
-  #put(batches: Batch[]): void {
-    let bytes = 0;
-    for (const batch of batches) bytes += batch.bytes.length;
-    this.#waiting.push({ kind: 'batches', batches, bytes });
+  /** Behind what was gathered so far. */
+  #put(waiting: Waiting): void {
+    this.#putGathered();
+    this.#waiting.push(waiting);
+  }
+
+  #putGathered(): void {
+    const { bytes } = this.#last;
+    if (bytes === 0) return;
+    this.#waiting.push({ kind: 'batches', batches: this.#last.take(), bytes });
     this.#waitingBytes += bytes;
   }
 
@@ -166,11 +177,12 @@ export class Subscriber {
   }
 
   #sendReady(): void {
-    for (let first = this.#waiting[0]; first?.kind === 'batches'; first = this.#waiting[0]) {
-      while (first.batches.length > 0) {
-        if (!this.#hasRoom) return;
-        this.#send(first.batches.shift()!);
-      }
+    while (this.#hasRoom) {
+      if (this.#waiting.length === 0) this.#putGathered();
+      const [first] = this.#waiting;
+      if (first?.kind !== 'batches') return;
+      while (first.batches.length > 0 && this.#hasRoom) this.#send(first.batches.shift()!);
+      if (first.batches.length > 0) return;
       this.#waitingBytes -= first.bytes;
       this.#waiting.shift();
     }
@@ -187,9 +199,9 @@ export class Subscriber {
     const [first] = this.#waiting;
     if (first === undefined || first.kind === 'batches') return;
     const piece = new Piece();
-    const goOn = (): boolean => !piece.isOver() && this.#sentBytes + this.#encoder.bytes < WINDOW_BYTES;
+    const goOn = (): boolean => !piece.isOver() && this.#sentBytes + this.#first.bytes < WINDOW_BYTES;
     const isDone = first.kind === 'snapshot' ? this.#someOfSnapshot(first, goOn) : this.#someOfTick(first, goOn);
-    for (const batch of this.#encoder.take()) this.#send(batch);
+    for (const batch of this.#first.take()) this.#send(batch);
     if (!isDone) return;
     this.#waiting.shift();
     if (first.kind === 'snapshot') this.#stopObserving();
@@ -197,14 +209,14 @@ export class Subscriber {
 
   #someOfSnapshot({ cursor, timestamp }: Extract<Waiting, { kind: 'snapshot' }>, goOn: () => boolean): boolean {
     return cursor.read((space, row, weight) => {
-      this.#add(space, row, weight, timestamp);
+      this.#add(this.#first, space, row, weight, timestamp);
       return goOn();
     });
   }
 
   #someOfTick(tick: Extract<Waiting, { kind: 'tick' }>, goOn: () => boolean): boolean {
     for (;;) {
-      tick.at = this.#addSome(tick.delta, tick.timestamp, tick.at, tick.isInserting, goOn);
+      tick.at = this.#addSome(this.#first, tick.delta, tick.timestamp, tick.at, tick.isInserting, goOn);
       if (tick.at < tick.delta.length) return false;
       if (tick.isInserting) return true;
       tick.isInserting = true;
@@ -213,19 +225,19 @@ export class Subscriber {
   }
 
   /** The delta's rows of one sign, from `at` on; returns where it stopped. */
-  #addSome(delta: DeltaBlock, timestamp: number, at: number, isInserting: boolean, goOn?: () => boolean): number {
+  #addSome(encoder: RowEncoder, delta: DeltaBlock, timestamp: number, at: number, isInserting: boolean, goOn?: () => boolean): number {
     for (let i = at; i < delta.length; i++) {
       const weight = delta.weights[i]!;
       if (weight > 0 !== isInserting) continue;
-      this.#add(delta, i * delta.stride, weight, timestamp);
+      this.#add(encoder, delta, i * delta.stride, weight, timestamp);
       if (goOn?.() === false) return i + 1;
     }
     return delta.length;
   }
 
-  #add(space: RowSpace, row: number, weight: number, timestamp: number): void {
+  #add(encoder: RowEncoder, space: RowSpace, row: number, weight: number, timestamp: number): void {
     const leading = this.#parts.request.progress ? [String(timestamp), 'f', String(weight)] : [String(timestamp), String(weight)];
-    this.#encoder.add(space, row, 1, leading);
+    encoder.add(space, row, 1, leading);
   }
 
   /** A reason for the client. */
@@ -237,7 +249,8 @@ export class Subscriber {
   }
 }
 
-function heldBytes(waiting: Waiting): number {
+/** Batches are counted as they come and go. */
+function bytesOf(waiting: Waiting): number {
   if (waiting.kind === 'snapshot') return waiting.cursor.keptBytes;
-  return waiting.kind === 'tick' ? waiting.delta.stateBytes() : 0;
+  return waiting.kind === 'tick' ? waiting.delta.usedBytes : 0;
 }

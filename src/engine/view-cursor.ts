@@ -55,7 +55,7 @@ export class ViewCursor implements Observer {
 
   /** Bytes held for this reader alone. */
   get keptBytes(): number {
-    return (this.#kept?.stateBytes() ?? 0) + (this.#changed?.byteLength ?? 0);
+    return (this.#kept?.usedBytes ?? 0) + (this.#changed?.byteLength ?? 0);
   }
 
   changed(delta: DeltaBlock, { ids, before }: Arrangement): void {
@@ -129,7 +129,7 @@ export class ViewCursor implements Observer {
     const kept = (this.#kept ??= new DeltaBlock(delta.layout));
     this.#copy ??= compileCopy(delta.layout);
     this.#copy(delta, index * delta.stride, kept, kept.push(weight));
-    if (kept.stateBytes() <= this.#keptBytesMax) return true;
+    if (kept.usedBytes <= this.#keptBytesMax) return true;
     this.fail(this.#overtaken());
     return false;
   }

@@ -6,7 +6,9 @@ import { MillraceError } from '../base/errors.ts';
 import type { Complaint } from './protocol.ts';
 
 export function postgresError(complaint: Complaint, prefix = ''): MillraceError {
-  const error = new MillraceError('POSTGRES_REFUSES', complaint.sqlstate, complaint.message, {
+  // Its parser's own stack is full: no error of syntax.
+  const sqlstate = complaint.message.startsWith('memory exhausted at or near') ? '54001' : complaint.sqlstate;
+  const error = new MillraceError('POSTGRES_REFUSES', sqlstate, complaint.message, {
     detail: complaint.detail,
     hint: complaint.hint,
   });

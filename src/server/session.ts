@@ -79,7 +79,7 @@ export interface Result {
     /** Each batch is a run of whole CopyData messages ('d' …). A SUBSCRIBE's does not end by itself. */
     | { readonly kind: 'copy'; readonly columnCount: number; readonly batches: AsyncIterable<RowBatch> };
   /** Between two Executes of a portal nobody waits for it: what limits a statement's time is told so. */
-  suspended?(isSuspended: boolean): void;
+  readonly suspended?: (isSuspended: boolean) => void;
   /** CommandComplete tag, given the number of rows sent: `SELECT 3`, `CREATE VIEW`. */
   tag(rows: number): string;
 }

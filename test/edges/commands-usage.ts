@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../harness/millrace.ts';
 import { Command, millrace, STACK } from './command.ts';
-import type { EdgeCase } from './edge.ts';
+import { refusal, type EdgeCase } from './edge.ts';
 
 /** Port 1: nobody listens. */
 const CLOSED = 'postgres://millrace@127.0.0.1:1/millrace';
@@ -210,6 +210,31 @@ export const usage: readonly EdgeCase[] = [
       assert.equal(ended.code, 1);
       assert.match(ended.err, /SUBSCRIPTION_ENDED/);
       assert.doesNotMatch(ended.err, STACK);
+    },
+  },
+  {
+    id: 'CREATE CONNECTION, what would be kept unused or shown',
+    right: 'a certificate without its key, and a password in a URL however it is written, are refused; the password is told nowhere',
+    async run(world) {
+      const running = await world.millrace();
+      const client = await world.connect(running);
+      await client.query(`CREATE SECRET pk AS 'x'`);
+      const error = await refusal(client.query(`CREATE CONNECTION c TO POSTGRES (HOST 'h', SSL CERTIFICATE '/c.pem')`));
+      assert.match(error.message, /certificate without its key/);
+      assert.match(
+        (await refusal(client.query(`CREATE CONNECTION c TO POSTGRES (HOST 'h', SSL KEY SECRET pk)`))).message,
+        /key without its certificate/,
+      );
+      for (const url of [
+        'postgres://ann:sesame@h/db',
+        'postgres://ann:open/sesame@h/db',
+        'postgres://ann@h/db?password=sesame',
+        'host=h user=ann password=sesame',
+      ]) {
+        const refused = await refusal(client.query(`CREATE CONNECTION c TO POSTGRES (URL '${url}')`));
+        assert.doesNotMatch(JSON.stringify([refused.message, refused.detail, refused.hint]), /sesame/);
+      }
+      assert.doesNotMatch(running.output, /sesame/);
     },
   },
   {

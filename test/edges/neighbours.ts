@@ -285,9 +285,12 @@ export const neighbours: readonly EdgeCase[] = [
       const { client, millrace } = await withView(world, 300_000);
       const hanging = (await world.connect(millrace)).query('SELECT pg_sleep(100)').catch(() => undefined);
       const deaf = client.query('SELECT x.id, x.v, y.id, y.v FROM va x JOIN va y ON x.id = y.id').catch(() => undefined);
-      (client as pg.Client & { connection: { stream: { pause(): void } } }).connection.stream.pause();
+      const { stream } = (client as pg.Client & { connection: { stream: { pause(): void; resume(): void } } }).connection;
+      stream.pause();
       await later(2 * SECOND_MS);
       await endsOnTerm(millrace);
+      // So that it sees that the other end is gone.
+      stream.resume();
       await Promise.all([hanging, deaf]);
     },
   },

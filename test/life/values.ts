@@ -33,7 +33,7 @@ const FIXED: Readonly<Record<string, readonly string[]>> = {
   real: ['0', '1.5', '-0', 'NaN', 'Infinity', '3.4e38', '1e-40'],
   'double precision': ['0', '0.1', '-0', 'NaN', '-Infinity', '1.7e308', '5e-324'],
   'character(6)': ['a', 'ab    ', 'é日😀', ''],
-  '"char"': ['a', ' ', ''],
+  '"char"': ['a', ' ', '', '\\377'],
   date: ['2024-02-29', '0044-03-15 BC', 'infinity', '-infinity', '5874897-12-31'],
   timestamp: ['2024-02-29 12:34:56.789', '0044-03-15 10:00:00 BC', 'infinity', '1999-12-31 23:59:59.999999'],
   timestamptz: ['2024-03-31 01:30:00+02', 'infinity', '1900-01-01 00:00:00+00', '12000-01-01 00:00:00+00'],

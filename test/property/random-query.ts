@@ -22,6 +22,7 @@ export function randomQuery(dice: Dice, tables: readonly RandomTable[]): string 
   if (shape < 7) return topQuery(dice, tables);
   if (shape < 8) return `SELECT DISTINCT ${outputs(dice, from(dice, tables), 3)}`;
   if (shape < 9) return unionQuery(dice, tables);
+  if (dice.chance(0.5)) return hiddenQuery(dice, tables);
   return `SELECT x, count(*) AS n FROM (${groupOf(dice, from(dice, tables), 'x')}) inside GROUP BY x`;
 }
 
@@ -46,7 +47,7 @@ function from(dice: Dice, tables: readonly RandomTable[]): Relation {
   for (let i = 1; i < relations; i++) {
     const next = aliased(dice.pick(tables), 'abc'[i]!);
     const pair = sameFamily(dice, current, next);
-    const on = pair === undefined ? `a.k = ${'abc'[i]!}.k` : `${pair[0]} = ${pair[1]}`;
+    const on = pair === undefined ? `a.k = ${'abc'[i]!}.k` : joinOn(dice, pair, current, next);
     const more = dice.chance(0.25) ? ` AND ${condition(dice, { sql: '', terms: [...current.terms, ...next.terms] }, 1)}` : '';
     current = {
       sql: `${current.sql} ${dice.chance(0.6) ? 'JOIN' : 'LEFT JOIN'} ${next.sql} ON ${on}${more}`,
@@ -63,11 +64,22 @@ function aliased(table: RandomTable, alias: string): Relation {
   };
 }
 
+/** The keys as they are, or written in every branch of an OR. */
+function joinOn(dice: Dice, [left, right]: readonly [string, string], current: Relation, next: Relation): string {
+  const equal = `${left} = ${right}`;
+  if (!dice.chance(0.15)) return equal;
+  return `((${equal} AND ${condition(dice, current, 0)}) OR (${condition(dice, next, 0)} AND ${equal}))`;
+}
+
 function sameFamily(dice: Dice, left: Relation, right: Relation): [string, string] | undefined {
   for (let tries = 0; tries < 4; tries++) {
     const a = dice.pick(left.terms);
     const b = dice.pick(right.terms.filter((term) => term.family === a.family));
-    if (b !== undefined && !['json', 'float'].includes(a.family)) return [a.sql, b.sql];
+    if (b === undefined || ['json', 'float'].includes(a.family)) continue;
+    // A computed key is one that may fail, as far as the planner can know.
+    if (a.family === 'int' && dice.chance(0.2)) return [`(${a.sql})::bigint + 1`, `(${b.sql})::bigint * 2 - 1`];
+    if (a.family === 'text' && dice.chance(0.2)) return [`left(${a.sql}, 1)`, `substring((${b.sql})::text from 1 for 1)`];
+    return [a.sql, b.sql];
   }
   return undefined;
 }
@@ -124,6 +136,27 @@ function aggregate(dice: Dice, relation: Relation): string {
       return `${dice.pick(['min', 'max', 'count'])}(${term.sql})${filter}`;
     default:
       return `count(${distinct}${term.sql})${filter}`;
+  }
+}
+
+/** Columns that are grouped or ordered by and not shown, under DISTINCT, UNION or in a subquery. */
+function hiddenQuery(dice: Dice, tables: readonly RandomTable[]): string {
+  const branch = (): string => {
+    const relation = from(dice, tables);
+    const terms = relation.terms.filter(
+      ({ family }) => GROUPABLE.includes(family) && !['json', 'array', 'bytea', 'interval', 'float'].includes(family),
+    );
+    const keys = Array.from({ length: 2 + dice.below(2) }, () => dice.pick(terms).sql);
+    const ordered = dice.chance(0.3) ? ` ORDER BY 1` : '';
+    return `SELECT DISTINCT ${dice.pick([`count(*)`, `count(*) + 0`])} AS n FROM ${relation.sql}${where(dice, relation)} GROUP BY ${keys.join(', ')}${ordered}`;
+  };
+  switch (dice.below(3)) {
+    case 0:
+      return branch();
+    case 1:
+      return `(${branch()}) UNION ALL (${branch()})`;
+    default:
+      return `SELECT n, count(*) AS times FROM (${branch()}) inside GROUP BY n`;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Errors of the room: engine. */
-import { qualified } from '../ident.ts';
+import { ident, literal, qualified } from '../ident.ts';
 import { defineErrors } from './define.ts';
 
 type NotCopied = {
@@ -9,6 +9,18 @@ type NotCopied = {
   /** What mends the reason. */
   readonly mend: string | undefined;
   readonly seconds: number | undefined;
+};
+
+/** What SHOW lists a kind of object under; what is of several kinds is among the objects. */
+const SHOWN_AS: Readonly<Record<string, string>> = {
+  secret: 'SECRETS',
+  connection: 'CONNECTIONS',
+  source: 'SOURCES',
+  table: 'TABLES',
+  view: 'VIEWS',
+  'materialized view': 'MATERIALIZED VIEWS',
+  materializedView: 'MATERIALIZED VIEWS',
+  index: 'INDEXES',
 };
 
 export const engineErrors = defineErrors({
@@ -29,7 +41,8 @@ export const engineErrors = defineErrors({
       `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
-    mend: ({ name, accepted }: { name: string; value: string; accepted: string }) => `SET ${name} = '${accepted}';`,
+    mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
+      name.toLowerCase() === 'timezone' ? `SELECT at AT TIME ZONE ${literal(value)} FROM …;` : `SET ${name} = ${literal(accepted)};`,
   },
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',
@@ -47,7 +60,7 @@ export const engineErrors = defineErrors({
     sqlstate: '42P01',
     says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" does not exist`,
     because: 'The statement names an object that the catalog does not have in the search path.',
-    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${kind.toUpperCase()}S;`,
+    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${SHOWN_AS[kind] ?? 'OBJECTS'};`,
   },
   OBJECT_IN_USE: {
     sqlstate: '2BP01',
@@ -67,7 +80,7 @@ export const engineErrors = defineErrors({
     sqlstate: '0A000',
     says: ({ existing }: { existing: string }) => `a second source is not supported: "${existing}" exists`,
     because: 'All views are exact at one upstream commit; two databases have no commit in common.',
-    mend: ({ existing }: { existing: string }) => `run another Millrace for the other database, or DROP SOURCE ${existing} CASCADE;`,
+    mend: ({ existing }: { existing: string }) => `run another Millrace for the other database, or DROP SOURCE ${ident(existing)} CASCADE;`,
   },
   NO_SOURCE: {
     sqlstate: '55000',
@@ -79,7 +92,7 @@ export const engineErrors = defineErrors({
     sqlstate: '42710',
     says: ({ upstream, table }: { upstream: string; table: string }) => `upstream table ${upstream} is already ingested as "${table}"`,
     because: 'Rows are kept once; a view gives the second name at no cost.',
-    mend: ({ table }: { upstream: string; table: string }) => `CREATE VIEW other_name AS SELECT * FROM ${table};`,
+    mend: ({ table }: { upstream: string; table: string }) => `CREATE VIEW other_name AS SELECT * FROM ${ident(table)};`,
   },
   NOT_EXACT: {
     sqlstate: '0A000',
@@ -135,7 +148,8 @@ export const engineErrors = defineErrors({
     sqlstate: '55000',
     says: ({ table, reason }: { table: string; reason: string }) => `table "${table}" is stopped: ${reason}`,
     because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
-    mend: ({ table }: { table: string; reason: string }) => `DROP TABLE ${table} CASCADE; then CREATE TABLE ${table} FROM SOURCE … again`,
+    mend: ({ table }: { table: string; reason: string }) =>
+      `DROP TABLE ${ident(table)} CASCADE; then make it again with CREATE TABLE ${ident(table)} FROM SOURCE`,
   },
   TABLE_NOT_COPIED: {
     sqlstate: '55000',
@@ -164,9 +178,10 @@ export const engineErrors = defineErrors({
   },
   QUERY_TOO_LARGE: {
     sqlstate: '54000',
-    says: ({ bytesMax }: { bytesMax: number }) => `the result is larger than ${bytesMax} bytes`,
-    because: 'One client must not take the memory that views need.',
-    mend: () => 'add LIMIT, or read a part at a time',
+    says: ({ bytesMax }: { bytesMax: number }) => `the query needs more than ${bytesMax} bytes of memory`,
+    because:
+      'One client must not take the memory that views need. (A result may have any size: what is computed or sorted for it may not.)',
+    mend: () => 'read less at a time (WHERE, LIMIT), or make a materialized view of it',
   },
   QUERIES_WAITING: {
     sqlstate: '53400',
@@ -225,13 +240,13 @@ export const engineErrors = defineErrors({
     sqlstate: '42P03',
     says: ({ name }: { name: string }) => `cursor "${name}" already exists`,
     because: 'A name stands for one cursor.',
-    mend: ({ name }: { name: string }) => `CLOSE ${name};`,
+    mend: ({ name }: { name: string }) => `CLOSE ${ident(name)};`,
   },
   CURSOR_NEEDS_BLOCK: {
     sqlstate: '25P01',
     says: () => 'DECLARE CURSOR can only be used in transaction blocks',
     because: 'Without WITH HOLD a cursor ends with its block.',
-    mend: () => 'BEGIN; or DECLARE … CURSOR WITH HOLD FOR …',
+    mend: () => 'BEGIN; (or write WITH HOLD before FOR)',
   },
   CURSORS_EXHAUSTED: {
     sqlstate: '53400',
@@ -262,13 +277,14 @@ export const engineErrors = defineErrors({
     sqlstate: '42703',
     says: ({ column, relation }: { column: string; relation: string }) => `column "${column}" of relation "${relation}" does not exist`,
     because: 'An index is on columns of the view, by the names that the view gives them.',
-    mend: ({ relation }: { column: string; relation: string }) => `SHOW COLUMNS FROM ${relation};`,
+    mend: ({ relation }: { column: string; relation: string }) => `SHOW COLUMNS FROM ${ident(relation)};`,
   },
   PUBLICATION_EMPTY: {
     sqlstate: '42704',
     says: ({ publication }: { publication: string }) => `publication "${publication}" has none of the wanted tables`,
     because: 'A source without tables would stream nothing, and look healthy.',
-    mend: ({ publication }: { publication: string }) => `ALTER PUBLICATION ${publication} ADD TABLE …; on the upstream database`,
+    mend: ({ publication }: { publication: string }) =>
+      `publish them on the upstream database: ALTER PUBLICATION ${ident(publication)} ADD TABLE <schema.table, …>`,
   },
   REFERENCE_MISSING: {
     sqlstate: '42P01',
@@ -276,7 +292,7 @@ export const engineErrors = defineErrors({
       `table ${table} is not in publication "${publication}"`,
     because: 'Only published tables are in the stream.',
     mend: ({ table, publication }: { table: string; publication: string; database: string }) =>
-      `ALTER PUBLICATION ${publication} ADD TABLE ${table}; on the upstream database`,
+      `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${table};   (on the upstream database)`,
   },
   REFERENCE_AMBIGUOUS: {
     sqlstate: '42P09',
@@ -294,7 +310,7 @@ export const engineErrors = defineErrors({
     sqlstate: '42P05',
     says: ({ name }: { name: string }) => `prepared statement "${name}" already exists`,
     because: 'A name stands for one statement.',
-    mend: ({ name }: { name: string }) => `DEALLOCATE ${name};`,
+    mend: ({ name }: { name: string }) => `DEALLOCATE ${ident(name)};`,
   },
   ENGINE_FAULT: {
     sqlstate: 'XX000',

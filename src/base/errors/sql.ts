@@ -1,5 +1,9 @@
 import { defineErrors } from './define.ts';
 
+/** What would do something upstream; the rest is another product's, or a form that Millrace does not have. */
+const POSTGRES_HAS =
+  /^(?:(?:ANALYZE|CALL|CHECKPOINT|CLUSTER|COMMENT|DO|GRANT|IMPORT|LOCK|NOTIFY|REASSIGN|REFRESH|REINDEX|REVOKE|SECURITY|VACUUM)\b|(?:CREATE|ALTER|DROP) (?:AGGREGATE|CAST|COLLATION|DATABASE|DOMAIN|EXTENSION|FUNCTION|OPERATOR|POLICY|PROCEDURE|PUBLICATION|ROLE|RULE|SCHEMA|SEQUENCE|TABLE|TRIGGER|TYPE|USER)\b)/;
+
 /** Errors of the room: sql. */
 export const sqlErrors = defineErrors({
   SYNTAX_ERROR: {
@@ -19,8 +23,9 @@ export const sqlErrors = defineErrors({
     sqlstate: '0A000',
     says: ({ statement }: { statement: string; instead?: string }) => `${statement} is not supported`,
     because: 'Millrace has a few statements of its own and Postgres’s SELECT; the rest belongs to the upstream database.',
-    mend: ({ instead }: { statement: string; instead?: string }) =>
-      instead ?? 'Run it on the upstream database; docs/reference/sql.md lists what Millrace understands.',
+    mend: ({ statement, instead }: { statement: string; instead?: string }) =>
+      instead ??
+      `${POSTGRES_HAS.test(statement) ? 'Run it on the upstream database' : 'Leave it out'}; docs/reference/sql.md lists what Millrace understands.`,
   },
   OPTION_UNKNOWN: {
     sqlstate: '42601',

@@ -83,7 +83,8 @@ export const upstreamErrors = defineErrors({
     says: ({ user, host }: Login & Said) => `the upstream at ${host} refuses the password of user "${user}"`,
     because: 'Millrace reads the secret again at every attempt, so a rotated password is picked up; until then nothing streams.',
     detail: said,
-    mend: ({ user }: Login & Said) => `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET … AS '…'; here`,
+    mend: ({ user }: Login & Said) =>
+      `ALTER ROLE ${ident(user)} PASSWORD '…'; upstream, or ALTER SECRET <its secret> AS '<its password>' here`,
   },
   UPSTREAM_ACCESS_REFUSED: {
     sqlstate: '28000',
@@ -354,7 +355,7 @@ export const upstreamErrors = defineErrors({
     says: ({ slot }: { slot: string }) => `replication slot "${slot}" no longer exists upstream`,
     because:
       'Without it the server has not kept the changes since the last acknowledged position, so the stream has a gap. The rows here stay as they were at that position.',
-    mend: () => 'DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   SLOT_LOST: {
     sqlstate: '55000',
@@ -362,21 +363,22 @@ export const upstreamErrors = defineErrors({
     because:
       'The server removed changes that Millrace had not read yet, to protect its own disk or after being idle for long. The rows here stay as they were.',
     mend: () =>
-      `raise max_slot_wal_keep_size (or idle_replication_slot_timeout) upstream, then DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot`,
+      `raise max_slot_wal_keep_size (or idle_replication_slot_timeout) upstream, then drop the source with CASCADE and create it again: that takes a new snapshot`,
   },
   SLOT_ADVANCED: {
     sqlstate: '55000',
     says: ({ slot, confirmed, ours }: { slot: string; confirmed: string; ours: string }) =>
       `replication slot "${slot}" stands at ${confirmed}, ahead of what Millrace has acknowledged (${ours})`,
     because: 'Someone else has advanced or consumed the slot; the changes between are not sent again, so continuing would lose them.',
-    mend: () => 'find the other consumer, then DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'find the other consumer, then drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   OTHER_SERVER: {
     sqlstate: '55000',
     says: ({ ours, theirs }: { ours: string; theirs: string }) =>
       `the upstream is another server than the one the source was made from (system identifier ${theirs}, was ${ours})`,
     because: 'A restored, upgraded or exchanged server counts its log anew; positions of the two cannot be compared.',
-    mend: () => 'point the connection back at the first server, or DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () =>
+      'point the connection back at the first server, or drop the source with CASCADE and create it again: that takes a new snapshot',
   },
   TIMELINE_LEFT_BEHIND: {
     sqlstate: '55000',
@@ -384,7 +386,7 @@ export const upstreamErrors = defineErrors({
       `the upstream (timeline ${serverTimeline}, ${serverLsn}) does not contain the position that Millrace has reached (timeline ${timeline}, ${lsn})`,
     because:
       'A failover or a restore went back behind changes that were already read; the rows here include changes that the server has lost.',
-    mend: () => 'DROP SOURCE … CASCADE; CREATE SOURCE …   takes a new snapshot',
+    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
   },
 
   // Here

@@ -77,8 +77,10 @@ export class Generator {
   /** `source` must be one function expression. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its source makes
   finish<F>(source: string): F {
-    const make = new Function(...this.#closure.map(({ name }) => name), `"use strict";\nreturn ${source};`);
-    return make(...this.#closure.map(({ value }) => value)) as F;
+    // No parameters: a function may have 65,534, and a list of numerics has more.
+    const names = this.#closure.map(({ name }, i) => `const ${name} = closure[${i}];`).join('\n');
+    const make = new Function('closure', `"use strict";\n${names}\nreturn ${source};`);
+    return make(this.#closure.map(({ value }) => value)) as F;
   }
 
   /** A name or literal for the operand's value; reads the slot now. Only where it is not NULL. */
@@ -148,10 +150,18 @@ export class Generator {
     const constant = codec.parse(text);
     const space = constantSpace();
     codec.write(constant, space, 0);
+    const use = (value: unknown, hint: string): string => this.use(value, hint);
+    // Closed over only where it is read: most constants are literals.
     const slot: Slot = {
-      words: this.use(space.words, 'cw'),
-      doubles: this.use(space.doubles, 'cd'),
-      heap: this.use(space.heap, 'ch'),
+      get words() {
+        return use(space.words, 'cw');
+      },
+      get doubles() {
+        return use(space.doubles, 'cd');
+      },
+      get heap() {
+        return use(space.heap, 'ch');
+      },
       at: '0',
     };
     return { type, isNull: 'false', value: this.literal(constant), cheap: true, slot, constant };

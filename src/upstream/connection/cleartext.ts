@@ -26,9 +26,9 @@ export function mayHavePassword(asked: Asked, { sslmode, allowCleartext }: Conne
 export function guardPassword(client: Client, parameters: ConnectionParameters, host: { host: string; port: number }, tls: boolean): void {
   const internals = client as unknown as Internals;
   const guard = (asked: Asked, answer: (message: unknown) => void) => (message: unknown) => {
-    if (mayHavePassword(asked, parameters, host.host, tls)) answer.call(client, message);
+    if (mayHavePassword(asked, parameters, host.host, tls)) answer(message);
     else internals.connection.stream.destroy(millraceError('UPSTREAM_WANTS_PASSWORD', { ...host, asked, sslmode: parameters.sslmode }));
   };
-  internals._handleAuthCleartextPassword = guard('cleartext', internals._handleAuthCleartextPassword);
-  internals._handleAuthMD5Password = guard('md5', internals._handleAuthMD5Password);
+  internals._handleAuthCleartextPassword = guard('cleartext', internals._handleAuthCleartextPassword.bind(client));
+  internals._handleAuthMD5Password = guard('md5', internals._handleAuthMD5Password.bind(client));
 }
