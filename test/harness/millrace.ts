@@ -79,7 +79,7 @@ export class RunningMillrace {
   }
 
   /** Connected once the server answers; fails when the process ends first. */
-  async connect(timeoutMs = 30_000): Promise<pg.Client> {
+  async connect(timeoutMs = 60_000): Promise<pg.Client> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (this.exited) throw new Error(`millrace ended with ${this.process.exitCode ?? this.process.signalCode}:\n${this.output}`);
