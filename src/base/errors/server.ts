@@ -1,3 +1,4 @@
+/** Errors of the room: server. */
 import { defineErrors } from './define.ts';
 
 interface HeldFacts extends Readonly<Record<string, unknown>> {
@@ -9,7 +10,6 @@ interface HeldFacts extends Readonly<Record<string, unknown>> {
   readonly letsGo: string;
 }
 
-/** Errors of the room: server. */
 export const serverErrors = defineErrors({
   LISTEN_ADDRESS_INVALID: {
     sqlstate: '22023',
