@@ -42,7 +42,9 @@ export const engineErrors = defineErrors({
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
     mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
-      name.toLowerCase() === 'timezone' ? `SELECT at AT TIME ZONE ${literal(value)} FROM …;` : `SET ${name} = ${literal(accepted)};`,
+      name.toLowerCase() === 'timezone'
+        ? `write the zone into the query: at AT TIME ZONE ${literal(value)}`
+        : `SET ${name} = ${literal(accepted)};`,
   },
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',

@@ -29,7 +29,7 @@ type Stopped = {
 
 /** The engine, which knows what the table is called here, says it with all names. */
 function takeInAgain({ schema, table }: TableName): string {
-  return `DROP TABLE … CASCADE; CREATE TABLE … FROM SOURCE … (REFERENCE ${qualified(schema, table)});`;
+  return `DROP TABLE <its name> CASCADE, then CREATE TABLE <its name> FROM SOURCE <its source> (REFERENCE ${qualified(schema, table)})`;
 }
 
 const said = (facts: Said): string | undefined => facts.said;
@@ -269,7 +269,7 @@ export const upstreamErrors = defineErrors({
     because:
       'Upstream, a query of the table reads the rows of its children, too; the stream brings them as rows of the children. One without the other would be incomplete.',
     mend: ({ schema, table }: TableName & { children: readonly string[] }) =>
-      `name the tables that are wanted without ${qualified(schema, table)}: CREATE SOURCE … FOR TABLES (…); what reads it can read its children with UNION ALL`,
+      `name the tables that are wanted (FOR TABLES) without ${qualified(schema, table)}; what reads it can read its children with UNION ALL`,
   },
   TABLE_PUBLISHED_BY_PARTITIONS: {
     sqlstate: '0A000',
