@@ -255,7 +255,7 @@ describe('what may go wrong', () => {
     } finally {
       await other.end();
     }
-  }, 30_000);
+  }, 120_000);
 
   test('a disk that fills up ends the attempt, with that reason', async () => {
     await expect(copied(pg, 16, { logBytesMax: 3_000_000 })).rejects.toMatchObject({ code: 'LOG_DISK_FULL' });
