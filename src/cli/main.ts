@@ -5,11 +5,13 @@ import { CommanderError } from 'commander';
 import { isUsageError, told, USAGE } from './exit.ts';
 import { program } from './program.ts';
 
-// Whoever reads us may have enough (`| head`): that is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+// Whoever reads us may have enough (`| head`), or the terminal is gone: no error. A command that has something to take away hears of it as of a hang-up; a server goes on.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    if (process.listenerCount('SIGHUP') > 0) process.emit('SIGHUP');
+    else if (process.listenerCount('SIGTERM') === 0) process.exit(0);
+  });
 
 try {
   await program.parseAsync();

@@ -88,6 +88,21 @@ export const demo: readonly EdgeCase[] = [
     },
   },
   {
+    id: 'demo --postgres, whoever reads it has gone',
+    right: 'it ends, and leaves nothing',
+    async run(world) {
+      const upstream = await world.upstream('SELECT 1');
+      const before = await contents(upstream);
+      const command = new Command(['demo', '--postgres', upstream.url(), '--for', '60s', '--rate', '50'], { timeoutMs: 150_000 });
+      await command.says('Copied', 100_000);
+      command.process.stdout!.destroy();
+      command.process.stderr!.destroy();
+      await command.ended();
+      assert.deepEqual(await contents(upstream), before);
+      assert.deepEqual(await leftInTemporary(command), []);
+    },
+  },
+  {
     id: 'demo --postgres, a name that is taken',
     right: 'a clear error, exit 1, nothing touched',
     async run(world) {
