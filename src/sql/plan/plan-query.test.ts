@@ -118,6 +118,36 @@ describe('joins', () => {
             Scan order_lines (order_id, quantity, price)"
     `);
   });
+  test('a computed key, and one that can fail: what its side alone must fulfil comes before it', async () => {
+    expect(
+      await shop.plan(
+        `SELECT c.id, p.id AS p FROM customers c, products p WHERE p.id = c.name::integer + 1 AND c.name ~ '^[0-9]+$' AND c.region = 'x'`,
+      ),
+    ).toMatchInlineSnapshot(`
+      "Map id, id AS p
+        Join on name::integer + 1 = id
+          Filter region = 'x' AND name ~ '^[0-9]+$'
+            Scan customers (id, name, region)
+          Scan products (id)"
+    `);
+    expect(await shop.plan(`SELECT c.id, p.id AS p FROM customers c LEFT JOIN products p ON p.id = c.name::integer AND c.region = 'x'`))
+      .toMatchInlineSnapshot(`
+      "Map id, id AS p
+        Left join on CASE WHEN region = 'x' THEN name::integer ELSE NULL END = id
+          Scan customers (id, name, region)
+          Scan products (id)"
+    `);
+  });
+  test('what all branches of an OR ask is a key', async () => {
+    expect(
+      await shop.plan(`SELECT c.id FROM customers c, products p WHERE (c.id = p.id AND c.region = 'x') OR (p.name = 'y' AND c.id = p.id)`),
+    ).toMatchInlineSnapshot(`
+      "Map id
+        Join on id = id AND ((region = 'x') OR (name = 'y'))
+          Scan customers (id, region)
+          Scan products (id, name)"
+    `);
+  });
   test('without any key: a cross join, and conditions on both', async () => {
     expect(await shop.plan(`SELECT c.id AS a, p.id AS b FROM customers c, products p WHERE c.id < p.id`)).toMatchInlineSnapshot(`
       "Map id AS a, id AS b
