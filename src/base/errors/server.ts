@@ -1,14 +1,15 @@
 /** Errors of the room: server. */
 import { defineErrors } from './define.ts';
 
-interface HeldFacts extends Readonly<Record<string, unknown>> {
+// A type, not an interface: only that can be named in the declarations of the list.
+type HeldFacts = {
   readonly what: string;
   readonly bytes: number;
   readonly bytesMax: number;
   readonly held: string;
   /** What lets go of the most. */
   readonly letsGo: string;
-}
+};
 
 export const serverErrors = defineErrors({
   LISTEN_ADDRESS_INVALID: {
