@@ -45,6 +45,7 @@ const OF: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   SETTING_REFUSED: { name: 'timezone' },
   DEMO_NAME_TAKEN: { name: 'millrace_demo' },
   OBJECT_MISSING: { kind: 'index' },
+  OBJECT_IN_USE: { kind: 'table' },
 };
 
 const facts = (code: string): object =>

@@ -5,6 +5,8 @@
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../base/assert.ts';
+import { millraceError } from '../base/errors.ts';
+import { isDiskFull } from '../store/disk-full.ts';
 import type { CatalogObject } from './catalog.ts';
 
 /** Raised when the plan or object format changes: plans are then made again from the views' SQL. */
@@ -12,12 +14,14 @@ export const CATALOG_VERSION = 1;
 
 export class CatalogStore {
   readonly #db: RootDatabase<unknown, string>;
+  readonly #dataDirectory: string;
 
   constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
     this.#db = open<unknown, string>({ path: join(dataDirectory, 'catalog'), encoding: 'json', maxDbs: 1 });
     const version = this.#db.get('version');
     assert(version === undefined || version === CATALOG_VERSION, `catalog version ${String(version)}`);
-    if (version === undefined) this.#db.transactionSync(() => this.#db.putSync('version', CATALOG_VERSION));
+    if (version === undefined) this.#transaction(() => this.#db.putSync('version', CATALOG_VERSION));
   }
 
   objects(): CatalogObject[] {
@@ -28,7 +32,7 @@ export class CatalogStore {
 
   /** All or nothing, synced when it returns. */
   commit(change: { readonly put?: readonly CatalogObject[]; readonly remove?: readonly string[] }): void {
-    this.#db.transactionSync(() => {
+    this.#transaction(() => {
       for (const object of change.put ?? []) this.#db.putSync(`object/${object.id}`, object);
       for (const id of change.remove ?? []) this.#db.removeSync(`object/${id}`);
     });
@@ -39,7 +43,15 @@ export class CatalogStore {
   }
 
   raiseTimestampCeiling(to: number): void {
-    this.#db.transactionSync(() => this.#db.putSync('timestampCeiling', to));
+    this.#transaction(() => this.#db.putSync('timestampCeiling', to));
+  }
+
+  #transaction(write: () => unknown): void {
+    try {
+      this.#db.transactionSync(write);
+    } catch (error) {
+      throw isDiskFull(error, this.#dataDirectory) ? millraceError('CATALOG_DISK_FULL', { directory: this.#dataDirectory }, error) : error;
+    }
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,7 @@ import { EngineClient } from './engine-client.ts';
 import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
 import { UpstreamQuestions } from './upstream-questions.ts';
-import { logSource } from './source-log.ts';
+import { logSource, withNames } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
 import type { OpenSubscription } from './open-subscription.ts';
 
@@ -143,7 +143,8 @@ export class Coordinator {
       progress,
       status: undefined,
       ingest: new IngestClient({
-        status: (status) => {
+        status: (told) => {
+          const status = withNames(told, source.name);
           running.status = status;
           logSource(this.#states, source.name, status, Date.now());
           this.#tellEngine(status);

@@ -191,7 +191,12 @@ function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publi
       publication,
       mend: upstream.facts.versionNum >= VIA_ROOT_VERSION,
     });
-  throw millraceError('REFERENCE_MISSING', { table: schema === undefined ? ident(name) : qualified(schema, name), publication, database });
+  throw millraceError('REFERENCE_MISSING', {
+    table: schema === undefined ? ident(name) : qualified(schema, name),
+    publication,
+    database,
+    allTables: upstream.publication.allTables,
+  });
 }
 
 /** From this version on a publication can publish partitions as rows of their root. */

@@ -12,6 +12,7 @@ import type { Coordinator } from './coordinator.ts';
 import { taken, type Defined, type Defining } from './defining.ts';
 import { createSource, createTable } from './define-source.ts';
 import { createView } from './define-view.ts';
+import { refreshSource } from './refresh-source.ts';
 import type { SessionSettings } from './settings.ts';
 import { kindName } from './kind-name.ts';
 import { mirrored } from './mirrored.ts';
@@ -23,6 +24,8 @@ export function define(coordinator: Coordinator, statement: Statement, by: Defin
         return createSecret(coordinator, statement);
       case 'alterSecret':
         return alterSecret(coordinator, statement);
+      case 'refreshSource':
+        return refreshSource(coordinator, statement);
       case 'alterConnection':
         return alterConnection(coordinator, statement, by);
       case 'createConnection':

@@ -13,6 +13,8 @@ export interface InstalledView {
   readonly longestSliceMs: number;
   /** Why it could not be installed when the engine started; it is not in the dataflow then. */
   readonly reason: string | undefined;
+  /** It comes in by itself, when its tables are copied (`pending-views.ts`). */
+  readonly isPending?: boolean;
 }
 
 export interface StatusParts {

@@ -20,6 +20,7 @@ import { installAtStart } from './install-at-start.ts';
 import { liveView, type LiveView } from './live-view.ts';
 import { refuseErrors } from './peeks.ts';
 import { isWholeScan } from '../dataflow/plan/scans.ts';
+import { PendingViews, pendingView } from './pending-views.ts';
 import { plantWrongRow } from './plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './protocol.ts';
 import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
@@ -79,6 +80,7 @@ export class Engine {
   readonly #freshness = new Freshness();
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
+  readonly #pending: PendingViews;
   readonly firstCopies: FirstCopies;
   readonly #stopped: StoppedTables;
   readonly #readable: Readable;
@@ -120,7 +122,7 @@ export class Engine {
       indexes: this.#indexes,
       views: this.#views,
       tables: this.#tables,
-      tablesReady: (plan, timeoutMs, queryId) => this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, queryId),
+      tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
       refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
     this.#stopped = new StoppedTables(
@@ -135,12 +137,19 @@ export class Engine {
     const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
     this.#statusParts = {
       dataflow: parts.dataflow,
-      views: () => this.#views.values(),
+      views: () => [...this.#views.values()].filter((view) => view.isPending !== true),
       tables: () => this.#tables.values(),
       stepped,
       stopped: (plan) => this.#readable.faultUnder(plan),
     };
     this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
+    this.#pending = new PendingViews({
+      views: this.#views,
+      waiting: this.#waiting,
+      isCopied: (view) => this.#isCopied(view),
+      bringIn: (view, asked) => this.#bringIn(view.id, view.plan, asked, view.name),
+      makeIndex: (index, asked) => this.#indexes.make(index, this.#hydrator, asked),
+    });
   }
 
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
@@ -150,6 +159,7 @@ export class Engine {
     const startedMs = performance.now();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
+    let pending: MaterializedView[];
     const rows = await this.#rows.open(this.#stepper.position);
     this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
     try {
@@ -157,16 +167,27 @@ export class Engine {
         this.#stepper.copied({ oid, ...copied, rows: undefined });
         if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
       }
-      const views = objects.filter((object) => object.kind === 'materializedView');
+      const all = objects.filter((object) => object.kind === 'materializedView');
+      for (const view of all) this.#views.set(view.id, pendingView(view));
+      const views = all.filter((view) => this.#isCopied(view));
+      pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
     }
-    for (const object of objects) if (object.kind === 'index') this.#indexes.add(object);
-    this.#clock.next();
+    const indexes = objects.filter((object) => object.kind === 'index');
+    for (const index of indexes) if (!this.#pending.isPending(index.onId)) this.#indexes.add(index);
+    // On a full disk time stands still, and what is here is served.
+    if (this.#clock.canTick) this.#clock.next();
     void this.#loop();
+    void this.#pending.bringIn(pending, indexes, () => this.#running);
+  }
+
+  #isCopied({ plan }: MaterializedView): boolean {
+    const tables = this.#readable.tablesUnder(plan).map((id) => this.#stepped(id));
+    return tables.every((table) => table?.snapshotLsn !== undefined || table?.fault !== undefined);
   }
 
   // ── ticks ──
@@ -180,7 +201,7 @@ export class Engine {
       const { changes, position } = this.#stepper;
       let more = false;
       try {
-        more = this.#advance(committedOffset, committedLsn);
+        more = this.#clock.canTick && this.#advance(committedOffset, committedLsn);
         failures.none();
       } catch (error) {
         this.#logger.error({ error: traceOf(error) }, 'a step failed');
@@ -190,7 +211,7 @@ export class Engine {
       }
       this.#subscriptions.synced(syncedOffset);
       this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
-      this.#faultLog.look();
+      this.#faultLog.look(this.#clock.fault);
       if (more) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#progress.changed(sequence, IDLE_MS);
     }
@@ -236,7 +257,7 @@ export class Engine {
   }
 
   async createMaterializedView(view: MaterializedView, asked: Asked & HydrationBudget, tablesTimeoutMs: number): Promise<HydrationFigures> {
-    await this.awaitTables(this.#readable.tablesUnder(view.plan), tablesTimeoutMs, asked.queryId);
+    await this.#awaitRows(view.plan, tablesTimeoutMs, asked.queryId);
     const figures = await this.#bringIn(view.id, view.plan, asked, view.name);
     try {
       this.commit([view], []);
@@ -293,6 +314,12 @@ export class Engine {
     this.#readable.refuseStopped(ids);
   }
 
+  /** Of the tables under it, and of views that come in when these are copied. */
+  async #awaitRows(plan: Plan, timeoutMs: number, queryId: number): Promise<void> {
+    await this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, queryId);
+    await this.#pending.settled(plan, timeoutMs, queryId);
+  }
+
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
     for (const fault of faults) this.#stepper.stopped(fault);
     this.#stopped.tell();
@@ -325,7 +352,7 @@ export class Engine {
 
   async subscribe(request: SubscribeRequest): Promise<number> {
     const { plan, subscriptionId, timeoutMs } = request;
-    await this.awaitTables(this.#readable.tablesUnder(plan), timeoutMs, subscriptionId);
+    await this.#awaitRows(plan, timeoutMs, subscriptionId);
     this.#readable.refuseFaulty(plan);
     const object =
       plan.op === 'scan' && this.#dataflow.has(plan.object) && isWholeScan(plan, this.#dataflow.columns(plan.object).length)
@@ -393,7 +420,7 @@ export class Engine {
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
       foldedOffset: this.#rows.foldedOffset,
-      storeErrors: [],
+      storeErrors: this.#clock.fault === undefined ? [] : [this.#clock.fault.toPlain()],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
       subscriptions: this.#subscriptions.statuses(),
       ...objectStatuses(this.#statusParts),
@@ -409,7 +436,7 @@ export class Engine {
     this.#running = false;
     this.#waiting.wake();
     await this.reads.closeAll();
-    this.#subscriptions.closeAll(millraceError('NO_SOURCE', { what: 'this subscription' }).toPlain());
+    this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#rows.close();
   }

@@ -1,5 +1,6 @@
 /** Views that cannot answer, views that can again, tables that stop: each a line in the log, once. Asked by the engine's loop; looks now and then, and seldom where looking is slow. */
-import { StateLog } from '../base/state-log.ts';
+import type { MillraceError } from '../base/errors.ts';
+import { spoken, StateLog } from '../base/state-log.ts';
 import type { Logger } from '../base/logging.ts';
 import type { StatusParts } from './engine-status.ts';
 
@@ -17,8 +18,12 @@ export class FaultLog {
     this.#parts = parts;
   }
 
-  look(nowMs = performance.now()): void {
+  /** `disk`: what keeps the catalog from being written. */
+  look(disk: MillraceError | undefined): void {
+    const nowMs = performance.now();
     if (nowMs < this.#dueMs) return;
+    if (disk !== undefined) this.#states.becomes('disk', 'full', 'error', () => `${disk.message} (${disk.code}); reads go on`, 'well');
+    else this.#states.becomes('disk', 'well', 'info', (lastedMs) => `there is space on the disk again after ${spoken(lastedMs)}`, 'well');
     const { dataflow, views, tables, stepped } = this.#parts;
     for (const { object, reason } of views()) {
       const view = `view "${object.name}"`;

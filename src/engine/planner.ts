@@ -11,7 +11,7 @@ import type { PlanContext } from '../sql/plan/context.ts';
 import { planQuery, planView, type PlannedQuery, type PlannedView } from '../sql/plan/plan-query.ts';
 import { upstreamSql, type UpstreamObject } from '../sql/plan/upstream-sql.ts';
 import type { Catalog, ObjectId } from './catalog.ts';
-import { refuseLargeTree } from './tree-size.ts';
+import { refuseLargeTree, refuseLongText } from './tree-size.ts';
 
 export interface NameSettings {
   readonly searchPath: readonly string[];
@@ -34,6 +34,7 @@ export class Planner {
   }
 
   analyse(sql: string, parameterTypes: readonly number[], names: NameSettings, call: CallOptions): Promise<Analysed> {
+    refuseLongText(sql);
     return this.#mirror.analyseQuery({ sql, parameterTypes, ...names }, call);
   }
 
@@ -61,6 +62,7 @@ export class Planner {
     names: NameSettings,
     call: CallOptions,
   ): Promise<PlannedView & { definition: string; dependsOn: ObjectId[] }> {
+    refuseLongText(sql);
     const analysis = await this.#mirror.analyseView({ sql, ...(columnNames === undefined ? {} : { columnNames }), ...names }, call);
     refuseLargeTree(analysis.tree);
     const planned = await planView(analysis.tree, await this.#context(analysis, names, call));

@@ -203,7 +203,14 @@ export class EngineSession implements Session, OpenSession {
     } catch (error) {
       if (
         !(error instanceof MillraceError) ||
-        ['QUERY_CANCELLED', 'QUERY_TIMED_OUT', 'STATEMENT_TOO_COMPLEX', 'CATALOG_UNAVAILABLE'].includes(error.code)
+        [
+          'QUERY_CANCELLED',
+          'QUERY_TIMED_OUT',
+          'STATEMENT_TOO_COMPLEX',
+          'STATEMENT_TREE_TOO_LARGE',
+          'CATALOG_STATEMENT_TIMED_OUT',
+          'CATALOG_UNAVAILABLE',
+        ].includes(error.code)
       )
         throw error;
       // What only the catalog understands; rows of ours it may not read (42501 there), so nothing is answered wrongly.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { limits } from '../base/limits.ts';
-import { levelsOf, refuseLargeTree } from './tree-size.ts';
+import { levelsOf, refuseLargeTree, refuseLongText } from './tree-size.ts';
 
 test('levels are nodes in nodes; a bracket in a name is none', () => {
   expect(levelsOf(String.raw`{QUERY :a {CONST :name \{\{\{ } :b ({X {Y}} {Z})}`)).toBe(3);
@@ -13,6 +13,12 @@ test.each([
   expect(() => refuseLargeTree(tree)).toThrow(
     expect.objectContaining({ sqlstate: '54001', facts: expect.objectContaining({ what }) as object }),
   );
+});
+
+test('a long list is refused before anybody reads it, a long value is not', () => {
+  expect(() => refuseLongText(`SELECT ${'1,'.repeat(40_000)}1`)).toThrow(expect.objectContaining({ sqlstate: '54001' }));
+  refuseLongText(`SELECT '${'1,'.repeat(400_000)}'`);
+  refuseLongText(`SELECT ${'1,'.repeat(29_990)}1`);
 });
 
 test('what fits is not', () => {

@@ -4,6 +4,7 @@
  */
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { hasMoreTokens } from '../sql/statements/lexer.ts';
 
 /** A level takes some hundred characters. */
 const FLAT_CHARACTERS_MAX = limits.queryTreeLevelsMax * 50;
@@ -15,6 +16,12 @@ export function refuseLargeTree(tree: string): void {
   const levels = levelsOf(tree);
   if (levels > limits.queryTreeLevelsMax)
     throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'levels', is: levels, max: limits.queryTreeLevelsMax });
+}
+
+/** Before Postgres sees it. A text of fewer characters has fewer tokens. */
+export function refuseLongText(sql: string): void {
+  const max = limits.statementTokensMax;
+  if (sql.length > max && hasMoreTokens(sql, max)) throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'tokens', is: max + 1, max });
 }
 
 /** Nodes in nodes. A bracket in a name has a backslash before it. */

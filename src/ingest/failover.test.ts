@@ -120,5 +120,8 @@ test('a failover to a standby that lacks what we have is refused', async () => {
   await promote(standby);
   source.ingest!.setConnection(parseConnectionString(standby.url(undefined, 'lost')));
   const status = await source.until(({ state }) => state === 'stopped');
-  expect(status.error).toMatchObject({ code: 'TIMELINE_LEFT_BEHIND', hint: expect.stringContaining('CREATE SOURCE') as string });
+  expect(status.error).toMatchObject({
+    code: 'TIMELINE_LEFT_BEHIND',
+    hint: expect.stringContaining('ALTER SOURCE <its name> REFRESH') as string,
+  });
 }, 60_000);

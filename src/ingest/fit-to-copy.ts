@@ -20,14 +20,14 @@ export async function fitToCopy(
   const { parameters, publication, tables, signal } = request;
   const control = await connectUpstream(parameters, { purpose: 'added table', signal });
   try {
-    await requirePublication(control, publication, tables);
+    const { allTables } = await requirePublication(control, publication, tables);
     const oids = tables.map(({ oid }) => oid);
     const published = await readPublishedTables(control, publication, oids);
     const there = await control.query('SELECT oid FROM pg_catalog.pg_class WHERE oid = ANY ($1::oid[])', [`{${oids.join(',')}}`]);
     const exists = new Set(there.map((row) => Number(row['oid'])));
     return tables.filter(({ oid, schema, name }) => {
       const match = published.find(({ table }) => table.oid === oid);
-      const named = { schema, table: name, publication, database: parameters.database };
+      const named = { schema, table: name, publication, allTables, database: parameters.database };
       let reason: MillraceError | undefined;
       if (match !== undefined) reason = refusalOf(match, publication, parameters.user);
       else reason = exists.has(oid) ? millraceError('TABLE_NOT_PUBLISHED', named) : millraceError('UPSTREAM_TABLE_MISSING', named);

@@ -373,7 +373,7 @@ test('refusals: the worker stays, keeps everything, and says what to do', async 
   source.start();
   expect((await source.until(({ state }) => state === 'stopped')).error).toMatchObject({
     code: 'SLOT_ADVANCED',
-    hint: expect.stringContaining('CREATE SOURCE') as string,
+    hint: expect.stringContaining('ALTER SOURCE <its name> REFRESH') as string,
   });
   expect(source.progress.read().committedOffset).toBeGreaterThan(0);
   await source.stop();

@@ -10,7 +10,7 @@ import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
 import { LogWriter } from '../store/log/writer.ts';
 import { identifySystem, requireLogicalDecoding, type SystemIdentity } from '../upstream/catalog/facts.ts';
-import { publicationMissing, requirePublication } from '../upstream/catalog/publication.ts';
+import { requirePublication } from '../upstream/catalog/publication.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { connectForSlot, createSlot, readSlot, readTimelineHistory } from '../upstream/replication/slot.ts';
@@ -22,11 +22,12 @@ import { Alarm } from './alarm.ts';
 import { Pause } from './pause.ts';
 import { IngestProgress } from './progress.ts';
 import type { IngestOptions, IngestStatus, TableFault } from './protocol.ts';
+import { publicationGone } from './publication-gone.ts';
 import { Receiver } from './receiver.ts';
 import { sameWay } from './same-way.ts';
 import { dropOwnSlot, leaveNoSlot } from './own-slot.ts';
 import { resume } from './resume.ts';
-import { afterFailure, ingestError } from './retry.ts';
+import { afterFailure, ingestError, refuseFullDisk, unlessDiskFull } from './retry.ts';
 import { Shapes } from './shapes.ts';
 import { watchSilence } from './silence.ts';
 import {
@@ -124,7 +125,7 @@ export class Ingest {
       failed: (error) => this.#fail(error),
       leave: (oid) => this.#leave(oid),
     });
-    this.#reconcile(options.tables);
+    unlessDiskFull(() => this.#reconcile(options.tables));
     this.#finished = this.#run();
   }
 
@@ -208,8 +209,6 @@ export class Ingest {
     }
   }
 
-  // The loop
-
   async #run(): Promise<void> {
     let pauseMs = 0;
     while (!this.#stopping.signal.aborted) {
@@ -239,6 +238,7 @@ export class Ingest {
     const { signal } = this.#stopping;
     if (this.#state !== 'stopped') this.#setState('connecting', this.#error);
     const parameters = this.#parameters;
+    refuseFullDisk(this.#error, this.#logDirectory);
     // Before anything else is appended: what the last connection half received is void.
     this.#receiver.reconnected();
     const control = await connectUpstream(parameters, { purpose: 'control', signal });
@@ -277,7 +277,8 @@ export class Ingest {
       if (error instanceof AssertionError) throw error;
       const failure = control.failure(error, { doing: 'following the upstream', slot: this.#slotName, publication: this.#publication });
       // Whoever noticed it first, the remedy names the tables.
-      if (failure.code === 'PUBLICATION_MISSING') throw publicationMissing(this.#publication, parameters.database, this.#tables.all());
+      if (failure.code === 'PUBLICATION_MISSING')
+        throw await publicationGone(control, this.#publication, this.#slotName, this.#tables.all());
       throw failure;
     } finally {
       control.destroy();
@@ -409,8 +410,6 @@ export class Ingest {
     this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
     this.#shapes.changed();
   }
-
-  // State
 
   #take(note: SourceNote): void {
     writeSourceNote(this.#disk, this.#logDirectory, note);

@@ -72,6 +72,6 @@ test.each<[string, DurablePosition, ServerFacts, string]>([
 test('every refusal says what to do', () => {
   for (const slot of [undefined, confirmed('0/200'), confirmed('0/80', { lost: 'idle_timeout' })]) {
     const decision = resume(acked('0/100'), server(slot));
-    expect(decision.kind === 'refuse' && decision.error.hint).toMatch(/CREATE SOURCE/);
+    expect(decision.kind === 'refuse' && decision.error.hint).toMatch(/ALTER SOURCE <its name> REFRESH/);
   }
 });

@@ -2,6 +2,6 @@
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 
 export function sameWay(one: ConnectionParameters, other: ConnectionParameters): boolean {
-  const way = ({ password: _, ...rest }: ConnectionParameters): string => JSON.stringify(rest);
+  const way = (parameters: ConnectionParameters): string => JSON.stringify({ ...parameters, password: undefined });
   return way(one) === way(other);
 }

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { millraceError } from '../base/errors.ts';
+import { isDiskFull } from '../store/disk-full.ts';
 import { replaceFile, type Disk } from '../store/disk.ts';
 import { InForce } from '../store/log/in-force.ts';
 import { LogReader } from '../store/log/reader.ts';
@@ -40,7 +41,11 @@ export function readSourceNote(logDirectory: string): SourceNote | undefined {
 }
 
 export function writeSourceNote(disk: Disk, logDirectory: string, note: SourceNote): void {
-  replaceFile(disk, logDirectory, NAME, `${JSON.stringify(note)}\n`);
+  try {
+    replaceFile(disk, logDirectory, NAME, `${JSON.stringify(note)}\n`);
+  } catch (error) {
+    throw isDiskFull(error, logDirectory) ? millraceError('LOG_DISK_FULL', { directory: logDirectory }, error) : error;
+  }
 }
 
 /**

@@ -13,6 +13,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync }
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { millraceError, reasonOf } from '../base/errors.ts';
+import { isDiskFull } from './disk-full.ts';
 import { realDisk, replaceFile } from './disk.ts';
 
 /** 2: the rows lie in blocks. */
@@ -82,7 +83,13 @@ function opened(path: string): DataDirectory {
       rowsDirectory: join(path, 'rows'),
       catalogDirectory: join(path, 'catalog'),
       readSecrets: () => readSecrets(join(path, 'secrets.json')),
-      writeSecrets: (secrets) => replaceFile(realDisk, path, 'secrets.json', `${JSON.stringify(secrets)}\n`),
+      writeSecrets: (secrets) => {
+        try {
+          replaceFile(realDisk, path, 'secrets.json', `${JSON.stringify(secrets)}\n`);
+        } catch (error) {
+          throw isDiskFull(error, path) ? millraceError('CATALOG_DISK_FULL', { directory: path }, error) : error;
+        }
+      },
       close: () => lock.close(),
     };
   } catch (error) {

@@ -3,6 +3,8 @@ import type { EdgeCase } from './edge.ts';
 import { clients } from './clients.ts';
 import { commands } from './commands.ts';
 import { comparisons } from './comparisons.ts';
+import { fullDisk } from './full-disk.ts';
+import { mends } from './mends.ts';
 import { neighbours } from './neighbours.ts';
 import { queries } from './queries.ts';
 import { schema } from './schema.ts';
@@ -20,6 +22,8 @@ export const areas: Readonly<Record<string, readonly EdgeCase[]>> = {
   clients,
   status,
   states,
+  mends,
   commands,
   comparisons,
+  fullDisk,
 };

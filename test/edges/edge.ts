@@ -76,6 +76,11 @@ export class World {
     return { millrace, client };
   }
 
+  /** Ends something that the case started by itself. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#ends.push(end);
+  }
+
   async folder(): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-edge-'));
     this.#ends.push(() => rm(folder, { recursive: true, force: true }));

@@ -274,7 +274,7 @@ export const queries: readonly EdgeCase[] = [
       const direct = await upstream.connect();
       const error = await refusal(client.query(`SET timezone = 'Europe/Berlin'`));
       assert.equal(error.code, '22023');
-      const way = /^SELECT (at AT TIME ZONE 'Europe\/Berlin') FROM/.exec(error.hint ?? '')?.[1];
+      const way = /(at AT TIME ZONE 'Europe\/Berlin')$/.exec(error.hint ?? '')?.[1];
       assert.ok(way !== undefined, error.hint);
       const sql = `SELECT id, ${way} AS local FROM t`;
       assert.deepEqual(sorted(await textRows(client, sql)), sorted(await textRows(direct, sql)));

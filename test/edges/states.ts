@@ -9,9 +9,10 @@ import type { RunningMillrace } from '../harness/millrace.ts';
 export async function followed(
   world: World,
   settings: Readonly<Record<string, string | number>> = {},
+  major = 18,
 ): Promise<{ upstream: Upstream; millrace: RunningMillrace; client: pg.Client }> {
   const upstream = await world.server(
-    { settings },
+    { settings, major },
     `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one'), (2, 'two'); CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);
      CREATE PUBLICATION mz_source FOR TABLE t, later;`,
   );

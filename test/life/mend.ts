@@ -6,6 +6,8 @@ import { ident, literal } from '../../src/base/ident.ts';
 import { isInternal, type World } from './world.ts';
 
 const MENDED_WITHIN_MS = 20_000;
+/** What the table has become cannot be kept, and is refused by name: it leaves the walk. */
+const UNSUPPORTED = '0A000';
 
 export async function mend(world: World, names: ReadonlySet<string>): Promise<void> {
   const stopped = [...names].filter((name) => world.tables.has(name));
@@ -14,7 +16,6 @@ export async function mend(world: World, names: ReadonlySet<string>): Promise<vo
   const views = [...world.views.values()].filter((view) => view.reads.some((name) => stopped.includes(name)));
   world.endSubscriptionsTo(new Set([...stopped, ...views.map(({ name }) => name)]));
   for (const view of views) world.views.delete(view.name);
-  const again: string[] = [];
   for (const name of stopped) {
     const dropped = await world.ask(`DROP TABLE ${ident(name)} CASCADE`);
     if (dropped.error !== undefined) world.fault(`DROP TABLE CASCADE: ${dropped.error.sqlstate}`, `${name}: ${dropped.error.message}`);
@@ -26,8 +27,8 @@ export async function mend(world: World, names: ReadonlySet<string>): Promise<vo
     const { error } = await untilMade(world, `CREATE TABLE ${ident(name)} FROM SOURCE s (REFERENCE ${reference})`);
     if (error === undefined) {
       world.tables.set(name, { name, canary, causes: [], refused: false });
-      again.push(name);
-    } else
+    } else if (error.sqlstate === UNSUPPORTED && error.hint !== '') world.counts.refusedWithReason++;
+    else
       world.fault(
         `the mend does not mend: ${error.sqlstate}`,
         `CREATE TABLE ${name} after ${causes}: ${error.message} · ${error.detail} · ${error.hint}`,
@@ -41,7 +42,8 @@ async function untilMade(world: World, statement: string): ReturnType<World['ask
   const until = performance.now() + MENDED_WITHIN_MS;
   for (;;) {
     const answer = await world.ask(statement);
-    if (answer.error === undefined || isInternal(answer.error.sqlstate) || performance.now() > until) return answer;
+    const final = answer.error === undefined || answer.error.sqlstate === UNSUPPORTED || isInternal(answer.error.sqlstate);
+    if (final || performance.now() > until) return answer;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }

@@ -42,7 +42,9 @@ export const engineErrors = defineErrors({
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
     mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
-      name.toLowerCase() === 'timezone' ? `SELECT at AT TIME ZONE ${literal(value)} FROM …;` : `SET ${name} = ${literal(accepted)};`,
+      name.toLowerCase() === 'timezone'
+        ? `write the zone into the query: at AT TIME ZONE ${literal(value)}`
+        : `SET ${name} = ${literal(accepted)};`,
   },
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',
@@ -68,7 +70,8 @@ export const engineErrors = defineErrors({
       `cannot drop ${kind} "${name}" because other objects depend on it`,
     because: 'Dropping it would take the dependents with it, which nobody asked for.',
     detail: ({ dependents }: { kind: string; name: string; dependents: readonly string[] }) => dependents.join('; '),
-    mend: () => 'write DROP … CASCADE to drop the dependent objects too',
+    mend: ({ kind, name }: { kind: string; name: string; dependents: readonly string[] }) =>
+      `DROP ${kind.toUpperCase()} ${ident(name)} CASCADE;   (drops what depends on it, too)`,
   },
   WRONG_OBJECT_KIND: {
     sqlstate: '42809',
@@ -80,7 +83,14 @@ export const engineErrors = defineErrors({
     sqlstate: '0A000',
     says: ({ existing }: { existing: string }) => `a second source is not supported: "${existing}" exists`,
     because: 'All views are exact at one upstream commit; two databases have no commit in common.',
-    mend: ({ existing }: { existing: string }) => `run another Millrace for the other database, or DROP SOURCE ${ident(existing)} CASCADE;`,
+    mend: ({ existing }: { existing: string }) =>
+      `DROP SOURCE ${ident(existing)} CASCADE;   (or run another Millrace for the other database)`,
+  },
+  SOURCE_GONE: {
+    sqlstate: '57P01',
+    says: () => 'the source is being taken in again, or is dropped',
+    because: 'What was read of it has no continuation: its rows are copied anew.',
+    mend: () => 'SELECT name, status, error FROM millrace.sources;   then SUBSCRIBE again',
   },
   NO_SOURCE: {
     sqlstate: '55000',
@@ -142,7 +152,7 @@ export const engineErrors = defineErrors({
     says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
     because: 'A fault inside one view stops that view alone; its neighbours go on.',
     mend: ({ view }: { view: string; reason: string }) =>
-      `DROP and CREATE the view again ("${view}"); if it stops again, report it with the log`,
+      `DROP MATERIALIZED VIEW ${ident(view)} CASCADE;   and make it again, as SHOW CREATE MATERIALIZED VIEW ${ident(view)}; says; if it stops again, report it with the log`,
   },
   TABLE_FAULTY: {
     sqlstate: '55000',
@@ -163,7 +173,7 @@ export const engineErrors = defineErrors({
     sqlstate: '57014',
     says: ({ tables }: { tables: readonly string[] }) => `gave up waiting for the first copy of ${tables.join(', ')}`,
     because: 'A view starts once the first copy of its tables is complete.',
-    mend: () => 'watch millrace.tables and try again, or SET statement_timeout = 0;',
+    mend: () => 'SET statement_timeout = 0;   (millrace.tables tells how far the copies are)',
   },
   QUERY_TIMED_OUT: {
     sqlstate: '57014',
@@ -205,7 +215,7 @@ export const engineErrors = defineErrors({
     sqlstate: '57014',
     says: ({ timeoutMs }: { timeoutMs: number }) => `what was committed upstream when this was asked had not arrived after ${timeoutMs} ms`,
     because: "real_time_recency waits for the upstream's position at the moment of asking.",
-    mend: () => "look at millrace.sources, or SET real_time_recency_timeout = '60s';",
+    mend: () => "SET real_time_recency_timeout = '60s';   (and look at millrace.sources)",
   },
   TRANSACTION_ABORTED: {
     sqlstate: '25P02',
@@ -246,7 +256,7 @@ export const engineErrors = defineErrors({
     sqlstate: '25P01',
     says: () => 'DECLARE CURSOR can only be used in transaction blocks',
     because: 'Without WITH HOLD a cursor ends with its block.',
-    mend: () => 'BEGIN; (or write WITH HOLD before FOR)',
+    mend: () => 'BEGIN;   (or write WITH HOLD before FOR)',
   },
   CURSORS_EXHAUSTED: {
     sqlstate: '53400',
@@ -288,11 +298,13 @@ export const engineErrors = defineErrors({
   },
   REFERENCE_MISSING: {
     sqlstate: '42P01',
-    says: ({ table, publication }: { table: string; publication: string; database: string }) =>
+    says: ({ table, publication }: { table: string; publication: string; database: string; allTables?: boolean }) =>
       `table ${table} is not in publication "${publication}"`,
     because: 'Only published tables are in the stream.',
-    mend: ({ table, publication }: { table: string; publication: string; database: string }) =>
-      `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${table};   (on the upstream database)`,
+    mend: ({ table, publication, database, allTables }: { table: string; publication: string; database: string; allTables?: boolean }) =>
+      allTables === true
+        ? `the publication is FOR ALL TABLES: make the table (in database ${database} there is no logged table ${table}), or correct its name`
+        : `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${table};   (on the upstream database)`,
   },
   REFERENCE_AMBIGUOUS: {
     sqlstate: '42P09',

@@ -58,6 +58,13 @@ export const storeErrors = defineErrors({
       'After a failed fsync the kernel may have dropped the data while it says that all is well, so going on would acknowledge what is lost.',
     mend: () => 'Check the disk (dmesg), then restart Millrace: it reads back what is really on disk and asks the upstream for the rest.',
   },
+  CATALOG_DISK_FULL: {
+    sqlstate: '53100',
+    says: ({ directory }: { directory: string }) => `no space left on the device of "${directory}": nothing can be defined or changed now`,
+    because: 'What a statement defines is on disk before it counts, and so is how far time may go on; reads are answered meanwhile.',
+    mend: ({ directory }: { directory: string }) =>
+      `Free space on the device of "${directory}" (df -h ${literal(directory)}), then run the statement again.`,
+  },
   ROWS_DISK_FULL: {
     sqlstate: '53100',
     says: ({ reason }: { reason: string }) => `no space left for the row store: ${reason}`,

@@ -20,13 +20,16 @@ type TableName = {
   readonly table: string;
 };
 
+/** Takes a new snapshot and keeps what is defined. The coordinator puts the source's name in, and makes a statement of it. */
+const REFRESH = 'ALTER SOURCE <its name> REFRESH';
+
 type Stopped = {
   readonly reason: string;
 };
 
 /** The engine, which knows what the table is called here, says it with all names. */
 function takeInAgain({ schema, table }: TableName): string {
-  return `DROP TABLE … CASCADE; CREATE TABLE … FROM SOURCE … (REFERENCE ${qualified(schema, table)});`;
+  return `DROP TABLE <its name> CASCADE, then CREATE TABLE <its name> FROM SOURCE <its source> (REFERENCE ${qualified(schema, table)})`;
 }
 
 const said = (facts: Said): string | undefined => facts.said;
@@ -205,6 +208,14 @@ export const upstreamErrors = defineErrors({
     mend: ({ publication, tables }: { publication: string; database: string; tables?: readonly string[] }) =>
       `CREATE PUBLICATION ${ident(publication)} FOR TABLE ${tables === undefined || tables.length === 0 ? '<schema.table, …>' : tables.join(', ')};`,
   },
+  PUBLICATION_REMADE: {
+    sqlstate: '55000',
+    says: ({ publication, database }: { publication: string; database: string }) =>
+      `publication "${publication}" of database "${database}" was dropped and made again`,
+    because:
+      'Changes in between were not published, so the rows here may lack them; and before Postgres 18 the slot cannot be read past that place. The slot is given up, so that it keeps no WAL.',
+    mend: () => REFRESH,
+  },
   PUBLICATION_INCOMPLETE: {
     sqlstate: '55000',
     says: ({ publication, missing }: { publication: string; missing: readonly string[] }) =>
@@ -258,7 +269,7 @@ export const upstreamErrors = defineErrors({
     because:
       'Upstream, a query of the table reads the rows of its children, too; the stream brings them as rows of the children. One without the other would be incomplete.',
     mend: ({ schema, table }: TableName & { children: readonly string[] }) =>
-      `name the tables that are wanted without ${qualified(schema, table)}: CREATE SOURCE … FOR TABLES (…); what reads it can read its children with UNION ALL`,
+      `name the tables that are wanted (FOR TABLES) without ${qualified(schema, table)}; what reads it can read its children with UNION ALL`,
   },
   TABLE_PUBLISHED_BY_PARTITIONS: {
     sqlstate: '0A000',
@@ -278,11 +289,13 @@ export const upstreamErrors = defineErrors({
   },
   TABLE_NOT_PUBLISHED: {
     sqlstate: '42704',
-    says: ({ publication, schema, table }: TableName & { publication: string }) =>
+    says: ({ publication, schema, table }: TableName & { publication: string; allTables?: boolean }) =>
       `table ${qualified(schema, table)} is not in publication "${publication}"`,
     because: 'Postgres streams the changes of published tables only.',
-    mend: ({ publication, schema, table }: TableName & { publication: string }) =>
-      `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${qualified(schema, table)};`,
+    mend: ({ publication, schema, table, allTables }: TableName & { publication: string; allTables?: boolean }) =>
+      allTables === true
+        ? `ALTER TABLE ${qualified(schema, table)} SET LOGGED;   (the publication is FOR ALL TABLES, which leaves out what is unlogged)`
+        : `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${qualified(schema, table)};`,
   },
   REPLICA_IDENTITY_MISSING: {
     sqlstate: '55000',
@@ -355,30 +368,28 @@ export const upstreamErrors = defineErrors({
     says: ({ slot }: { slot: string }) => `replication slot "${slot}" no longer exists upstream`,
     because:
       'Without it the server has not kept the changes since the last acknowledged position, so the stream has a gap. The rows here stay as they were at that position.',
-    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
+    mend: () => REFRESH,
   },
   SLOT_LOST: {
     sqlstate: '55000',
     says: ({ slot, reason }: { slot: string; reason: string }) => `the upstream has invalidated replication slot "${slot}" (${reason})`,
     because:
       'The server removed changes that Millrace had not read yet, to protect its own disk or after being idle for long. The rows here stay as they were.',
-    mend: () =>
-      `raise max_slot_wal_keep_size (or idle_replication_slot_timeout) upstream, then drop the source with CASCADE and create it again: that takes a new snapshot`,
+    mend: () => `${REFRESH}   (so that it does not come again: raise max_slot_wal_keep_size, or idle_replication_slot_timeout, upstream)`,
   },
   SLOT_ADVANCED: {
     sqlstate: '55000',
     says: ({ slot, confirmed, ours }: { slot: string; confirmed: string; ours: string }) =>
       `replication slot "${slot}" stands at ${confirmed}, ahead of what Millrace has acknowledged (${ours})`,
     because: 'Someone else has advanced or consumed the slot; the changes between are not sent again, so continuing would lose them.',
-    mend: () => 'find the other consumer, then drop the source with CASCADE and create it again: that takes a new snapshot',
+    mend: () => `${REFRESH}   (find the other consumer of the slot first)`,
   },
   OTHER_SERVER: {
     sqlstate: '55000',
     says: ({ ours, theirs }: { ours: string; theirs: string }) =>
       `the upstream is another server than the one the source was made from (system identifier ${theirs}, was ${ours})`,
     because: 'A restored, upgraded or exchanged server counts its log anew; positions of the two cannot be compared.',
-    mend: () =>
-      'point the connection back at the first server, or drop the source with CASCADE and create it again: that takes a new snapshot',
+    mend: () => `${REFRESH}   (or, to go back to the first server: ALTER CONNECTION … SET (HOST '…'))`,
   },
   TIMELINE_LEFT_BEHIND: {
     sqlstate: '55000',
@@ -386,7 +397,7 @@ export const upstreamErrors = defineErrors({
       `the upstream (timeline ${serverTimeline}, ${serverLsn}) does not contain the position that Millrace has reached (timeline ${timeline}, ${lsn})`,
     because:
       'A failover or a restore went back behind changes that were already read; the rows here include changes that the server has lost.',
-    mend: () => 'drop the source with CASCADE and create it again: that takes a new snapshot',
+    mend: () => REFRESH,
   },
 
   // Here

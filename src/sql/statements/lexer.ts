@@ -77,6 +77,16 @@ export function splitStatements(text: string): { text: string; offset: number }[
   }
 }
 
+/** Whether it has more tokens than `max`; stops there. */
+export function hasMoreTokens(text: string, max: number): boolean {
+  let at = skipBlank(text, 0);
+  for (let tokens = 0; at < text.length; tokens++) {
+    if (tokens === max) return true;
+    at = skipBlank(text, tokenEnd(text, at));
+  }
+  return false;
+}
+
 /** Where a string, a quoted name, a parameter or a `$` in a word ends. `before`: where the token in front of it ends at the earliest. */
 function edgeEnd(text: string, index: number, before: number): number {
   let start = index;

@@ -1,4 +1,4 @@
-/** ALTER of what changes in place: a secret's value, a connection's options. Called by `parse.ts`. */
+/** ALTER of what changes in place: a secret's value, a connection's options, the rows of a source. Called by `parse.ts`. */
 import { millraceError } from '../../base/errors.ts';
 import { connectionOption, connectionOptionName, validation } from './parse-create.ts';
 import type { TokenReader } from './reader.ts';
@@ -8,6 +8,7 @@ export function parseAlter(reader: TokenReader): Statement {
   reader.expect('alter');
   if (reader.accept('secret')) return secret(reader);
   if (reader.accept('connection')) return connection(reader);
+  if (reader.accept('source')) return source(reader);
   throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'ALTER' });
 }
 
@@ -15,6 +16,13 @@ function secret(reader: TokenReader): Statement {
   const name = reader.identifier();
   reader.expect('as');
   return { kind: 'alterSecret', name, value: reader.string('the secret as a string') };
+}
+
+/** After Postgres's ALTER SUBSCRIPTION … REFRESH PUBLICATION. */
+function source(reader: TokenReader): Statement {
+  const name = reader.identifier();
+  if (!reader.accept('refresh')) throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'ALTER SOURCE other than REFRESH' });
+  return { kind: 'refreshSource', name };
 }
 
 /** `SET (HOST 'x', …)`, `RESET (PORT, …)`, Materialize's `DROP (…)` for the same, several of them, `[WITH (VALIDATE = false)]`. */

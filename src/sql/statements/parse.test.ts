@@ -127,6 +127,7 @@ test.each([
   ['WITH a AS (SELECT 1) SELECT * FROM a', 'query'],
   [`CREATE SECRET s AS 'x'`, 'createSecret'],
   [`ALTER SECRET s AS 'x'`, 'alterSecret'],
+  ['ALTER SOURCE s REFRESH', 'refreshSource'],
   [`ALTER CONNECTION c SET (HOST 'x', PORT = 5433, PASSWORD SECRET s), RESET (SSL MODE) WITH (VALIDATE = false)`, 'alterConnection'],
   [`ALTER CONNECTION IF EXISTS c SET HOST = 'x'`, 'alterConnection'],
   [`CREATE CONNECTION c TO POSTGRES (URL SECRET s)`, 'createConnection'],

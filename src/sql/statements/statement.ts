@@ -9,6 +9,7 @@ export type Statement =
   | { readonly kind: 'query'; readonly text: string }
   | { readonly kind: 'createSecret'; readonly name: string; readonly ifNotExists: boolean; readonly value: string }
   | { readonly kind: 'alterSecret'; readonly name: string; readonly value: string }
+  | { readonly kind: 'refreshSource'; readonly name: string }
   | {
       readonly kind: 'alterConnection';
       readonly name: string;

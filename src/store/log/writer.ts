@@ -6,7 +6,7 @@
  * Every offset returned is the one *behind* the record: what may be published as `committedOffset` when it closes a transaction.
  */
 import { assert } from '../../base/assert.ts';
-import { type MillraceError, millraceError, reasonOf } from '../../base/errors.ts';
+import { MillraceError, millraceError, reasonOf } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
@@ -71,8 +71,13 @@ export class LogWriter {
       this.#segment.file.sync();
       disk.syncDirectory(directory);
     }
-    // Whatever sent the rest of an open transaction is gone.
-    this.appendInterrupted();
+    try {
+      // Whatever sent the rest of an open transaction is gone.
+      this.appendInterrupted();
+    } catch (error) {
+      // On a full disk what is here is served all the same; whoever appends next does this first.
+      if (!(error instanceof MillraceError) || error.code !== 'LOG_DISK_FULL') throw error;
+    }
     this.#bounds?.publishSynced(recovered.end);
   }
 

@@ -6,7 +6,10 @@ import { setPriority } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../../base/assert.ts';
+import { reasonOf } from '../../base/errors.ts';
+import { createLogger } from '../../base/logging.ts';
 import { serve } from '../../base/rpc.ts';
+import { StateLog } from '../../base/state-log.ts';
 import { realDisk } from '../disk.ts';
 import { LogBounds } from '../log/bounds.ts';
 import { LogReader } from '../log/reader.ts';
@@ -61,6 +64,7 @@ interface Waiting {
 }
 
 class FoldLoop {
+  readonly #states = new StateLog(createLogger());
   readonly #rows: RowStore;
   readonly #fold: Fold;
   readonly #bounds: LogBounds;
@@ -98,6 +102,13 @@ class FoldLoop {
         await this.#rest(LOOK_MS);
       } catch (error) {
         this.#failure = error;
+        this.#states.becomes(
+          'fold',
+          'failed',
+          'error',
+          () => `rows cannot be folded: ${reasonOf(error)}; it is tried again by itself`,
+          'well',
+        );
         for (const waiting of this.#foldsWanted.splice(0)) waiting.reject(error);
         await this.#rest(RETRY_MS);
       }
@@ -191,6 +202,7 @@ class FoldLoop {
       this.#bounds.publishFolded(this.#fold.foldedTo.offset);
       deleteSegments(realDisk, this.#logDirectory, Math.min(this.#fold.neededFrom, this.#bounds.lowestPin), this.#bounds.syncedOffset);
       this.#failure = undefined;
+      this.#states.becomes('fold', 'well', 'info', () => 'rows are folded again', 'well');
     } finally {
       this.#isFolding = false;
     }

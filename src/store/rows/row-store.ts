@@ -4,7 +4,8 @@
  * A `transaction` is on disk when it returns, all of it or nothing.
  */
 import { open, type Database, type RootDatabase, type Transaction } from 'lmdb';
-import { millraceError } from '../../base/errors.ts';
+import { millraceError, reasonOf } from '../../base/errors.ts';
+import { isDiskFull } from '../disk-full.ts';
 import { cutAt } from '../log/transactions.ts';
 import { BlockReader } from './block.ts';
 import { RowScan, ScanHooks, type ScanDatabase } from './row-scan.ts';
@@ -43,6 +44,7 @@ const DATABASES_MAX = 8;
 const FOLD = 'fold';
 
 export class RowStore {
+  readonly #directory: string;
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #blocks: Database<Buffer, Buffer>;
   readonly #scanned: ScanDatabase;
@@ -56,6 +58,7 @@ export class RowStore {
   readonly #contradictions: Database<string, number>;
 
   constructor(directory: string) {
+    this.#directory = directory;
     this.#environment = open({
       path: directory,
       pageSize: PAGE_BYTES,
@@ -83,8 +86,7 @@ export class RowStore {
     try {
       return this.#environment.transactionSync(write);
     } catch (error) {
-      if (error instanceof Error && /ENOSPC|No space left|MDB_MAP_FULL/.test(error.message))
-        throw millraceError('ROWS_DISK_FULL', { reason: error.message }, error);
+      if (isDiskFull(error, this.#directory)) throw millraceError('ROWS_DISK_FULL', { reason: reasonOf(error) }, error);
       throw error;
     }
   }
