@@ -56,8 +56,10 @@ export class Fares {
         return this.#worst(object.dependsOn);
       case 'materializedView': {
         const live = this.#engine?.views.find(({ id }) => id === object.id);
-        if (live === undefined) return worse({ ...RUNNING, word: 'starting' }, this.#worst(object.dependsOn));
-        if (live.error === null) return this.#worst(object.dependsOn);
+        const under = this.#worst(object.dependsOn);
+        if (live === undefined) return worse({ ...RUNNING, word: 'starting' }, under);
+        // What has stopped beneath it is the cause, and says so itself.
+        if (live.error === null || under.word === 'failed') return under;
         return { word: 'failed', error: live.error, isOwn: true, nextAttemptAtMs: null, count: Math.max(live.errors, 1) };
       }
       default:

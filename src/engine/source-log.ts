@@ -2,6 +2,7 @@
 import type { PlainError } from '../base/errors.ts';
 import { spoken, type StateLog } from '../base/state-log.ts';
 import type { IngestStatus } from '../ingest/protocol.ts';
+import { withSource } from './stopped-tables.ts';
 import { ident, qualified } from '../base/ident.ts';
 
 export function logSource(log: StateLog, name: string, status: IngestStatus, nowMs: number): void {
@@ -47,9 +48,6 @@ function said({ message, hint, code }: PlainError): string {
 
 /** Ingest knows the upstream, and not what the source is called here: the mends get its name, so that they can be run as they are printed. */
 export function withNames(status: IngestStatus, source: string): IngestStatus {
-  const named = (error: PlainError | null): PlainError | null =>
-    error?.hint === undefined
-      ? error
-      : { ...error, hint: error.hint.replaceAll('ALTER SOURCE <its name> REFRESH', `ALTER SOURCE ${ident(source)} REFRESH;`) };
+  const named = (error: PlainError | null): PlainError | null => error && { ...error, hint: withSource(error.hint, ident(source)) };
   return { ...status, error: named(status.error), tables: status.tables.map((table) => ({ ...table, error: named(table.error) })) };
 }

@@ -34,7 +34,8 @@ export class StoppedTables {
   }
 }
 
-const TAKEN_IN_AGAIN = new Set(['TABLE_CHANGED', 'TABLE_REPUBLISHED', 'TABLE_NOT_UTF8', 'TABLE_ROWS_INCONSISTENT']);
+/** Its shape is another: no view on it can stay. */
+const TAKEN_IN_AGAIN = new Set(['TABLE_CHANGED', 'TABLE_NOT_UTF8', 'TABLE_ROWS_INCONSISTENT']);
 /** What the error itself names comes first. */
 const MENDED_FIRST = new Set(['TABLE_NOT_PUBLISHED', 'TABLE_NOT_UTF8', 'REPLICA_IDENTITY_MISSING', 'PUBLICATION_FILTERS_ROWS']);
 
@@ -48,5 +49,11 @@ export function withMend(error: PlainError, again: string): PlainError {
     const first = error.code === 'TABLE_NOT_UTF8' ? 'make it UTF-8 upstream' : `upstream: ${error.hint ?? ''}`;
     return { ...error, hint: `${first}   then here: ${again}` };
   }
-  return TAKEN_IN_AGAIN.has(error.code) ? { ...error, hint: again } : error;
+  if (TAKEN_IN_AGAIN.has(error.code)) return { ...error, hint: again };
+  return { ...error, hint: withSource(error.hint, /FROM SOURCE (\S+)/.exec(again)?.[1] ?? '') };
+}
+
+/** What takes the whole source in again, views and all, with its name: as it can be run. */
+export function withSource(hint: string | undefined, source: string): string | undefined {
+  return hint?.replaceAll('ALTER SOURCE <its name> REFRESH', `ALTER SOURCE ${source} REFRESH;`);
 }
