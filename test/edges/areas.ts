@@ -11,4 +11,15 @@ import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, clients, status, states, commands, comparisons };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = {
+  values,
+  queries,
+  schema,
+  serving,
+  neighbours,
+  clients,
+  status,
+  states,
+  commands,
+  comparisons,
+};
