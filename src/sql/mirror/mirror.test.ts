@@ -251,7 +251,24 @@ describe("the engine's state", () => {
       ['u3', 'materialized view', 'public', 'by_mood', 'CREATE …', '{u2}'],
     ]);
     status.set('views', [
-      ['u3', 'public', 'by_mood', 'materialized view', 'exact', '{}', 'running', null, null, '2', '0', null, null, null, '1000', 'SELECT 1'],
+      [
+        'u3',
+        'public',
+        'by_mood',
+        'materialized view',
+        'exact',
+        '{}',
+        'running',
+        null,
+        null,
+        '2',
+        '0',
+        null,
+        null,
+        null,
+        '1000',
+        'SELECT 1',
+      ],
     ]);
     expect(await ask('SELECT id, name, type FROM mz_catalog.mz_objects ORDER BY 1', status)).toEqual([
       ['u2', 'orders', 'table'],
