@@ -20,6 +20,8 @@ export interface NameSettings {
 
 const TRIVIAL_TREE_CHARACTERS_MAX = 20_000;
 const TRIVIAL_NODES = new Set(['QUERY', 'FROMEXPR', 'TARGETENTRY', 'CONST', 'PARAM', 'SQLVALUEFUNCTION', 'FUNCEXPR', 'RELABELTYPE']);
+/** bool, int8, int4, text, unknown, varchar, numeric. */
+const TRIVIAL_TYPES = new Set(['16', '20', '23', '25', '705', '1043', '1700']);
 /** version(), current_database(), current_schema(), now(), pg_backend_pid(). */
 const TRIVIAL_FUNCTIONS = new Set(['89', '861', '1402', '1299', '2026']);
 
@@ -48,6 +50,8 @@ export class Planner {
   isTrivial({ tree }: Analysed): boolean {
     if (tree.length > TRIVIAL_TREE_CHARACTERS_MAX) return false;
     if ([...tree.matchAll(/\{([A-Z]+)/g)].some(([, tag]) => !TRIVIAL_NODES.has(tag!))) return false;
+    // No regclass: what it is numbered here is not what it is numbered where the other catalog statements run.
+    if (![...tree.matchAll(/:(?:const|param)type (\d+)/g)].every(([, oid]) => TRIVIAL_TYPES.has(oid!))) return false;
     return [...tree.matchAll(/:funcid (\d+)/g)].every(([, oid]) => TRIVIAL_FUNCTIONS.has(oid!));
   }
 
