@@ -13,4 +13,17 @@ import { states } from './states.ts';
 import { status } from './status.ts';
 import { values } from './values.ts';
 
-export const areas: Readonly<Record<string, readonly EdgeCase[]>> = { values, queries, schema, serving, neighbours, clients, status, states, mends, commands, comparisons, fullDisk };
+export const areas: Readonly<Record<string, readonly EdgeCase[]>> = {
+  values,
+  queries,
+  schema,
+  serving,
+  neighbours,
+  clients,
+  status,
+  states,
+  mends,
+  commands,
+  comparisons,
+  fullDisk,
+};
