@@ -292,6 +292,9 @@ export class Ingest {
     });
     ended.catch(() => undefined);
     this.#endSession = endSession;
+    // Asked for while the session was set up, when nobody listened.
+    if (this.#stopping.signal.aborted) endSession(new AssertionError('stopping'));
+    if (!sameWay(control.parameters, this.#parameters)) endSession(millraceError('UPSTREAM_CONNECTION_ALTERED', {}));
     const stream = await connection.start(
       { slot: this.#slotName, publication: this.#publication, from },
       {
