@@ -237,7 +237,7 @@ export const upstreamErrors = defineErrors({
     sqlstate: '55000',
     says: ({ schema, table, reason }: TableName & Stopped) => `changes of table ${qualified(schema, table)} may be missing: ${reason}`,
     because: 'What was changed while the publication did not bring it was not streamed, so the rows here may differ from the upstream.',
-    mend: (_: TableName & Stopped) => `${REFRESH}   (all its tables are copied afresh, views stay)`,
+    mend: () => `${REFRESH}   (all its tables are copied afresh, views stay)`,
   },
   TABLE_CHANGED: {
     sqlstate: '55000',
