@@ -4,6 +4,7 @@
  */
 import { parseLsn, type Lsn } from '../base/lsn.ts';
 import { must } from '../base/assert.ts';
+import { MillraceError } from '../base/errors.ts';
 import { millraceError, type PlainError } from '../base/errors.ts';
 import { qualified } from '../base/ident.ts';
 import type { TupleBatch } from '../dataflow/tuple-source.ts';
@@ -79,7 +80,10 @@ export class TableRows {
   /** The rows as of `position`; where the fold has passed it (nobody pins it), as of there. Close it soon: it holds pages of the row store, and the log from there on. */
   /** `also`: somebody who takes a snapshot of his own of the same rows, good until this one is closed. */
   async open(position: Cut, also?: () => Promise<void>): Promise<ReadableRows> {
-    await this.#fold.foldTo(position.offset);
+    // On a full disk more of the log is read instead.
+    await this.#fold.foldTo(position.offset).catch((error: unknown) => {
+      if (!(error instanceof MillraceError) || error.code !== 'ROWS_DISK_FULL') throw error;
+    });
     await this.#fold.hold();
     try {
       const rows = new ReadableRows(this.#rows.snapshot(), this.#log, position, () => {
