@@ -228,7 +228,7 @@ describe('the command line', () => {
     ['another way to authenticate', () => ['--listen', '127.0.0.1:0', '--auth', 'ldap'], /OPTION_REFUSED/],
   ])('%s', async (_, flags, said) => {
     const ran = await runMillrace('serve', '--data', `${shop.dataDirectory}-other`, ...flags());
-    expect(ran.code).toBe(1);
+    expect(ran.code).toBe(2);
     expect(ran.stderr).toMatch(said);
     expect(ran.stderr).not.toMatch(/\n\s+at /);
   });
