@@ -42,10 +42,16 @@ export function drawSteps(dice: Dice, model: Model): Drawn[] {
   if (what < 46) {
     const ddl = drawDdl(dice, model);
     if (ddl === undefined) return [];
-    const { after } = ddl;
-    // With and without a change of the table afterwards; with and without a restart.
+    let { after } = ddl;
+    // With and without a change of the table afterwards; alone and as one of a migration; with and without a restart.
     const more: Drawn[] = [];
     if (dice.chance(0.5)) more.push({ step: transaction(dice, after, ddl.step.tables), after });
+    for (let i = dice.below(4); i > 0; i--) {
+      const another = drawDdl(dice, after);
+      if (another === undefined) continue;
+      more.push(another);
+      ({ after } = another);
+    }
     if (dice.chance(0.15)) more.push({ step: { do: 'restart', signal: dice.pick(['SIGTERM', 'SIGKILL']), meanwhile: [] }, after });
     return [ddl, ...more, { ...settle, after }];
   }
