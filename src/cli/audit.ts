@@ -5,7 +5,7 @@
 import { reasonOf } from '../base/errors.ts';
 import { ident } from '../base/ident.ts';
 import { connectMillrace } from './connect.ts';
-import { told } from './exit.ts';
+import { fitted, told } from './exit.ts';
 
 /** One row of the AUDIT statement's answer, see `audit/audit.ts`. */
 export interface AuditRow {
@@ -53,7 +53,7 @@ export async function audit(url: string, views: readonly string[], options: { re
   } catch (error) {
     const message = reasonOf(error);
     if (options.json === true) process.stdout.write(`${JSON.stringify({ error: message })}\n`);
-    process.stderr.write(told(error));
+    process.stderr.write(fitted(told(error)));
     return 2;
   }
   if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);

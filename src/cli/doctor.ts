@@ -7,6 +7,7 @@ import { doctor as diagnoseDatabase } from '../providers/doctor.ts';
 import { doctorJson, doctorText } from '../providers/report.ts';
 import { coloured, plain } from '../providers/text.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
+import { fitted } from './exit.ts';
 import { cloudOf, consumerOf, providerOf, tablesOf } from './provider-options.ts';
 
 export interface DoctorFlags {
@@ -48,7 +49,7 @@ export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
     const hint = error instanceof MillraceError && error.hint !== undefined ? `  to mend it: ${error.hint}\n` : '';
     if (flags.json === true)
       process.stdout.write(`${JSON.stringify({ provider: flags.provider ?? null, verdict: 'unknown', findings: [], error: message })}\n`);
-    else process.stderr.write(`millrace doctor could not look: ${message}${code}\n${hint}`);
+    else process.stderr.write(fitted(`millrace doctor could not look: ${message}${code}\n${hint}`));
     return EXIT_CODES.unknown;
   } finally {
     await cloud?.close?.();

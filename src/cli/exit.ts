@@ -1,7 +1,11 @@
 /** How a command ends that could not do what it was asked: in words, with what mends it, and with the exit code of the contract (2: it was asked wrongly). */
 import { MillraceError } from '../base/errors.ts';
+import { wrapped } from '../providers/text.ts';
 
 export const USAGE = 2;
+
+/** Narrower, or of no known width (0): the terminal breaks them itself. */
+const COLUMNS_MIN = 20;
 
 /** What is wrong with the command line itself, not with what it met. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
@@ -20,6 +24,19 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 
 export function isUsageError(error: unknown): boolean {
   return error instanceof MillraceError && USAGE_CODES.has(error.code);
+}
+
+/** Lines for stderr: where it is a terminal, broken between words at its width, and indented as they began; a file or a pipe gets them as they are. */
+export function fitted(text: string, { isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number } = process.stderr): string {
+  if (isTTY !== true || columns === undefined || columns < COLUMNS_MIN) return text;
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (line.length <= columns) return [line];
+      const [indent = ''] = /^ */.exec(line) ?? [];
+      return wrapped(line.slice(indent.length), columns - indent.length).map((part) => indent + part);
+    })
+    .join('\n');
 }
 
 /** What a person reads. A stack only where the fault is ours. */

@@ -2,7 +2,7 @@
  * `millrace`: runs one command. An error that reaches this file is printed with what mends it (I-8). Started by `bin/millrace.js`.
  */
 import { CommanderError } from 'commander';
-import { isUsageError, told, USAGE } from './exit.ts';
+import { fitted, isUsageError, told, USAGE } from './exit.ts';
 import { program } from './program.ts';
 
 // Whoever reads us may have enough (`| head`), or the terminal is gone: no error. A command that has something to take away hears of it as of a hang-up; a server goes on.
@@ -19,6 +19,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
   else {
     process.exitCode = isUsageError(error) ? USAGE : 1;
-    process.stderr.write(told(error));
+    process.stderr.write(fitted(told(error)));
   }
 }

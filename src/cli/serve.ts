@@ -14,6 +14,7 @@ import type { Authentication } from '../server/pgwire/authentication.ts';
 import { scramVerifier } from '../server/pgwire/scram.ts';
 import { listenPgwire } from '../server/pgwire/server.ts';
 import { redacted } from '../sql/statements/redacted.ts';
+import { fitted } from './exit.ts';
 
 export interface ServeFlags {
   readonly data: string;
@@ -45,7 +46,7 @@ export async function serve(flags: ServeFlags, version: string): Promise<number>
     validate: process.env['MILLRACE_VALIDATE'] === '1',
     onFailure: (error) => {
       logger.error({ error: error.message }, 'stopping');
-      process.stderr.write(`millrace: ${error.message}\n`);
+      process.stderr.write(fitted(`millrace: ${error.message}\n`));
       ended.resolve(1);
     },
   });

@@ -12,6 +12,7 @@ import { setup as setUp, type SetupOptions } from '../providers/setup.ts';
 import { coloured, plain } from '../providers/text.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
 import { cloudOf, consumerOf, providerOf, tablesOf } from './provider-options.ts';
+import { fitted } from './exit.ts';
 
 export interface SetupFlags {
   readonly tables?: string;
@@ -85,7 +86,7 @@ export async function setup(url: string, flags: SetupFlags): Promise<number> {
     if (flags.json === true && error instanceof MillraceError)
       process.stdout.write(`${JSON.stringify({ plan: [], applied: [], verdict: 'not', error: error.message })}\n`);
     if (error instanceof MillraceError)
-      process.stderr.write(`millrace setup: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+      process.stderr.write(fitted(`millrace setup: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`));
     if (error instanceof MillraceError) return 2;
     throw error;
   }

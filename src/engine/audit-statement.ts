@@ -53,7 +53,10 @@ export async function auditStatement(
       end: () => rpc.call('endRecording', { recordingId }),
     },
   );
-  for (const [index, result] of results.entries()) remember(coordinator, views[index]!.id, result);
+  for (const [index, result] of results.entries()) {
+    remember(coordinator, views[index]!.id, result);
+    coordinator.logAudit(result);
+  }
   return results.map((result) => [
     result.view,
     result.lsn,

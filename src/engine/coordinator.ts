@@ -8,6 +8,7 @@ import { ClientsMemory } from '../base/client-memory.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
+import type { AuditResult } from '../audit/audit.ts';
 import { StateLog } from '../base/state-log.ts';
 import { within } from '../base/within.ts';
 import { IngestClient } from '../ingest/ingest-client.ts';
@@ -24,6 +25,7 @@ import { EngineClient } from './engine-client.ts';
 import { copyRefusals } from './fares.ts';
 import { Planner } from './planner.ts';
 import { UpstreamQuestions } from './upstream-questions.ts';
+import { logAudit } from './audit-log.ts';
 import { logSource, withNames } from './source-log.ts';
 import { mirrored } from './mirrored.ts';
 import type { OpenSubscription } from './open-subscription.ts';
@@ -122,6 +124,10 @@ export class Coordinator {
       await coordinator.close();
       throw error;
     }
+  }
+
+  logAudit(result: AuditResult): void {
+    logAudit(this.#states, result);
   }
 
   nextNumber(): number {

@@ -1,11 +1,12 @@
 /**
- * What the stream does not say: whether the tables are still what they were (every 5 s), whether they may still be read, and how much WAL the slot holds back (every 15 s). Asked on
- * the control connection. Keeps I-1: a publication that is gone streams nothing (18) and says nothing, a table that leaves it and comes back has a gap, and a column that is dropped
- * and made again looks the same. Faults 35, 38, 40, 41, 44, 46, 59.
+ * What the stream does not say: whether the tables are still what they were (every 5 s), whether it still brings all of their changes, and how much WAL the slot holds back
+ * (every 15 s). Asked on the control connection. Whether they may still be read is not asked: the stream needs no SELECT, and a table that stopped for it would miss nothing.
+ * Keeps I-1: a publication that is gone streams nothing (18) and says nothing, a table that leaves it and comes back has a gap, and a column that is dropped and made again
+ * looks the same. Faults 35, 38, 40, 41, 44, 46, 59.
  */
 import { AssertionError } from '../base/assert.ts';
 import type { MillraceError } from '../base/errors.ts';
-import { readPublishedTables, refusalOf } from '../upstream/catalog/publication.ts';
+import { readPublishedTables, streamRefusalOf } from '../upstream/catalog/publication.ts';
 import type { UpstreamConnection } from '../upstream/connection/connect.ts';
 import { readSlot } from '../upstream/replication/slot.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
@@ -48,7 +49,7 @@ export function watchUpstream(
     const tables = watched.tables();
     const oids = tables.map((table) => table.oid);
     for (const found of await readPublishedTables(control, watched.publication, oids)) {
-      const problem = refusalOf(found, watched.publication, control.parameters.user);
+      const problem = streamRefusalOf(found, watched.publication);
       if (problem !== undefined) events.tableFaulty(found.table.oid, problem);
     }
     const slot = await readSlot(control, watched.slotName);

@@ -264,6 +264,56 @@ export const queries: readonly EdgeCase[] = [
     },
   },
   {
+    id: 'long lists',
+    right: 'the same rows as upstream, or an error of class 54 whose hint works: = ANY with one array parameter',
+    async run(world) {
+      const upstream = await world.upstream(
+        `CREATE TABLE t (id int PRIMARY KEY, big bigint, s text, u uuid, n numeric, f float8, c char(8)); INSERT INTO t SELECT i, i, i::text, md5(i::text)::uuid, i / 2.0, i, i::text FROM generate_series(1, 30000, 7) i; ${PUBLISHED}`,
+      );
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const counted = Array.from({ length: 22_000 }, (_, i) => i);
+      const texts = counted.map((i) => `'${i}'`);
+      const conditions: readonly (readonly [string, unknown[]?])[] = [
+        [`id = ANY (ARRAY[${counted.join(', ')}])`],
+        [`id = ANY ('{${counted.join(',')}}')`],
+        [`id = ANY ('{${counted.join(',')}}'::int[])`],
+        [`id <> ALL (ARRAY[${counted.join(', ')}])`],
+        [`s = ANY (ARRAY[${texts.join(', ')}])`],
+        [`big = ANY (ARRAY[${counted.join(', ')}])`],
+        [`id = ANY ($1)`, [counted]],
+        [`id <> ALL ($1)`, [counted]],
+        [`big = ANY ($1::bigint[])`, [counted]],
+        [`s = ANY ($1)`, [counted.map(String)]],
+        [`n = ANY ($1)`, [counted.map(String)]],
+        [`n <> ALL ($1)`, [counted.map((i) => (i === 3 ? null : `${i}.500`))]],
+        [`f = ANY ($1)`, [counted]],
+        [`c = ANY ($1)`, [counted.map(String)]],
+        [`big = ANY ($1::int[])`, [counted]],
+        [`s LIKE ANY ($1)`, [counted.map((i) => `${i}%`)]],
+        [`u = ANY ($1) OR id = 1`, [counted.map((i) => `00000000-0000-0000-0000-${String(i).padStart(12, '0')}`)]],
+        [`id IN (${counted.slice(0, 5_000).join(', ')})`],
+        [`s IN (${texts.slice(0, 5_000).join(', ')})`],
+        [`id NOT IN (${counted.slice(0, 5_000).join(', ')})`],
+        [`big IN (${counted.slice(0, 5_000).join(', ')})`],
+        [`id IN (${counted.join(', ')})`],
+      ];
+      // Written out one by one, or not comparable by a look-up.
+      const refusable = /ARRAY\[|LIKE|int\[\]|^id IN/;
+      for (const [condition, values = []] of conditions) {
+        const what = condition.slice(0, 60);
+        const sql = `SELECT id FROM t WHERE ${condition} ORDER BY id`;
+        const outcome = await textRows(client, sql, values).catch((error: pg.DatabaseError) => error);
+        if (!(outcome instanceof Error)) assert.deepEqual(outcome, await textRows(direct, sql, values), what);
+        else {
+          assert.match(outcome.code ?? '', /^54/, `${what}: ${outcome.message.slice(0, 300)}`);
+          assert.match(outcome.hint ?? '', /= ANY \(\$1\)/, what);
+          assert.ok(refusable.test(condition), `${what}: ${outcome.message.slice(0, 300)}`);
+        }
+      }
+    },
+  },
+  {
     id: 'E10 time zones',
     right: 'another zone is refused by name, and the way that the hint names is answered as upstream',
     async run(world) {

@@ -131,6 +131,48 @@ export const states: readonly EdgeCase[] = [
     },
   },
   {
+    id: 'E3A SELECT revoked while it streams',
+    right: 'a table that is copied goes on, whatever may be read; copies and audits say why not, and go on after the GRANT that is named',
+    async run(world) {
+      const upstream = await world.upstream(`
+        CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7);
+        CREATE PUBLICATION mz_source FOR ALL TABLES`);
+      const role = `revoked_${upstream.database}`;
+      await upstream.query(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'secret'; GRANT SELECT ON t, later TO ${role}`);
+      const { host, port } = upstream.postgres;
+      const millrace = await world.millrace();
+      const client = await world.connect(millrace);
+      await client.query(`CREATE SECRET pw AS 'secret'`);
+      await client.query(
+        `CREATE CONNECTION c TO POSTGRES (HOST '${host}', PORT ${port}, DATABASE '${upstream.database}', USER '${role}', PASSWORD SECRET pw)`,
+      );
+      await client.query(`CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 'mz_source') FOR TABLES (t)`);
+      await client.query('CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM t');
+      assert.deepEqual(await textRows(client, 'SELECT n FROM v'), [['1']]);
+      await upstream.query(`REVOKE SELECT ON t, later FROM ${role}; ALTER TABLE t ENABLE ROW LEVEL SECURITY`);
+      // Past the next watch.
+      for (let n = 2; n < 20; n++) {
+        await upstream.query(`INSERT INTO t VALUES (${n})`);
+        await eventually(async () => assert.deepEqual(await textRows(client, 'SELECT n FROM v'), [[String(n)]]));
+        assert.deepEqual(await textRows(client, 'SELECT status FROM millrace.tables'), [['running']]);
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }
+      assert.deepEqual(await textRows(client, 'SELECT code FROM millrace.errors'), []);
+      const [audit] = await textRows(client, 'AUDIT');
+      assert.equal(audit![2], 'cannot_run');
+      assert.match(audit![6] ?? '', /permission denied for table t|row-level security policy for table/);
+      const create = 'CREATE TABLE later FROM SOURCE s (REFERENCE public.later)';
+      const error = await refusal(client.query(create));
+      assert.match(error.message, /may not read public.later/);
+      await upstream.query(error.hint ?? '');
+      await client.query(create);
+      assert.deepEqual(await textRows(client, 'SELECT id FROM later'), [['7']]);
+      await upstream.query(`GRANT SELECT ON t TO ${role}; ALTER TABLE t DISABLE ROW LEVEL SECURITY`);
+      assert.deepEqual((await textRows(client, 'AUDIT'))[0]?.[2], 'equal');
+      await upstream.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    },
+  },
+  {
     id: 'slot dropped while running',
     right: 'AUDIT says so at once, reads bring a notice with the reason and the age, tables, views and errors say so, the log has a line',
     async run(world) {

@@ -116,17 +116,21 @@ export const sqlErrors = defineErrors({
   },
   STATEMENT_TREE_TOO_LARGE: {
     sqlstate: '54001',
-    says: ({ what, is, max }: { what: 'levels' | 'characters' | 'tokens'; is: number; max: number }) =>
+    says: ({ what, is, max }: { what: 'levels' | 'characters' | 'tokens' | 'comparisons'; is: number; max: number }) =>
       what === 'levels'
         ? `the statement nests ${is} levels deep, more than ${max}`
-        : what === 'tokens'
-          ? `the statement has more than ${max} words, values and symbols`
-          : `the statement's query tree has ${is} characters, more than ${max}`,
+        : what === 'comparisons'
+          ? `the statement compares a value with ${is} others one by one, more than ${max}`
+          : what === 'tokens'
+            ? `the statement has more than ${max} words, values and symbols`
+            : `the statement's query tree has ${is} characters, more than ${max}`,
     because: 'A query tree is planned on the thread that serves all clients, and what is too deep ends on a stack somewhere (I-6).',
-    mend: ({ what }: { what: 'levels' | 'characters' | 'tokens'; is: number; max: number }) =>
+    mend: ({ what }: { what: 'levels' | 'characters' | 'tokens' | 'comparisons'; is: number; max: number }) =>
       what === 'levels'
         ? 'Split the expression, with a common table expression for its parts.'
-        : 'Split long lists of values over several statements.',
+        : what === 'comparisons'
+          ? 'Compare by = with values of its own type (= ANY ($1)), which are looked up, or split the list over several statements.'
+          : "Send a long list as one array parameter, = ANY ($1), or as one text: = ANY ('{1,2,3}').",
   },
   PARAMETER_MISSING: {
     sqlstate: '42P02',

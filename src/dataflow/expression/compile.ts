@@ -3,8 +3,9 @@
  * arguments are evaluated before a strict function looks for NULLs; CASE, COALESCE, AND and OR stop early. Called by `compile-block.ts`.
  */
 import { unreachable } from '../../base/assert.ts';
+import { millraceError } from '../../base/errors.ts';
 import { canonicalizer } from '../../values/canonical.ts';
-import { baseOid, type Value } from '../../values/codec.ts';
+import { baseOid, codecOf, type Value } from '../../values/codec.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import { valueOrder } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
@@ -252,8 +253,11 @@ function compileMinMax(expression: Of<'minMax'>, scope: Scope): Operand {
   return { type: expression.type, ...variable, cheap: true };
 }
 
-/** `=` of a type with itself whose JavaScript values are equal by `===` (int2/4/8, date, times, bool, uuid, text and varchar under C-like equality). */
-const SET_EQUALITIES: ReadonlySet<number> = new Set([65, 63, 467, 1086, 2052, 1152, 1145, 60, 2956, 67, 184, 3508]);
+/** `=` of a type with itself, and its `<>`, where `setKey` makes equal values one (int2/4/8, date, times, bool, uuid, text and varchar under C-like equality, oid, enums, numeric, float8, bpchar). */
+const SET_EQUALITIES: ReadonlySet<number> = new Set([65, 63, 467, 1086, 2052, 1152, 1145, 60, 2956, 67, 184, 3508, 1718, 293, 1048]);
+const SET_INEQUALITIES: ReadonlySet<number> = new Set([144, 145, 468, 1091, 2053, 1153, 1146, 84, 2961, 157, 185, 3509, 1719, 295, 1053]);
+/** Each is code of its own in a function: more than these take minutes to compile. */
+const ELEMENTS_COMPILED_MAX = 2_000;
 const SET_SIZE_MIN = 4;
 
 function compileAnyAll(expression: Of<'anyAll'>, scope: Scope): Operand {
@@ -263,17 +267,23 @@ function compileAnyAll(expression: Of<'anyAll'>, scope: Scope): Operand {
   const left = compile(expression.left, scope);
   if (expression.elements.length === 0) return generator.constant(type, isAny ? 'f' : 't');
   const elements = expression.elements.map((element) => compile(element, scope));
-  if (isAny && elements.length >= SET_SIZE_MIN && SET_EQUALITIES.has(expression.proc) && expression.collation?.deterministic !== false) {
+  const isSetTest = (isAny ? SET_EQUALITIES : SET_INEQUALITIES).has(expression.proc) && expression.collation?.deterministic !== false;
+  if (isSetTest && elements.length >= SET_SIZE_MIN) {
     const constants = elements.flatMap(({ constant }) => (constant === undefined ? [] : [constant]));
     const nulls = elements.filter(({ isNull }) => isNull === 'true').length;
     if (constants.length + nulls === elements.length && left.isNull !== 'true') {
-      const set = generator.use(new Set<Value>(constants), 'set');
+      const key = setKey(left.type);
+      const set = generator.use(new Set<Value>(key === undefined ? constants : constants.map(key)), 'set');
+      const asked = key === undefined ? left.value : `${generator.use(key, 'key')}(${left.value})`;
       const variable = generator.variable(type, left.isNull);
-      const miss = nulls > 0 ? `${variable.isNull} = !${variable.value};` : '';
-      generator.emit(`if (!${variable.isNull}) { ${variable.value} = ${set}.has(${left.value}); ${miss} }`);
+      // Not found, and a NULL is among them: nobody knows.
+      const miss = nulls > 0 ? `${variable.isNull} = ${isAny ? '!' : ''}${variable.value};` : '';
+      generator.emit(`if (!${variable.isNull}) { ${variable.value} = ${isAny ? '' : '!'}${set}.has(${asked}); ${miss} }`);
       return { type, ...variable, cheap: true };
     }
   }
+  if (elements.length > ELEMENTS_COMPILED_MAX)
+    throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'comparisons', is: elements.length, max: ELEMENTS_COMPILED_MAX });
   const label = generator.fresh('L');
   const value = generator.fresh('v');
   const isNull = generator.fresh('n');
@@ -296,6 +306,14 @@ function compileAnyAll(expression: Of<'anyAll'>, scope: Scope): Operand {
   });
   generator.emit('}');
   return { type, isNull, value, cheap: true };
+}
+
+/** Equal values, one primitive; undefined: the value itself. */
+function setKey(type: PgType): ((value: Value) => Value) | undefined {
+  const canonical = canonicalizer(type) as ((value: Value) => Value) | undefined;
+  if (canonical === undefined || type.storage !== 'numeric') return canonical;
+  const codec = codecOf(type);
+  return (value) => codec.format(canonical(value));
 }
 
 function relabelled(operand: Operand, type: PgType, generator: Generator): Operand {

@@ -151,13 +151,21 @@ function publishedTable(row: TableRow): PublishedTable {
   };
 }
 
-/** Why this table cannot be kept exactly, or undefined. */
+/** Why the stream does not bring all of this table's changes, or undefined. */
+export function streamRefusalOf({ table, ...published }: PublishedTable, publication: string): MillraceError | undefined {
+  const { schema, name } = table;
+  if (published.rowFilter !== null) return millraceError('PUBLICATION_FILTERS_ROWS', { schema, table: name, publication });
+  if (published.children.length > 0) return millraceError('TABLE_HAS_CHILDREN', { schema, table: name, children: published.children });
+  if (!published.identityUsable) return millraceError('REPLICA_IDENTITY_MISSING', { schema, table: name });
+  return undefined;
+}
+
+/** Why this table cannot be copied and then kept exactly, or undefined. What `user` may read counts for the copy alone. */
 export function refusalOf(published: PublishedTable, publication: string, user: string): MillraceError | undefined {
   const { schema, name } = published.table;
   const named = { schema, table: name, publication, user };
-  if (published.rowFilter !== null) return millraceError('PUBLICATION_FILTERS_ROWS', named);
-  if (published.children.length > 0) return millraceError('TABLE_HAS_CHILDREN', { schema, table: name, children: published.children });
-  if (!published.identityUsable) return millraceError('REPLICA_IDENTITY_MISSING', named);
+  const refusal = streamRefusalOf(published, publication);
+  if (refusal !== undefined) return refusal;
   if (!published.selectable) return millraceError('UPSTREAM_SELECT_NOT_PERMITTED', { ...named, said: undefined });
   if (published.rowSecurity) return millraceError('ROW_SECURITY_FILTERS', named);
   return undefined;
