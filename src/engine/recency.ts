@@ -16,9 +16,25 @@ export async function recentLsn(coordinator: Coordinator, timeoutMs: number, sig
   // Behind the WAL end: a change of a table that is committed by then is seen.
   const looked = look(coordinator);
   looked.catch(() => undefined);
+  const deadline = performance.now() + timeoutMs;
   await received(coordinator.source, lsn, timeoutMs, signal);
-  await looked;
+  await answered(looked, deadline - performance.now(), timeoutMs, signal);
   return lsn;
+}
+
+/** `work`, unless its time is over or its client has left: the upstream may answer late, or never. */
+async function answered(work: Promise<void>, leftMs: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const given = Promise.withResolvers<never>();
+  const cancel = (): void => given.reject(millraceError('QUERY_CANCELLED', {}));
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  const timer = setTimeout(() => given.reject(millraceError('RECENCY_TIMED_OUT', { timeoutMs })), Math.max(0, leftMs));
+  try {
+    await Promise.race([work, given.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', cancel);
+  }
 }
 
 /** Compares all tables with what they are upstream now; those that are others have stopped when it resolves. */

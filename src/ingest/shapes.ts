@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { millraceError, type MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
-import { parseLsn } from '../base/lsn.ts';
+import { formatLsn, parseLsn } from '../base/lsn.ts';
 import type { LogWriter } from '../store/log/writer.ts';
 import type { TableInForce } from '../store/log/segment.ts';
 import { readShapes, type ReadShapes } from '../upstream/catalog/read-shapes.ts';
@@ -36,8 +36,6 @@ export interface ShapesParts {
 
 export class Shapes implements Inspector {
   readonly #parts: ShapesParts;
-  /** Truncated in the stream since its shape was noted. */
-  readonly #truncated = new Set<number>();
   readonly #checks = new Map<number, RowCheck | undefined>();
   #takesAnyBytes = false;
   /** The look that has not begun yet: whoever asks meanwhile is served by it. */
@@ -86,7 +84,7 @@ export class Shapes implements Inspector {
       const reason = inForce === undefined ? undefined : relationChange(inForce.table, relation);
       if (reason !== undefined) this.#stop(relation.oid, this.#error('TABLE_CHANGED', inForce!.table, reason));
     } else if (kind === TRUNCATE) {
-      for (const oid of parseTruncate(bytes, at).oids) if (this.#follows(oid, commitLsn) !== undefined) this.#truncated.add(oid);
+      for (const oid of parseTruncate(bytes, at).oids) this.#truncated(oid, commitLsn);
     }
   }
 
@@ -132,15 +130,26 @@ export class Shapes implements Inspector {
     const now = found.shapes.get(oid);
     const before = writer.inForce.tables.get(oid)?.shape ?? (now === undefined ? undefined : adopted(table, now));
     if (before === undefined) return false;
-    const facts = { publication, versionNum: control.versionNum, truncated: this.#truncated.has(oid), streamed };
+    const { truncated } = before;
+    const facts = { publication, versionNum: control.versionNum, truncated: truncated !== undefined, streamed };
     const change = shapeChange(before, now, facts);
     if (change.kind === 'stop') this.#stop(oid, this.#error(change.code, table, change.reason));
-    if (change.kind === 'same' && JSON.stringify(writer.inForce.tables.get(oid)?.shape) !== JSON.stringify(now)) {
-      this.#truncated.delete(oid);
-      this.#parts.appended(writer.appendShape({ oid, shape: now! }));
-      this.changed();
+    if (change.kind === 'same') {
+      const isSeen = truncated === undefined || (parseLsn(truncated) < found.lsn && !haveSameFiles(before, now!));
+      const shape = isSeen ? now! : { ...now!, truncated };
+      if (JSON.stringify(writer.inForce.tables.get(oid)?.shape) !== JSON.stringify(shape)) {
+        this.#parts.appended(writer.appendShape({ oid, shape }));
+        this.changed();
+      }
     }
     return change.kind === 'unsettled';
+  }
+
+  /** Noted in the log: a look after a restart must not take the new files of partitions for a rewrite. */
+  #truncated(oid: number, commitLsn: Lsn): void {
+    const shape = this.#follows(oid, commitLsn)?.shape;
+    if (shape !== undefined && shape.children.length > 0)
+      this.#parts.appended(this.#parts.writer.appendShape({ oid, shape: { ...shape, truncated: formatLsn(commitLsn) } }));
   }
 
   #error(code: ShapeStop, { schema, name }: UpstreamTable, reason: string): MillraceError {
@@ -152,6 +161,11 @@ export class Shapes implements Inspector {
     this.#parts.stopped(oid, error);
     this.changed();
   }
+}
+
+/** Nothing was truncated between the two looks. */
+function haveSameFiles({ children }: TableShape, now: TableShape): boolean {
+  return now.children.every(({ oid, file }) => children.find((child) => child.oid === oid)?.file === file);
 }
 
 /** A table that an earlier version copied: what it has now is taken for what it had, as far as that is known. */

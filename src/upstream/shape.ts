@@ -35,6 +35,8 @@ export interface TableShape {
   readonly types: Readonly<Record<number, TypeShape>>;
   /** Another table that has its name now. */
   readonly successor: number | null;
+  /** Not of the catalog: the LSN of the last TRUNCATE that the stream brought since the shape was noted. Its files, and its children's, are others then. */
+  readonly truncated?: string;
 }
 
 export interface ColumnShape {

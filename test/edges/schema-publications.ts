@@ -77,7 +77,7 @@ export const publications: readonly EdgeCase[] = [
         )
         .join(';')}; CREATE TABLE apart (id int PRIMARY KEY, v text); INSERT INTO apart VALUES (21, 'c');
         CREATE PUBLICATION mz_source FOR TABLE ${roots.join(', ')} WITH (publish_via_partition_root)`);
-      const { client } = await world.following(upstream);
+      let { millrace, client } = await world.following(upstream);
       for (const root of roots) await client.query(`CREATE MATERIALIZED VIEW v_${root} AS SELECT * FROM ${root}`);
       const changed: Readonly<Record<string, [string, RegExp | undefined]>> = {
         attached: ['ALTER TABLE attached ATTACH PARTITION apart FOR VALUES FROM (20) TO (30)', /partition apart was added/],
@@ -100,6 +100,18 @@ export const publications: readonly EdgeCase[] = [
           assert.deepEqual(await textRows(client, query.replace(' FROM ', ' FROM v_')), await textRows(theirs, query), root);
         else assert.match((await refusal(client.query(`SELECT * FROM v_${root}`))).message, cause);
       }
+      // What the stream has said of a TRUNCATE is known after a restart, too.
+      await upstream.query('TRUNCATE cleared');
+      await upstream.query(`INSERT INTO cleared VALUES (4, 'e')`);
+      assert.deepEqual(await textRows(client, 'SELECT id, v FROM v_cleared'), [['4', 'e']]);
+      await upstream.query('TRUNCATE cleared');
+      await eventually(async () => assert.deepEqual(await textRows(await world.connect(millrace), 'SELECT * FROM v_cleared'), []));
+      await millrace.kill();
+      millrace = await world.again(millrace);
+      client = await world.connect(millrace);
+      await upstream.query(`INSERT INTO cleared VALUES (5, 'f')`);
+      await client.query('SET real_time_recency = on');
+      assert.deepEqual(await textRows(client, 'SELECT id, v FROM v_cleared'), [['5', 'f']]);
     },
   },
 ];
