@@ -25,8 +25,8 @@ export const limits = {
   closeMsMax: 2_500,
   /** The text of a statement, or of several in one message: everybody's thread reads it, and Postgres builds a tree of it that is a hundred times as large. */
   statementBytesMax: 1 << 20,
-  /** Postgres takes 50 µs a token of a long list to analyse, and everybody who plans waits for it. */
-  statementTokensMax: 60_000,
+  /** Postgres takes 50 µs a token of a long list to analyse, and everybody who plans waits for it: half a second at most. */
+  statementTokensMax: 12_000,
   /** A query tree as Postgres prints it, a constant is 140 characters: what is planned with the rows here, on everybody's thread, and compiled. */
   queryTreeCharactersMax: 2 << 20,
   queryTreeLevelsMax: 500,

@@ -16,9 +16,23 @@ test.each([
 });
 
 test('a long list is refused before anybody reads it, a long value is not', () => {
-  expect(() => refuseLongText(`SELECT ${'1,'.repeat(40_000)}1`)).toThrow(expect.objectContaining({ sqlstate: '54001' }));
+  expect(() => refuseLongText(`SELECT ${'1,'.repeat(limits.statementTokensMax / 2)}1`)).toThrow(
+    expect.objectContaining({ sqlstate: '54001' }),
+  );
   refuseLongText(`SELECT '${'1,'.repeat(400_000)}'`);
-  refuseLongText(`SELECT ${'1,'.repeat(29_990)}1`);
+  refuseLongText(`SELECT ${'1,'.repeat(limits.statementTokensMax / 2 - 10)}1`);
+});
+
+test.each([
+  ['(', ')', 500],
+  ['CASE WHEN true THEN ', ' END', 250],
+  ['ARRAY[', ']', 500],
+])('what nests by %s is refused before anybody reads it, what stands side by side is not', (open, close, timesMax) => {
+  refuseLongText(`SELECT ${open.repeat(timesMax)}1${close.repeat(timesMax)}`);
+  expect(() => refuseLongText(`SELECT ${open.repeat(timesMax + 1)}1${close.repeat(timesMax + 1)}`)).toThrow(
+    expect.objectContaining({ sqlstate: '54001' }),
+  );
+  refuseLongText(`SELECT ${`${open}1${close}, `.repeat(timesMax + 1)}1`);
 });
 
 test('what fits is not', () => {

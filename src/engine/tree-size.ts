@@ -4,7 +4,7 @@
  */
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import { hasMoreTokens } from '../sql/statements/lexer.ts';
+import { extentOf } from '../sql/statements/lexer.ts';
 
 /** A level takes some hundred characters. */
 const FLAT_CHARACTERS_MAX = limits.queryTreeLevelsMax * 50;
@@ -18,10 +18,13 @@ export function refuseLargeTree(tree: string): void {
     throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'levels', is: levels, max: limits.queryTreeLevelsMax });
 }
 
-/** Before Postgres sees it. A text of fewer characters has fewer tokens. */
+/** Before Postgres sees it: it takes long for a list, and its stack ends in what nests. Short texts can be neither. */
 export function refuseLongText(sql: string): void {
-  const max = limits.statementTokensMax;
-  if (sql.length > max && hasMoreTokens(sql, max)) throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'tokens', is: max + 1, max });
+  const { statementTokensMax, queryTreeLevelsMax } = limits;
+  if (sql.length <= queryTreeLevelsMax) return;
+  const { tokens, levels } = extentOf(sql, statementTokensMax, queryTreeLevelsMax);
+  if (levels > queryTreeLevelsMax) throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'levels', is: levels, max: queryTreeLevelsMax });
+  if (tokens > statementTokensMax) throw millraceError('STATEMENT_TREE_TOO_LARGE', { what: 'tokens', is: tokens, max: statementTokensMax });
 }
 
 /** Nodes in nodes. A bracket in a name has a backslash before it. */

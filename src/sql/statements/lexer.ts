@@ -77,14 +77,26 @@ export function splitStatements(text: string): { text: string; offset: number }[
   }
 }
 
-/** Whether it has more tokens than `max`; stops there. */
-export function hasMoreTokens(text: string, max: number): boolean {
-  let at = skipBlank(text, 0);
-  for (let tokens = 0; at < text.length; tokens++) {
-    if (tokens === max) return true;
-    at = skipBlank(text, tokenEnd(text, at));
+/** How many tokens a text has and how deep its brackets and CASEs nest (a CASE is two levels, as in its query tree); counted up to the limits, where it ends. */
+export function extentOf(text: string, tokensMax: number, levelsMax: number): { tokens: number; levels: number } {
+  let tokens = 0;
+  let depth = 0;
+  let levels = 0;
+  for (let at = skipBlank(text, 0); at < text.length && tokens <= tokensMax && levels <= levelsMax; tokens++) {
+    const end = tokenEnd(text, at);
+    depth += levelsOpened(text, at, end);
+    levels = Math.max(levels, depth);
+    at = skipBlank(text, end);
   }
-  return false;
+  return { tokens, levels };
+}
+
+function levelsOpened(text: string, start: number, end: number): number {
+  const first = text[start];
+  if (first === '(' || first === '[') return 1;
+  if (first === ')' || first === ']') return -1;
+  if (end - start === 4 && /case/iy.test(text.slice(start, end))) return 2;
+  return end - start === 3 && /end/iy.test(text.slice(start, end)) ? -2 : 0;
 }
 
 /** Where a string, a quoted name, a parameter or a `$` in a word ends. `before`: where the token in front of it ends at the earliest. */
