@@ -78,8 +78,8 @@ function changing(): { readonly made: () => number; stop(): Promise<void> } {
 }
 
 /** Every view against Postgres, at one upstream commit. */
-async function audited(): Promise<{ state: string; differences: string }[]> {
-  return (await client.query<{ state: string; differences: string }>('AUDIT')).rows;
+async function audited(): Promise<{ state: string; differences: string; detail: string }[]> {
+  return (await client.query<{ state: string; differences: string; detail: string }>('AUDIT')).rows;
 }
 
 async function arrangedBytes(): Promise<Record<string, string>> {
@@ -115,7 +115,8 @@ describe('while the upstream is written to', () => {
       await client.query('DROP MATERIALIZED VIEW words');
       await client.query(`CREATE MATERIALIZED VIEW words AS ${VIEWS.words}`);
       await client.query(`CREATE MATERIALIZED VIEW above AS ${VIEWS.above}`);
-      expect(await audited()).toMatchObject(all);
+      const seen = await audited();
+      expect(seen, JSON.stringify(seen)).toMatchObject(all);
     } finally {
       await writer.stop();
     }
@@ -172,7 +173,7 @@ describe('one that takes long', () => {
     await pause(300);
     const second = await shop.connect();
     const waits = refusal(second.query(`SUBSCRIBE (SELECT count(*) FROM base WHERE price > 5)`));
-    await pause(100);
+    await pause(1_000);
     await client.query('DROP MATERIALIZED VIEW base');
     expect((await ended).code).toBe('42P01');
     expect((await waits).code).toBe('42P01');
