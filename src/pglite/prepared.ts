@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { millraceError } from '../base/errors.ts';
 
 /** Raised when the recipe in `scripts/prepare.ts` changes. */
-const RECIPE = 3;
+const RECIPE = 4;
 
 const MAKE_TIMEOUT_MS = 120_000;
 

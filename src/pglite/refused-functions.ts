@@ -17,7 +17,6 @@ export const REFUSED_FUNCTIONS: readonly string[] = [
     `pg_try_advisory_xact_lock${shared}`,
     `pg_advisory_unlock${shared}`,
   ]),
-  'pg_advisory_unlock_all',
   'pg_logical_emit_message',
   'pg_notify',
   'pg_export_snapshot',
