@@ -41,7 +41,7 @@ test('killed at every step, under load: the log still adds up to the upstream, a
   })();
   const where: string[] = [];
   for (const failpoint of ['slot-creation', 'copy', 'append:4', 'ack', 'sync:6', 'append:30', 'sync:20', 'ack:9', 'append:7']) {
-    where.push(`${failpoint} ${await runUntilKilled(source, failpoint, 4_000)}`);
+    where.push(`${failpoint} ${await runUntilKilled(source, failpoint, 45_000)}`);
   }
   // A failpoint that nothing came to would prove nothing.
   expect(where.filter((line) => !line.endsWith('at the failpoint'))).toEqual([]);
