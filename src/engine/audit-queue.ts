@@ -2,6 +2,7 @@
  * Audits wait for each other: each takes two connections and a replication slot of the upstream, and there are few of these. One at a time, in the order of asking; who
  * is cancelled leaves the queue, and a running one goes on to its end before the next begins. Held by the coordinator.
  */
+import { bounded } from '../base/bounded.ts';
 import { millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
@@ -15,16 +16,7 @@ export class AuditQueue {
       this.#running -= 1;
       this.#next();
     });
-    const cancelled = Promise.withResolvers<never>();
-    const cancel = (): void => cancelled.reject(millraceError('QUERY_CANCELLED', {}));
-    signal.addEventListener('abort', cancel, { once: true });
-    try {
-      return await Promise.race([work, cancelled.promise]);
-    } finally {
-      signal.removeEventListener('abort', cancel);
-      // Whose asker has left.
-      work.catch(() => undefined);
-    }
+    return bounded(work, signal);
   }
 
   #turn(signal: AbortSignal): Promise<void> {

@@ -43,9 +43,9 @@ export interface EvaluateRequest {
 }
 
 export interface QueryMethods {
-  /** The rows of tables as they are folded now: the caller holds the fold meanwhile, and pins the log from there until the query has been evaluated. */
   /** The upstream's types are others now. */
   defineTypes(params: { types: readonly string[] }): void;
+  /** The rows of tables as they are folded now: the caller holds the fold meanwhile, and pins the log from there until the query has been evaluated. */
   openRows(params: { queryId: number }): void;
   /** Rows of a view, before `evaluate`; in any number of parts. */
   give(params: { queryId: number; object: string; rows: PackedRows }): void;

@@ -2,6 +2,7 @@
  * Real-time recency: the upstream's WAL end at the moment of asking, so that a read can wait until all that was committed by then is applied. Nothing need be
  * written upstream: the walsender is asked how far it has sent until it has passed that point. Called by sessions, and by audits of an idle upstream.
  */
+import { bounded } from '../base/bounded.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
 import type { Lsn } from '../base/lsn.ts';
 import { readWalEnd } from '../upstream/replication/wal-end.ts';
@@ -18,23 +19,10 @@ export async function recentLsn(coordinator: Coordinator, timeoutMs: number, sig
   looked.catch(() => undefined);
   const deadline = performance.now() + timeoutMs;
   await received(coordinator.source, lsn, timeoutMs, signal);
-  await answered(looked, deadline - performance.now(), timeoutMs, signal);
+  // The upstream may answer late, or never.
+  const leftMs = Math.max(0, deadline - performance.now());
+  await bounded(looked, signal, { timeoutMs: leftMs, error: () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }) });
   return lsn;
-}
-
-/** `work`, unless its time is over or its client has left: the upstream may answer late, or never. */
-async function answered(work: Promise<void>, leftMs: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const given = Promise.withResolvers<never>();
-  const cancel = (): void => given.reject(millraceError('QUERY_CANCELLED', {}));
-  if (signal.aborted) cancel();
-  signal.addEventListener('abort', cancel, { once: true });
-  const timer = setTimeout(() => given.reject(millraceError('RECENCY_TIMED_OUT', { timeoutMs })), Math.max(0, leftMs));
-  try {
-    await Promise.race([work, given.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', cancel);
-  }
 }
 
 /** Compares all tables with what they are upstream now; those that are others have stopped when it resolves. */

@@ -2,7 +2,7 @@
  * One connection to the upstream for short questions (its WAL end): made when the first is asked, kept while there are more, ended when idle. Connecting takes longer
  * than asking, and one of the upstream's places is enough for all readers. A connection that was lost meanwhile is made anew once. Held by the coordinator.
  */
-import { millraceError } from '../base/errors.ts';
+import { bounded } from '../base/bounded.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 
@@ -26,18 +26,7 @@ export class UpstreamQuestions {
     question: (connection: UpstreamConnection) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const cancelled = Promise.withResolvers<never>();
-    const cancel = (): void => cancelled.reject(millraceError('QUERY_CANCELLED', {}));
-    if (signal.aborted) cancel();
-    signal.addEventListener('abort', cancel, { once: true });
-    const answer = this.#answer(parameters, question);
-    // Whose asker has left.
-    answer.catch(() => undefined);
-    try {
-      return await Promise.race([answer, cancelled.promise]);
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
+    return bounded(this.#answer(parameters, question), signal);
   }
 
   async close(): Promise<void> {

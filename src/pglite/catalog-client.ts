@@ -6,6 +6,7 @@
  */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { bounded } from '../base/bounded.ts';
 import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { RpcClient } from '../base/rpc.ts';
@@ -207,7 +208,7 @@ export class CatalogClient {
     // An idle worker does not keep the process alive; a running statement does.
     worker.ref();
     try {
-      return await bounded(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal, this.#options.timeoutMsMax);
+      return await inTime(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal, this.#options.timeoutMsMax);
     } catch (error) {
       // Postgres answered: it lives. Everything else costs the worker.
       if (!(error instanceof MillraceError) || FATAL_CODES.has(error.code)) await this.#drop();
@@ -234,8 +235,8 @@ export class CatalogClient {
       worker.on('error', (error: Error) => ended(error.message));
       worker.on('exit', (code) => ended(`exit code ${code}`));
       const ready = Promise.all([this.#options.rebuild?.() ?? [], opened.rpc.call('boot', {})]);
-      const [steps] = await bounded(ready, OPEN_TIMEOUT_MS, undefined);
-      const failures = await bounded(opened.rpc.call('rebuild', { steps }), OPEN_TIMEOUT_MS, undefined);
+      const [steps] = await inTime(ready, OPEN_TIMEOUT_MS, undefined);
+      const failures = await inTime(opened.rpc.call('rebuild', { steps }), OPEN_TIMEOUT_MS, undefined);
       this.#generation++;
       this.#options.onOpened?.(failures);
     } catch (error) {
@@ -261,17 +262,8 @@ const FATAL_CODES = new Set([
 ]);
 
 /** 0 ms: no deadline. */
-async function bounded<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined, timeoutMsMax?: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = (): void =>
-    reject(timeoutMs === timeoutMsMax ? millraceError('CATALOG_STATEMENT_TIMED_OUT', { timeoutMs }) : millraceError('QUERY_TIMED_OUT', {}));
-  const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
-  const onAbort = (): void => reject(millraceError('QUERY_CANCELLED', {}));
-  signal?.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
-  }
+function inTime<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined, timeoutMsMax?: number): Promise<T> {
+  const error = (): MillraceError =>
+    timeoutMs === timeoutMsMax ? millraceError('CATALOG_STATEMENT_TIMED_OUT', { timeoutMs }) : millraceError('QUERY_TIMED_OUT', {});
+  return bounded(work, signal, timeoutMs > 0 ? { timeoutMs, error } : undefined);
 }
