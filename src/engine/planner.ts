@@ -35,8 +35,9 @@ export class Planner {
     this.#catalog = catalog;
   }
 
-  analyse(sql: string, parameterTypes: readonly number[], names: NameSettings, call: CallOptions): Promise<Analysed> {
-    refuseLongText(sql);
+  /** `asSent`: the client's text, where values have been written into it since. */
+  analyse(sql: string, parameterTypes: readonly number[], names: NameSettings, call: CallOptions, asSent = sql): Promise<Analysed> {
+    refuseLongText(asSent);
     return this.#mirror.analyseQuery({ sql, parameterTypes, ...names }, call);
   }
 

@@ -51,7 +51,7 @@ export async function rowQuery(coordinator: Coordinator, query: BoundQuery, by: 
   let texts: (string | null)[] | undefined;
   if (hasManyParameters(prepared)) {
     text = withValues(sql, await textsOf(), parameterTypes, await mirror.types());
-    analysis = await planner.analyse(text, [], names, call);
+    analysis = await planner.analyse(text, [], names, call, sql);
     texts = parameterTypes = [];
   }
   if (analysis === undefined || planner.isCatalogStatement(analysis)) {
@@ -65,7 +65,7 @@ export async function rowQuery(coordinator: Coordinator, query: BoundQuery, by: 
   texts ??= await textsOf();
   // Names are resolved anew when the catalog or the search path has changed: what was prepared may have been dropped and made again.
   const isCurrent = prepared.searchPath === settings.get('search_path') && (await mirror.types()) === analysis.types;
-  const current = isCurrent ? analysis : await planner.analyse(text, parameterTypes, names, call);
+  const current = isCurrent ? analysis : await planner.analyse(text, parameterTypes, names, call, sql);
   const planned = await planner.query(current, texts, names, call);
   const batches = await peek(coordinator, planned, format, settings, by.snapshot, call.signal);
   const suspended = (isSuspended: boolean): void => batches.suspended(isSuspended);

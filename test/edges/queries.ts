@@ -152,14 +152,14 @@ export const queries: readonly EdgeCase[] = [
   },
   {
     id: 'E8 many parameters',
-    right: 'a statement of 101 parameters, of 3,000, with NULLs and text among them, is answered',
+    right: 'a statement of 101 parameters, of 3,000, of 5,800, with NULLs and text among them, is answered',
     async run(world) {
       const upstream = await world.upstream(`
-        CREATE TABLE t (id int PRIMARY KEY, body text, at timestamptz); INSERT INTO t SELECT i, 'it''s \\ ' || i, timestamptz '2024-01-01' + i * interval '1 day' FROM generate_series(1, 5000) i; ${PUBLISHED}
+        CREATE TABLE t (id int PRIMARY KEY, body text, at timestamptz); INSERT INTO t SELECT i, 'it''s \\ ' || i, timestamptz '2024-01-01' + i * interval '1 day' FROM generate_series(1, 9000) i; ${PUBLISHED}
       `);
       const { client } = await world.following(upstream);
       const direct = await upstream.connect();
-      for (const count of [100, 101, 3_000]) {
+      for (const count of [100, 101, 3_000, 5_800]) {
         const places = Array.from({ length: count - 4 }, (_, i) => `$${i + 1}`).join(', ');
         const sql = `SELECT id, body, at, $${count}::text AS said FROM t WHERE (id IN (${places}) OR body = $${count - 3} OR at < $${count - 2}) AND $${count - 1}::int IS NULL ORDER BY id`;
         const values = [...Array.from({ length: count - 4 }, (_, i) => i + 10), `it's \\ 4000`, '2024-01-04 00:00:00Z', null, `$1 'x'`];
