@@ -1,7 +1,7 @@
 /** Millrace's own engine under the load of `bench:ivm`: raw pgoutput tuples in, views out, through the same front door that the engine worker uses. */
 import { Dataflow } from '../../src/dataflow/dataflow.ts';
 import { compileFormat } from '../../src/dataflow/expression/rows.ts';
-import { TableInput } from '../../src/dataflow/table.ts';
+import { TableInput } from '../../src/dataflow/tables/table.ts';
 import { cpuMicros, rounded } from '../measure.ts';
 import type { Planned } from './queries.ts';
 import { measure, type BatchFigures, type Driver } from './rounds.ts';

@@ -1,6 +1,6 @@
 /** The five views of `bench:ivm` as a user writes them, and their plans as the real planner makes them (Postgres analyses). */
-import type { Plan } from '../../src/dataflow/plan/plan.ts';
-import { planningFixture } from '../../src/sql/plan/catalog.fixture.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { planningFixture } from '../../src/sql/catalog.fixture.ts';
 import type { Column } from '../../src/values/type.ts';
 import { VIEW_NAMES, type ViewName } from './workload.ts';
 

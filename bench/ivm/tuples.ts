@@ -1,5 +1,5 @@
 /** Rows as pgoutput sends them (TupleData: a count, then `t`, a length and text a column), written without garbage. */
-import type { TupleBatch } from '../../src/dataflow/tuple-source.ts';
+import type { TupleBatch } from '../../src/dataflow/tables/tuple-source.ts';
 import { FLAGS, LINES_AN_ORDER, PRIORITIES, type Workload } from './workload.ts';
 
 const ROW_BYTES_MAX = 160;

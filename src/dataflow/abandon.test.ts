@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
 import { piecesOf } from './graph/pieces.ts';
-import type { Plan } from './plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES } from './testing/random-changes.ts';
 import { Choices, join, randomPlan } from './testing/random-plan.ts';

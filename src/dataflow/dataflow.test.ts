@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
 import { compileFormat } from './expression/rows.ts';
 import { Listener } from './graph/view-graph.ts';
-import type { Expression } from './plan/expression.ts';
-import type { Join, Plan } from './plan/plan.ts';
+import type { Expression } from '../plan/expression.ts';
+import type { Join, Plan } from '../plan/plan.ts';
 import { bagOf, bagOfBlock, batch, blockOf, bool, columns, int4, sorted, text, tuple, type Row } from './testing/rows.ts';
 
 const evaluator = {

@@ -15,7 +15,7 @@ import type { Arrangement } from './arrangement/arrangement.ts';
 import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
-import { givenRows, type PackedRows } from './given-rows.ts';
+import { givenRows, type PackedRows } from './tables/given-rows.ts';
 import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
@@ -24,11 +24,11 @@ import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
 import { ViewGraph, type Observer } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
-import type { Plan } from './plan/plan.ts';
-import { arranged, unarranged } from './table-source.ts';
+import type { Plan } from '../plan/plan.ts';
+import { arranged, unarranged } from './tables/table-source.ts';
 import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
-import { TableInput, type OldTuple, type TableShape } from './table.ts';
-import type { TupleBatch } from './tuple-source.ts';
+import { TableInput, type OldTuple, type TableShape } from './tables/table.ts';
+import type { TupleBatch } from './tables/tuple-source.ts';
 
 /** So that a join's intermediate rows stay bounded however large the step or the table is; long enough for staged loops. */
 const PIECE_ROWS_MAX = 8_192;

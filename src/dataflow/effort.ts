@@ -8,7 +8,7 @@
  */
 import { DataflowFault } from './fault.ts';
 import type { Pieces } from './graph/pieces.ts';
-import type { Plan } from './plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 
 /** Two seconds of pairs that are thrown away, ten times what a block of results holds: a change that meets so many rows is not kept up to date, it is computed anew. */
 export const PUSH_PAIRS_MAX = 100_000_000;

@@ -3,7 +3,7 @@
  * It stops the one view or table it happened in, never its neighbours (I-8): `dataflow.ts` catches it, marks that one faulty and drops its state.
  * Never shown to a user as it is: the engine words the reason.
  */
-import type { Plan } from './plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 
 export type FaultCode =
   | 'ABSENT_ROW'

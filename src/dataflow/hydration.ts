@@ -7,9 +7,9 @@
  * Whoever makes it drives it, and ends it by `finish` or `abandon`. Until it is finished nobody reads the view; what fails in it fails it alone (I-8).
  * Made by `Dataflow.begin`.
  */
-import type { OldTuple, TableInput } from './table.ts';
-import type { Plan } from './plan/plan.ts';
-import type { TupleBatch } from './tuple-source.ts';
+import type { OldTuple, TableInput } from './tables/table.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { TupleBatch } from './tables/tuple-source.ts';
 
 /** A row change of one table as the upstream sends it: raw pgoutput tuples. */
 export interface RowChanges {

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
-import type { Plan } from './plan/plan.ts';
-import { objectsRead } from './plan/scans.ts';
+import type { Plan } from '../plan/plan.ts';
+import { objectsRead } from '../plan/scans.ts';
 import { Listener } from './graph/view-graph.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES, WHOLE_TABLES } from './testing/random-changes.ts';

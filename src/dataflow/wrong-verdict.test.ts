@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
-import type { Expression } from './plan/expression.ts';
-import type { Plan } from './plan/plan.ts';
+import type { Expression } from '../plan/expression.ts';
+import type { Plan } from '../plan/plan.ts';
 import { call } from './testing/random-plan.ts';
 import { batch, bool, columns, int4, tuple } from './testing/rows.ts';
 

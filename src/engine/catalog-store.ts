@@ -7,7 +7,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 import { isDiskFull } from '../store/disk-full.ts';
-import type { CatalogObject } from './catalog.ts';
+import type { CatalogObject } from '../catalog/catalog.ts';
 
 /** Raised when the plan or object format changes: plans are then made again from the views' SQL. */
 export const CATALOG_VERSION = 1;

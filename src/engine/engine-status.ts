@@ -1,10 +1,10 @@
 /** How views, tables and what is arranged for them fare, as the engine tells it (`status`). */
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
-import type { Plan } from '../dataflow/plan/plan.ts';
-import type { MaterializedView, ObjectId, Table } from './catalog.ts';
-import type { ArrangementStatus, TableStatus, ViewStatus } from './protocol.ts';
-import type { SteppedTable } from './stepper.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { MaterializedView, ObjectId, Table } from '../catalog/catalog.ts';
+import type { ArrangementStatus, TableStatus, ViewStatus } from './contract/protocol.ts';
+import type { SteppedTable } from './source/stepper.ts';
 
 export interface InstalledView {
   readonly object: MaterializedView;

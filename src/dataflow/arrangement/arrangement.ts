@@ -15,7 +15,7 @@ import type { RowSpace } from '../../values/space.ts';
 import type { CopyFunction, HashFunction, SameFunction, TupleDecoder } from '../expression/contract.ts';
 import { compileCopy, compileSame } from '../expression/rows.ts';
 import { DataflowFault, multiplicity } from '../fault.ts';
-import type { TupleBatch } from '../tuple-source.ts';
+import type { TupleBatch } from '../tables/tuple-source.ts';
 import { PIECE_BYTES_MAX, type DeltaBlock } from './delta-block.ts';
 import { RowIndex } from './row-index.ts';
 import { RowIndexes, sameList, STAGE_ROWS } from './row-indexes.ts';

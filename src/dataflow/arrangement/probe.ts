@@ -9,7 +9,7 @@
  */
 import { Effort } from '../effort.ts';
 import { multiplicity } from '../fault.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan } from '../../plan/plan.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import type { HashFunction, SameFunction } from '../expression/contract.ts';
 import { compileHash, compileSame } from '../expression/rows.ts';

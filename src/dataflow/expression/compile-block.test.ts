@@ -4,7 +4,7 @@ import { rowLayout } from '../../values/layout.ts';
 import type { ErrorSink } from '../../values/space.ts';
 import { storageOf, type PgType } from '../../values/type.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import { compileBlock, compilePredicate } from './compile-block.ts';
 import type { BlockSpec, Evaluator } from './contract.ts';
 import { compileFormat, compileParse } from './rows.ts';

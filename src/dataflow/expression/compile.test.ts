@@ -6,7 +6,7 @@ import { pgType, Postgres, type Answer } from '../../values/testing/postgres.ts'
 import { sample, seeded, type Random } from '../../values/testing/samples.ts';
 import type { PgType } from '../../values/type.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import { compileBlock } from './compile-block.ts';
 import type { EvaluationFailure, Evaluator } from './contract.ts';
 import { compileFormat, compileParse } from './rows.ts';

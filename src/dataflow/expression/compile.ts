@@ -9,7 +9,7 @@ import { baseOid, codecOf, type Value } from '../../values/codec.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import { valueOrder } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import type { FallbackCalls } from './fallback.ts';
 import { fallbackOf } from './fallback-sql.ts';
 import type { Generator, Operand } from './generator.ts';

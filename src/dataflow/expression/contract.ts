@@ -4,7 +4,7 @@
  */
 import type { RowLayout } from '../../values/layout.ts';
 import type { ErrorSink, RowSink, RowSpace } from '../../values/space.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 
 export interface BlockSpec {
   /** Column positions in expressions run over the first input's columns, then the second's. */

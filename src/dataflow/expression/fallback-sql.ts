@@ -1,6 +1,6 @@
 /** The SQL over $1 … $n that PGlite evaluates for an expression without a native implementation. */
 import { assert } from '../../base/assert.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import { printsIso, type SessionSettings } from './session.ts';
 import { typeName } from '../../values/type-name.ts';
 

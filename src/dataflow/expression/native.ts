@@ -2,8 +2,8 @@
  * What a native implementation of a Postgres function is: a way to write its call as JavaScript over argument names. One table by pg_proc OID
  * (`natives/table.ts`); whatever is not in it goes to the fallback. Every native is held against PGlite by a property test.
  */
-import type { Call, Expression } from '../plan/expression.ts';
-import type { Exactness } from '../plan/exactness.ts';
+import type { Call, Expression } from '../../plan/expression.ts';
+import type { Exactness } from '../../plan/exactness.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import type { Generator, Operand } from './generator.ts';
 

@@ -4,7 +4,7 @@ import { rowLayout } from '../../values/layout.ts';
 import { pgType, Postgres, sqlLiteral, type Answer } from '../../values/testing/postgres.ts';
 import { sample, seeded, type Random } from '../../values/testing/samples.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
-import type { Call, Expression } from '../plan/expression.ts';
+import type { Call, Expression } from '../../plan/expression.ts';
 import { compileBlock } from './compile-block.ts';
 import type { Evaluator } from './contract.ts';
 import { nativeTable } from './natives/table.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { pgType } from '../../values/testing/postgres.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import { canFail, exactnessOf, isNative, orderExactness } from './purity.ts';
 
 const INT = pgType('integer');

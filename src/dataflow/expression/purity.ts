@@ -2,11 +2,11 @@
  * What can be said of an expression before it runs: can it fail (then it may not be moved below a join or a filter), is it all native (latency), and how
  * exact is it against the upstream (DESIGN 3.1). Conservative: unknown functions can fail. Float aggregates are the planner's. Called by the planner and the graph.
  */
-import { partsOf } from '../plan/columns.ts';
+import { partsOf } from '../../plan/columns.ts';
 import { ordersByBytes } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import type { Call, Expression } from '../plan/expression.ts';
-import type { Exactness } from '../plan/exactness.ts';
+import type { Call, Expression } from '../../plan/expression.ts';
+import type { Exactness } from '../../plan/exactness.ts';
 import { nativeIoCast } from './io-cast.ts';
 import type { Native } from './native.ts';
 import { nativeOf } from './natives/table.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Expression } from '../plan/expression.ts';
-import type { Join, Plan } from '../plan/plan.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { Join, Plan } from '../../plan/plan.ts';
 import { call } from '../testing/random-plan.ts';
 import { bool, columns, int4, numeric, text } from '../testing/rows.ts';
 import { columnsRead, fusePlan, type Fused, type FusedJoin } from './fuse.ts';

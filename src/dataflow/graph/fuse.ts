@@ -10,10 +10,10 @@
 import { unreachable } from '../../base/assert.ts';
 import { needsCanonical } from '../../values/canonical.ts';
 import type { Column, PgType } from '../../values/type.ts';
-import type { Constant, Expression } from '../plan/expression.ts';
-import type { Aggregate, Distinct, Join, Plan, TopK } from '../plan/plan.ts';
-import { ascending, columnRef, mapColumns, moved, peeled } from '../plan/columns.ts';
-import { objectsRead } from '../plan/scans.ts';
+import type { Constant, Expression } from '../../plan/expression.ts';
+import type { Aggregate, Distinct, Join, Plan, TopK } from '../../plan/plan.ts';
+import { ascending, columnRef, mapColumns, moved, peeled } from '../../plan/columns.ts';
+import { objectsRead } from '../../plan/scans.ts';
 import { cannotFail, isTrivial, references } from './rewrite.ts';
 
 export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;

@@ -14,8 +14,8 @@ import type { Arrangement } from '../arrangement/arrangement.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
-import type { JoinSide } from '../operators/join-side.ts';
-import type { RowSource } from '../tuple-source.ts';
+import type { JoinSide } from '../operators/join/join-side.ts';
+import type { RowSource } from '../tables/tuple-source.ts';
 
 /** Where a node's input rows are found when it runs. */
 export interface Stream {

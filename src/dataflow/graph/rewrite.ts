@@ -3,8 +3,8 @@
  * Called by `fuse.ts` and `build.ts`.
  */
 import { unreachable } from '../../base/assert.ts';
-import { mapColumns } from '../plan/columns.ts';
-import type { Expression } from '../plan/expression.ts';
+import { mapColumns } from '../../plan/columns.ts';
+import type { Expression } from '../../plan/expression.ts';
 
 /** How often each column is read. */
 export function references(expressions: readonly Expression[]): Map<number, number> {

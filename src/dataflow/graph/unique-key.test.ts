@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Expression } from '../plan/expression.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { Plan } from '../../plan/plan.ts';
 import { call } from '../testing/random-plan.ts';
 import { bool, columns, int4 } from '../testing/rows.ts';
 import { fusePlan } from './fuse.ts';

@@ -6,7 +6,7 @@
  *
  * Pure. Called by `dataflow.ts` when a view is made.
  */
-import type { Expression } from '../plan/expression.ts';
+import type { Expression } from '../../plan/expression.ts';
 import type { Fused } from './fuse.ts';
 
 /** Positions among the result's columns; undefined where none is known. */

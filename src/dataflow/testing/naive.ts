@@ -2,8 +2,8 @@
  * The oracle of this room's property tests: a plan computed from scratch over plain rows, as its definition says, with no index, no delta and no state.
  * Knows the few functions that the tests use.
  */
-import type { Expression } from '../plan/expression.ts';
-import type { AggregateCall, Plan, SortKey } from '../plan/plan.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { AggregateCall, Plan, SortKey } from '../../plan/plan.ts';
 import type { Row } from './rows.ts';
 
 type Value = string | null;

@@ -1,7 +1,7 @@
 /** Random plans over given relations, from a list of choices that fast-check shrinks: small choices make small plans. */
 import type { Column, PgType } from '../../values/type.ts';
-import type { Constant, Expression } from '../plan/expression.ts';
-import type { AggregateCall, Plan } from '../plan/plan.ts';
+import type { Constant, Expression } from '../../plan/expression.ts';
+import type { AggregateCall, Plan } from '../../plan/plan.ts';
 import { bool, columns, int4, int8, text } from './rows.ts';
 
 export interface Relation {

@@ -7,7 +7,7 @@ import { compareInterval } from '../../../values/interval.ts';
 import { compareNumeric } from '../../../values/numeric.ts';
 import { compareFloat, ordersByBytes, textOrder, valueOrder } from '../../../values/order.ts';
 import { compareText, INLINE_BYTES_MAX, sameText } from '../../../values/text.ts';
-import type { Exactness } from '../../plan/exactness.ts';
+import type { Exactness } from '../../../plan/exactness.ts';
 import { sameWords, type Generator, type Operand } from '../generator.ts';
 import type { CallSite, Native, NativeTable } from '../native.ts';
 

@@ -1,5 +1,5 @@
 /** The table of native implementations: pg_proc OID → native. Built-in OIDs are the same in every Postgres. */
-import type { Call } from '../../plan/expression.ts';
+import type { Call } from '../../../plan/expression.ts';
 import type { Native } from '../native.ts';
 import { castNatives } from './cast.ts';
 import { isUtc, type SessionSettings } from '../session.ts';

@@ -1,0 +1,169 @@
+/**
+ * The aggregates of a plan node → what is kept for them. Several aggregates over one argument share what they can (sum and avg, min and max).
+ * FILTER goes into the argument: `CASE WHEN filter THEN argument END`, because all of these aggregates skip NULLs, and because an argument that fails must not be
+ * evaluated where the filter is not true. Called by `aggregate.ts` when a view is made.
+ */
+import { assert, AssertionError } from '../../../../base/assert.ts';
+import { needsCanonical } from '../../../../values/canonical.ts';
+import { baseOid } from '../../../../values/codec.ts';
+import type { ColumnLayout, RowLayout } from '../../../../values/layout.ts';
+import type { PgType } from '../../../../values/type.ts';
+import type { WordPool } from '../../../arrangement/ordered-pool.ts';
+import type { Expression } from '../../../../plan/expression.ts';
+import type { AggregateCall } from '../../../../plan/plan.ts';
+import type { Accumulator, Result } from './accumulator.ts';
+import { allOrAny, Booleans } from './booleans.ts';
+import { Count, countResult } from './count.ts';
+import { DistinctValues } from './distinct-values.ts';
+import { Extremes, extreme } from './extremes.ts';
+import { averageOfFloat, FloatSum, sumOfFloat } from './float-sum.ts';
+import { averageOfInterval, IntervalSum, sumOfInterval } from './interval-sum.ts';
+import { averageOfNumeric, NumericSum, sumOfNumeric } from './numeric-sum.ts';
+import { DOUBLE, SINGLE } from './rounding.ts';
+import { averageOfWhole, sumAsInt8, sumAsNumeric, WholeSum } from './whole-sum.ts';
+
+const BOOL: PgType = { oid: 16, name: 'boolean', kind: 'base', storage: 'bool', typmod: -1 };
+const TRUE: Expression = { kind: 'constant', text: 't', type: BOOL };
+const INT8 = 20;
+const FLOAT4 = 700;
+
+/** Expressions over the input that become columns of the rows that accumulators see; equal ones once. */
+export class Projection {
+  readonly expressions: Expression[] = [];
+  readonly #places = new Map<string, number>();
+
+  add(expression: Expression): number {
+    const key = JSON.stringify(expression);
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    this.#places.set(key, this.expressions.length);
+    return this.expressions.push(expression) - 1;
+  }
+
+  /** The column whose identity is the equality of the expression's values. */
+  addCanonical(expression: Expression): number {
+    return this.add(needsCanonical(expression.type) ? { kind: 'canonical', arg: expression, type: expression.type } : expression);
+  }
+}
+
+/** A call with the places of its argument in the projection; none for count(*). */
+export interface PlacedCall {
+  readonly call: AggregateCall;
+  readonly argument?: { readonly shown: number; readonly canonical: number };
+}
+
+export function placeCall(call: AggregateCall, projection: Projection): PlacedCall {
+  const argument = argumentOf(call);
+  if (argument === undefined) return { call };
+  const shown = projection.add(argument);
+  return { call, argument: { shown, canonical: isDistinct(call) ? projection.addCanonical(argument) : shown } };
+}
+
+/** DISTINCT changes nothing for min, max, bool_and and bool_or. */
+function isDistinct(call: AggregateCall): boolean {
+  return call.distinct && (call.fn === 'count' || call.fn === 'sum' || call.fn === 'avg');
+}
+
+function argumentOf(call: AggregateCall): Expression | undefined {
+  let argument = call.arg;
+  // Counting needs no copy of a text, only whether there is one.
+  if (call.fn === 'count' && !call.distinct && argument?.type.storage === 'text') {
+    argument = onlyWhere({ kind: 'isNull', arg: argument, negated: true, type: BOOL }, TRUE);
+  }
+  if (call.filter === undefined) return argument;
+  return onlyWhere(call.filter, argument ?? TRUE);
+}
+
+function onlyWhere(when: Expression, then: Expression): Expression {
+  // oxlint-disable-next-line unicorn/no-thenable -- the plan's own name for it; nobody awaits a plan.
+  return { kind: 'case', whens: [{ when, then }], otherwise: { kind: 'constant', text: null, type: then.type }, type: then.type };
+}
+
+/** What a group keeps, and how each aggregate reads it. */
+export interface Kept {
+  readonly accumulators: readonly Accumulator[];
+  /** One a call, in order. */
+  readonly results: readonly Result[];
+  /** Words of the header that are taken, from its start. */
+  readonly headerWords: number;
+}
+
+/** `firstWord`: where the accumulators' part of the header begins; `rowCount`: where the group's row count is. */
+export function keep(calls: readonly PlacedCall[], layout: RowLayout, pool: WordPool, firstWord: number, rowCount: number): Kept {
+  const made = new Map<string, { at: number; accumulator: Accumulator }>();
+  const accumulators: Accumulator[] = [];
+  let headerWords = firstWord;
+
+  function shared<A extends Accumulator>(
+    placed: PlacedCall,
+    kind: { readonly words: number; readonly name: string },
+    make: (argument: ColumnLayout, at: number) => A,
+  ) {
+    const { shown, canonical } = placed.argument!;
+    const distinct = isDistinct(placed.call);
+    const key = JSON.stringify([kind.name, shown, distinct, kind === Extremes ? placed.call.collation : undefined]);
+    const known = made.get(key);
+    if (known !== undefined) return known as { at: number; accumulator: A };
+    const at = headerWords;
+    headerWords += kind.words;
+    const values = distinct ? new DistinctValues(layout, shown, canonical) : undefined;
+    const accumulator = make(values?.argument ?? layout.columns[shown]!, at);
+    accumulators.push(values?.feed(accumulator) ?? accumulator);
+    made.set(key, { at, accumulator });
+    return { at, accumulator };
+  }
+
+  const results = calls.map((placed): Result => {
+    const { call } = placed;
+    if (placed.argument === undefined) {
+      assert(call.fn === 'count', () => `${call.fn} without an argument`);
+      return countResult(rowCount);
+    }
+    const { type } = layout.columns[placed.argument.shown]!;
+    switch (call.fn) {
+      case 'count':
+        return countResult(shared(placed, Count, (argument, at) => new Count(argument, at)).at);
+      case 'bool_and':
+      case 'bool_or':
+        return allOrAny(call.fn, shared(placed, Booleans, (argument, at) => new Booleans(argument, at)).at);
+      case 'min':
+      case 'max': {
+        const extremes = shared(placed, Extremes, (argument, at) => new Extremes(argument, at, pool, call.collation));
+        return extreme(extremes.accumulator, call.fn);
+      }
+      case 'sum':
+      case 'avg':
+        return sumOrAverage(placed, type);
+    }
+  });
+
+  function sumOrAverage(placed: PlacedCall, type: PgType): Result {
+    const sum = placed.call.fn === 'sum';
+    switch (type.storage) {
+      case 'int32':
+      case 'int64': {
+        const { at } = shared(placed, WholeSum, (argument, place) => new WholeSum(argument, place));
+        if (!sum) return averageOfWhole(at);
+        return baseOid(type) === INT8 ? sumAsNumeric(at) : sumAsInt8(at);
+      }
+      case 'numeric': {
+        const { accumulator } = shared(placed, NumericSum, (argument, at) => new NumericSum(argument, at, pool));
+        return sum ? sumOfNumeric(accumulator) : averageOfNumeric(accumulator);
+      }
+      case 'float64': {
+        const { accumulator, at } = shared(placed, FloatSum, (argument, place) => new FloatSum(argument, place, pool));
+        return sum ? sumOfFloat(accumulator, at, baseOid(type) === FLOAT4 ? SINGLE : DOUBLE) : averageOfFloat(accumulator, at);
+      }
+      case 'interval': {
+        const { at } = shared(placed, IntervalSum, (argument, place) => new IntervalSum(argument, place));
+        return sum ? sumOfInterval(at) : averageOfInterval(at);
+      }
+      case 'bool':
+      case 'uuid':
+      case 'text':
+        throw new AssertionError(`${placed.call.fn} of ${type.name}`);
+    }
+  }
+
+  return { accumulators, results, headerWords };
+}

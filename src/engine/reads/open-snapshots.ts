@@ -1,0 +1,35 @@
+/** The ticks that open transaction blocks read at. The rows as of each can still be read: the fold waits for the oldest. */
+import type { Cut } from '../../store/log/transactions.ts';
+import type { TableRows } from '../source/table-rows.ts';
+
+export interface OpenSnapshot {
+  readonly timestamp: number;
+  readonly position: Cut;
+}
+
+export class OpenSnapshots {
+  readonly #rows: TableRows;
+  readonly #open = new Map<number, OpenSnapshot>();
+
+  constructor(rows: TableRows) {
+    this.#rows = rows;
+  }
+
+  get(id: number): OpenSnapshot | undefined {
+    return this.#open.get(id);
+  }
+
+  open(id: number, timestamp: number, position: Cut): void {
+    this.#open.set(id, { timestamp, position });
+    this.#pin();
+  }
+
+  close(id: number): void {
+    this.#open.delete(id);
+    this.#pin();
+  }
+
+  #pin(): void {
+    this.#rows.pinSnapshots([...this.#open.values()].map((snapshot) => snapshot.position));
+  }
+}

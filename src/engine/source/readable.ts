@@ -1,0 +1,64 @@
+/** What a plan reads, through views down to tables, and whether all of it may be read: throws the reason of whatever has stopped, the cause first. Used by the engine. */
+import { MillraceError, millraceError, type PlainError } from '../../base/errors.ts';
+import type { Dataflow } from '../../dataflow/dataflow.ts';
+import type { Plan } from '../../plan/plan.ts';
+import { expanded, objectsRead } from '../../plan/scans.ts';
+import type { ObjectId, Table } from '../../catalog/catalog.ts';
+import type { InstalledView } from '../engine-status.ts';
+import type { SteppedTable } from './stepper.ts';
+
+export interface ReadableParts {
+  readonly views: ReadonlyMap<ObjectId, InstalledView>;
+  readonly tables: ReadonlyMap<ObjectId, Table>;
+  readonly dataflow: Dataflow;
+  stepped(id: ObjectId): SteppedTable | undefined;
+}
+
+export class Readable {
+  readonly #parts: ReadableParts;
+
+  constructor(parts: ReadableParts) {
+    this.#parts = parts;
+  }
+
+  /** Tables that the plan reads, itself or through views. */
+  tablesUnder(plan: Plan): ObjectId[] {
+    return objectsRead(expanded(plan, (id) => this.#parts.views.get(id)?.object.plan));
+  }
+
+  faultUnder(plan: Plan): PlainError | undefined {
+    return this.tablesUnder(plan).flatMap((id) => this.#parts.stepped(id)?.fault ?? [])[0];
+  }
+
+  /** Asked while a view on it comes in: what it reads may go, or fail. */
+  refuseGone(plan: Plan): void {
+    const { views, tables } = this.#parts;
+    const gone = objectsRead(plan).find((id) => !views.has(id) && !tables.has(id));
+    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
+    this.refuseStopped(this.tablesUnder(plan));
+  }
+
+  refuseStopped(tables: readonly ObjectId[]): void {
+    for (const id of tables) {
+      const fault = this.#parts.stepped(id)?.fault;
+      if (fault !== undefined) throw MillraceError.fromPlain(fault);
+    }
+  }
+
+  refuseFaulty(plan: Plan): void {
+    const { views, tables, dataflow } = this.#parts;
+    for (const object of objectsRead(plan)) {
+      const view = views.get(object);
+      if (view !== undefined) {
+        // First what it reads: that is the cause, and what has to be mended.
+        this.refuseFaulty(view.object.plan);
+        const reason = view.reason ?? dataflow.fault(object);
+        if (reason !== null) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason });
+      }
+      this.refuseStopped([object]);
+      const table = tables.get(object);
+      const reason = table === undefined ? null : dataflow.fault(object);
+      if (reason !== null) throw millraceError('TABLE_FAULTY', { table: table!.name, reason });
+    }
+  }
+}

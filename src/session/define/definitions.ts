@@ -1,0 +1,213 @@
+/**
+ * CREATE and DROP: one after another (`Coordinator.define`). Each first asks whoever may refuse (the upstream, Postgres, the planner), then the engine commits to the
+ * durable catalog, which is the commit point; what came before is undone when that fails. Called by sessions.
+ */
+import { millraceError } from '../../base/errors.ts';
+import type { Notice } from '../../server/session.ts';
+import type { DropKind, Name, Statement } from '../../sql/statements/statement.ts';
+import { connectUpstream } from '../../upstream/connection/connect.ts';
+import { alterConnection, refuseUnsound, withSecretIds } from './alter-connection.ts';
+import type { Catalog, CatalogObject, Connection, Index, Secret } from '../../catalog/catalog.ts';
+import type { Coordinator } from '../coordinator.ts';
+import { taken, type Defined, type Defining } from './defining.ts';
+import { createSource, createTable } from './define-source.ts';
+import { createView } from './define-view.ts';
+import { refreshSource } from './refresh-source.ts';
+import type { SessionSettings } from '../settings.ts';
+import { kindName } from '../../catalog/kind-name.ts';
+import { mirrored } from './mirrored.ts';
+
+export function define(coordinator: Coordinator, statement: Statement, by: Defining): Promise<Defined> {
+  return coordinator.define(async () => {
+    switch (statement.kind) {
+      case 'createSecret':
+        return createSecret(coordinator, statement);
+      case 'alterSecret':
+        return alterSecret(coordinator, statement);
+      case 'refreshSource':
+        return refreshSource(coordinator, statement);
+      case 'alterConnection':
+        return alterConnection(coordinator, statement, by);
+      case 'createConnection':
+        return createConnection(coordinator, statement, by);
+      case 'createSource':
+        return createSource(coordinator, statement, by);
+      case 'createTable':
+        return createTable(coordinator, statement, by);
+      case 'createView':
+        return createView(coordinator, statement, by);
+      case 'createIndex':
+        return createIndex(coordinator, statement, by);
+      case 'drop':
+        return drop(coordinator, statement, by);
+      case 'validateConnection':
+        return validateConnection(coordinator, statement.name);
+      default:
+        throw millraceError('STATEMENT_UNSUPPORTED', { statement: statement.kind });
+    }
+  });
+}
+
+async function createSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'createSecret' }>): Promise<Defined> {
+  const { catalog, directory, engine } = coordinator;
+  const there = taken(catalog, 'secret', 'public', statement.name, statement.ifNotExists, 'CREATE SECRET');
+  if (there !== undefined) return there;
+  const secret: Secret = {
+    kind: 'secret',
+    id: catalog.nextId(),
+    schema: 'public',
+    name: statement.name,
+    createSql: `CREATE SECRET ${statement.name} AS '********'`,
+  };
+  // The value first: a secret without a catalog entry is nobody's, the other way round would be a connection without a password.
+  directory.writeSecrets({ ...directory.readSecrets(), [secret.id]: statement.value });
+  await engine.rpc.call('commit', { put: [secret], remove: [] });
+  catalog.add(secret);
+  return { tag: 'CREATE SECRET', notices: [] };
+}
+
+/** A rotated password: what streams goes on, and the next attempt to connect uses it (fault 83); when nothing streams, that is at once. */
+async function alterSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'alterSecret' }>): Promise<Defined> {
+  const { catalog, directory } = coordinator;
+  const secret = catalog.find(['secret'], statement.name, ['public']);
+  if (secret === undefined) throw millraceError('OBJECT_MISSING', { kind: 'secret', name: statement.name });
+  directory.writeSecrets({ ...directory.readSecrets(), [secret.id]: statement.value });
+  const [source] = catalog.all('source');
+  if (source !== undefined) await coordinator.source?.ingest.setConnection(coordinator.connectionOf(source));
+  return { tag: 'ALTER SECRET', notices: [] };
+}
+
+async function createConnection(
+  coordinator: Coordinator,
+  statement: Extract<Statement, { kind: 'createConnection' }>,
+  by: Defining,
+): Promise<Defined> {
+  const { catalog, engine } = coordinator;
+  const there = taken(catalog, 'connection', 'public', statement.name, statement.ifNotExists, 'CREATE CONNECTION');
+  if (there !== undefined) return there;
+  const options = withSecretIds(catalog, statement.options);
+  refuseUnsound(options);
+  const parameters = coordinator.parametersOf(options);
+  if (statement.validate) {
+    const connection = await connectUpstream(parameters, {
+      purpose: 'validate',
+      ...(by.call.signal === undefined ? {} : { signal: by.call.signal }),
+    });
+    await connection.end();
+  }
+  const connection: Connection = {
+    kind: 'connection',
+    id: catalog.nextId(),
+    schema: 'public',
+    name: statement.name,
+    createSql: by.text,
+    options,
+  };
+  await engine.rpc.call('commit', { put: [connection], remove: [] });
+  catalog.add(connection);
+  return { tag: 'CREATE CONNECTION', notices: [] };
+}
+
+async function validateConnection(coordinator: Coordinator, name: string): Promise<Defined> {
+  const connection = coordinator.catalog.find(['connection'], name, ['public']);
+  if (connection === undefined) throw millraceError('OBJECT_MISSING', { kind: 'connection', name });
+  const upstream = await connectUpstream(coordinator.parametersOf(connection.options), { purpose: 'validate' });
+  await upstream.end();
+  return { tag: 'VALIDATE CONNECTION', notices: [] };
+}
+
+async function createIndex(
+  coordinator: Coordinator,
+  statement: Extract<Statement, { kind: 'createIndex' }>,
+  by: Defining,
+): Promise<Defined> {
+  const { catalog, engine, mirror } = coordinator;
+  const on = catalog.find(
+    ['materializedView', 'view', 'table'],
+    statement.on.name,
+    statement.on.schema === undefined ? by.settings.searchPath : [statement.on.schema],
+  );
+  if (on === undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: statement.on.name });
+  if (on.kind !== 'materializedView')
+    throw millraceError('STATEMENT_UNSUPPORTED', {
+      statement: `an index on a ${kindName(on.kind)}`,
+      instead: 'Make it a materialized view and index that.',
+    });
+  const columns = (statement.columns ?? on.columns.map((column) => column.name)).map((name) => {
+    const position = on.columns.findIndex((column) => column.name === name);
+    if (position < 0) throw millraceError('COLUMN_MISSING', { column: name, relation: on.name });
+    return position;
+  });
+  const name = statement.name ?? `${on.name}_${(statement.columns ?? ['primary']).join('_')}_idx`;
+  const there = taken(catalog, 'index', on.schema, name, statement.ifNotExists, 'CREATE INDEX');
+  if (there !== undefined) return there;
+  const index: Index = { kind: 'index', id: catalog.nextId(), schema: on.schema, name, createSql: by.text, onId: on.id, columns };
+  await mirror.add(mirrored(catalog, index)[0]!, by.call);
+  try {
+    const queryId = coordinator.nextNumber();
+    const timeoutMs = by.settings.hydrationTimeoutMs;
+    await engine.cancellable(queryId, by.call.signal, () => engine.rpc.call('createIndex', { index, queryId, timeoutMs }));
+  } catch (error) {
+    await mirror.remove([index.id]);
+    throw error;
+  }
+  catalog.add(index);
+  return { tag: 'CREATE INDEX', notices: [] };
+}
+
+async function drop(coordinator: Coordinator, statement: Extract<Statement, { kind: 'drop' }>, by: Defining): Promise<Defined> {
+  const { catalog, directory, engine, mirror } = coordinator;
+  const tag = `DROP ${kindName(statement.object).toUpperCase()}`;
+  const notices: Notice[] = [];
+  const wanted: CatalogObject[] = [];
+  for (const name of statement.names) {
+    const found = lookUp(catalog, statement.object, name, by.settings);
+    if (found !== undefined) wanted.push(found);
+    else if (statement.ifExists)
+      notices.push({
+        severity: 'NOTICE',
+        sqlstate: '00000',
+        message: `${kindName(statement.object)} "${name.name}" does not exist, skipping`,
+      });
+    else throw millraceError('OBJECT_MISSING', { kind: kindName(statement.object), name: name.name });
+  }
+  const ordered = catalog.dropOrder(wanted.map((object) => object.id));
+  const also = ordered.filter((object) => !wanted.includes(object));
+  // A source's tables and a view's indexes are parts of it; anything else that stands on it is somebody's own.
+  const others = also.filter(
+    (object) => object.kind !== 'index' && !(object.kind === 'table' && wanted.some((one) => one.id === object.sourceId)),
+  );
+  if (others.length > 0 && !statement.cascade)
+    throw millraceError('OBJECT_IN_USE', {
+      kind: kindName(statement.object),
+      name: wanted[0]!.name,
+      dependents: others.map((object) => `${kindName(object.kind)} ${object.name} depends on it`),
+    });
+  if (ordered.length === 0) return { tag, notices };
+  await engine.rpc.call('drop', { ids: ordered.map((object) => object.id) });
+  for (const object of ordered) catalog.remove(object.id);
+  await mirror.remove(ordered.filter((object) => object.kind !== 'secret' && object.kind !== 'connection').map((object) => object.id));
+  const source = ordered.find((object) => object.kind === 'source');
+  if (source !== undefined) {
+    const left = await coordinator.stopSource();
+    if (left !== undefined)
+      notices.push({ severity: 'WARNING', sqlstate: left.sqlstate, message: left.message, detail: left.detail, hint: left.hint });
+  } else {
+    const oids = ordered.flatMap((object) => (object.kind === 'table' ? [object.upstream.oid] : []));
+    if (oids.length > 0) await coordinator.source?.ingest.removeTables(oids);
+  }
+  const secrets = ordered.filter((object) => object.kind === 'secret').map((object) => object.id);
+  if (secrets.length > 0)
+    directory.writeSecrets(Object.fromEntries(Object.entries(directory.readSecrets()).filter(([id]) => !secrets.includes(id))));
+  return { tag, notices };
+}
+
+function lookUp(catalog: Catalog, kind: DropKind, { schema, name }: Name, settings: SessionSettings): CatalogObject | undefined {
+  const path = kind === 'secret' || kind === 'connection' ? ['public'] : schema === undefined ? settings.searchPath : [schema];
+  const found = catalog.find([kind], name, path);
+  if (found !== undefined) return found;
+  const other = catalog.find(['source', 'table', 'view', 'materializedView', 'index'], name, path);
+  if (other !== undefined && kind !== 'secret' && kind !== 'connection')
+    throw millraceError('WRONG_OBJECT_KIND', { name, wanted: kindName(kind) });
+  return undefined;
+}

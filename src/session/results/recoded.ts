@@ -1,0 +1,102 @@
+/**
+ * Values that have only their text here, in the binary form that a driver asked for: Postgres's own input and send functions turn one into the other (I-5), so that
+ * every type has a binary form (arrays, enums, ranges, inet …); the common ones are written natively (`binary.ts`). Called by sessions, on the way to the client.
+ */
+import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts';
+import type { Result, ResultColumn, RowBatch } from '../../server/session.ts';
+import { ByteWriter } from '../../wire/bytes.ts';
+import { DataRowEncoder, rowsIn } from '../../wire/data-row.ts';
+import { isSentNatively } from '../../wire/binary.ts';
+
+/** A SELECT list holds 1,664 entries at most. */
+const VALUES_A_CALL_MAX = 1_600;
+
+export interface Encoding {
+  /** For the row encoder, one a column behind the leading ones: 1 where it writes binary itself. */
+  readonly formats: readonly number[];
+  /** Positions (leading ones included) of what it writes as text and the client wants in binary. */
+  readonly recode: readonly number[];
+}
+
+/** `resultFormats`: as in Bind (none = all text, one = for all). `leading`: columns in front that are always written as text (a SUBSCRIBE's timestamp and diff). */
+export function encodingOf(columns: readonly ResultColumn[], resultFormats: readonly number[], leading = 0): Encoding {
+  const wanted = columns.map((_, i) => (resultFormats.length === 1 ? resultFormats[0]! : (resultFormats[i] ?? 0)));
+  const natively = columns.map(({ typeOid }, i) => i >= leading && isSentNatively(typeOid));
+  return {
+    formats: wanted.map((format, i) => (natively[i]! ? format : 0)).slice(leading),
+    recode: wanted.flatMap((format, i) => (format === 1 && !natively[i]! ? [i] : [])),
+  };
+}
+
+export function recoded(
+  catalog: Pick<CatalogClient, 'queryRaw'>,
+  result: Result,
+  columns: readonly ResultColumn[],
+  { recode }: Pick<Encoding, 'recode'>,
+  call: CallOptions,
+): Result {
+  const { body } = result;
+  if (recode.length === 0 || body.kind !== 'rows') return result;
+  const source = body.batches[Symbol.asyncIterator]();
+  const batches: AsyncIterableIterator<RowBatch> = {
+    [Symbol.asyncIterator]: () => batches,
+    async next() {
+      const next = await source.next();
+      return next.done === true ? next : { done: false, value: await recodedBatch(catalog, columns, recode, next.value, call) };
+    },
+    // A generator that was never asked would not pass this on.
+    async return() {
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return { ...result, body: { kind: 'rows', batches } };
+}
+
+async function recodedBatch(
+  catalog: Pick<CatalogClient, 'queryRaw'>,
+  columns: readonly ResultColumn[],
+  recode: readonly number[],
+  batch: RowBatch,
+  call: CallOptions,
+): Promise<RowBatch> {
+  const rows = [...rowsIn(batch.bytes)];
+  // Equal values (an enum's labels) are asked for once.
+  const known = new Map<string, { typeOid: number; text: Uint8Array; binary: Uint8Array | null }>();
+  const keyOf = (typeOid: number, text: Buffer): string => `${typeOid}:${text.toString('latin1')}`;
+  for (const row of rows)
+    for (const position of recode) {
+      const text = row[position];
+      const { typeOid } = columns[position]!;
+      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, text: new Uint8Array(text), binary: null });
+    }
+  const values = [...known.values()];
+  for (let from = 0; from < values.length; from += VALUES_A_CALL_MAX) {
+    const some = values.slice(from, from + VALUES_A_CALL_MAX);
+    const answer = await catalog.queryRaw(
+      {
+        sql: `SELECT ${some.map((_, i) => `$${i + 1}`).join(', ')}`,
+        parameterTypes: some.map(({ typeOid }) => typeOid),
+        parameters: some.map(({ text }) => text),
+        parameterFormats: [],
+        resultFormats: [1],
+      },
+      call,
+    );
+    const [fields] = rowsIn(answer.rows);
+    some.forEach((value, i) => (value.binary = fields?.[i] ?? null));
+  }
+  const out = new ByteWriter(batch.bytes.length + 1024);
+  const encoder = new DataRowEncoder(out);
+  const recodes = new Set(recode);
+  for (const row of rows) {
+    encoder.begin(row.length);
+    row.forEach((field, position) => {
+      const bytes = field === null || !recodes.has(position) ? field : known.get(keyOf(columns[position]!.typeOid, field))!.binary;
+      if (bytes === null) encoder.null();
+      else encoder.text(bytes);
+    });
+    encoder.end();
+  }
+  return { bytes: out.copy(), rows: batch.rows };
+}

@@ -1,0 +1,117 @@
+/** AUDIT [VIEW v]: which views, against which upstream; one row a view. See `audit/audit.ts` for what happens. */
+import { runAudit, type AuditedView, type AuditResult } from '../../audit/audit.ts';
+import type { AuditedColumn } from '../../audit/compare.ts';
+import { must } from '../../base/assert.ts';
+import { millraceError } from '../../base/errors.ts';
+import type { Lsn } from '../../base/lsn.ts';
+import type { ResultColumn } from '../../server/session.ts';
+import type { Name } from '../../sql/statements/statement.ts';
+import { canonicalizer } from '../../values/canonical.ts';
+import { codecOf, type Value } from '../../values/codec.ts';
+import type { PgType } from '../../values/type.ts';
+import type { Catalog, CatalogObject, MaterializedView, ObjectId } from '../../catalog/catalog.ts';
+import type { Coordinator } from '../coordinator.ts';
+import { look, received, refuseStopped } from '../recency.ts';
+
+export const AUDIT_COLUMNS: readonly ResultColumn[] = [
+  { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
+  { name: 'lsn', typeOid: 25, typeSize: -1, typmod: -1 },
+  { name: 'state', typeOid: 25, typeSize: -1, typmod: -1 },
+  { name: 'exactness', typeOid: 25, typeSize: -1, typmod: -1 },
+  { name: 'rows', typeOid: 20, typeSize: 8, typmod: -1 },
+  { name: 'differences', typeOid: 20, typeSize: 8, typmod: -1 },
+  { name: 'detail', typeOid: 25, typeSize: -1, typmod: -1 },
+];
+
+/** How long the stream may take to reach the audit's LSN. */
+const REACH_TIMEOUT_MS = 60_000;
+const FLOAT_OIDS = new Set([700, 701]);
+
+export async function auditStatement(
+  coordinator: Coordinator,
+  view: Name | undefined,
+  searchPath: readonly string[],
+): Promise<(string | null)[][]> {
+  const views = view === undefined ? coordinator.catalog.all('materializedView') : [named(coordinator, view, searchPath)];
+  if (views.length === 0) return [];
+  const [source] = coordinator.catalog.all('source');
+  const running = coordinator.source;
+  if (source === undefined || running === undefined) throw millraceError('NO_SOURCE', { what: 'AUDIT' });
+  refuseStopped(running);
+  const { rpc } = coordinator.engine;
+  const recordingId = coordinator.nextNumber();
+  const results = await runAudit(
+    views.map((one) => audited(coordinator, one)),
+    coordinator.connectionOf(source),
+    {
+      begin: (objects) => rpc.call('beginRecording', { recordingId, objects: [...objects] }),
+      async contentsAt(object: string, lsn: Lsn) {
+        await look(coordinator);
+        await received(running, lsn, REACH_TIMEOUT_MS);
+        return (await rpc.call('readRecording', { recordingId, object, lsn, timeoutMs: REACH_TIMEOUT_MS })).values;
+      },
+      end: () => rpc.call('endRecording', { recordingId }),
+    },
+  );
+  for (const [index, result] of results.entries()) {
+    remember(coordinator, views[index]!.id, result);
+    coordinator.logAudit(result);
+  }
+  return results.map((result) => [
+    result.view,
+    result.lsn,
+    result.state,
+    result.exactness,
+    String(result.rows),
+    String(result.differences),
+    result.detail === undefined ? null : JSON.stringify(result.detail),
+  ]);
+}
+
+function named(coordinator: Coordinator, { schema, name }: Name, searchPath: readonly string[]): MaterializedView {
+  const found = coordinator.catalog.find(['materializedView'], name, schema === undefined ? searchPath : [schema]);
+  if (found === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name });
+  return found;
+}
+
+function audited(coordinator: Coordinator, view: MaterializedView): AuditedView {
+  return {
+    id: view.id,
+    name: view.name,
+    upstreamSql: view.upstreamSql,
+    exactness: view.exactness,
+    tables: tablesUnder(coordinator.catalog, view),
+    settings: view.settings,
+    columns: view.columns.map(({ name, type }): AuditedColumn => ({
+      name,
+      type,
+      approximate: view.exactness === 'float_aggregate' && FLOAT_OIDS.has((type.base ?? type).oid),
+      ...canonicalText(type),
+    })),
+  };
+}
+
+function tablesUnder(catalog: Catalog, object: CatalogObject): number[] {
+  if (object.kind === 'table') return [object.upstream.oid];
+  if (object.kind !== 'view' && object.kind !== 'materializedView') return [];
+  return [...new Set(object.dependsOn.flatMap((id) => tablesUnder(catalog, must(catalog.get(id), 'dependency'))))];
+}
+
+/** Equal values, one text. */
+function canonicalText(type: PgType): Pick<AuditedColumn, 'canonical'> {
+  const canonical = canonicalizer(type) as ((value: Value) => Value) | undefined;
+  if (canonical === undefined) return {};
+  const codec = codecOf(type);
+  return { canonical: (text) => codec.format(canonical(codec.parse(text))) };
+}
+
+function remember(coordinator: Coordinator, id: ObjectId, result: AuditResult): void {
+  coordinator.audits.set(id, {
+    view: result.view,
+    lsn: result.lsn,
+    state: result.state,
+    rows: result.rows,
+    differences: result.differences,
+    finishedAt: new Date().toISOString(),
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * GROUP BY: a scope in which columns are group keys and aggregates are columns. Keys and aggregates are collected while the select list and HAVING are bound,
+ * equal ones once; `relation` then makes the operator. A column that only the primary key determines (Postgres allows it) becomes a further key: it has one
+ * value a group. Called by `bind-query.ts`.
+ */
+import { assert } from '../../base/assert.ts';
+import { millraceError } from '../../base/errors.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { AggregateCall } from '../../plan/plan.ts';
+import type { Column } from '../../values/type.ts';
+import type { ExpressionBinder, Scope } from './bind-expression.ts';
+import { columnRef } from '../../plan/columns.ts';
+import type { PlanContext } from '../tree/context.ts';
+import { requireKeyType, requireOrder } from '../judge/key-type.ts';
+import type { TreeNode } from '../tree/node-tree.ts';
+import { placed, type Numbering, type Relation } from './relation.ts';
+
+const FUNCTIONS: Readonly<Record<string, AggregateCall['fn']>> = {
+  count: 'count',
+  sum: 'sum',
+  avg: 'avg',
+  min: 'min',
+  max: 'max',
+  bool_and: 'bool_and',
+  bool_or: 'bool_or',
+  every: 'bool_and',
+};
+
+/** smallint, integer, bigint, real, double precision, numeric, interval. */
+const SUMMED = new Set([21, 23, 20, 700, 701, 1700, 1186]);
+
+interface Collected<T> {
+  readonly id: number;
+  readonly name: string;
+  readonly value: T;
+}
+
+export class Grouping {
+  readonly #context: PlanContext;
+  readonly #binder: ExpressionBinder;
+  readonly #numbering: Numbering;
+  readonly #before: Scope;
+  readonly #keys: Collected<Expression>[] = [];
+  readonly #aggregates: Collected<AggregateCall>[] = [];
+  readonly #known = new Map<string, number>();
+
+  /** `before`: the scope of FROM, for keys and arguments. */
+  constructor(context: PlanContext, binder: ExpressionBinder, numbering: Numbering, before: Scope) {
+    this.#context = context;
+    this.#binder = binder;
+    this.#numbering = numbering;
+    this.#before = before;
+  }
+
+  /** A key as written in GROUP BY. */
+  addKey(name: string, expression: Expression): Expression {
+    requireKeyType(expression.type, 'GROUP BY');
+    return this.#key(name, expression);
+  }
+
+  /** A column that the keys determine. */
+  addDetermined(name: string, expression: Expression): Expression {
+    return this.#key(name, expression);
+  }
+
+  aggregate(node: TreeNode): Expression {
+    const call = this.#call(node);
+    const key = JSON.stringify(call);
+    let id = this.#known.get(key);
+    if (id === undefined) {
+      id = this.#numbering.id();
+      this.#known.set(key, id);
+      this.#aggregates.push({ id, name: call.fn, value: call });
+    }
+    return columnRef(id, call.type);
+  }
+
+  relation({ plan, ids }: Relation): Relation {
+    this.#numbering.countNode();
+    const collected = [...this.#keys, ...this.#aggregates];
+    return {
+      plan: {
+        op: 'aggregate',
+        input: plan,
+        keys: this.#keys.map(({ value }) => placed(value, ids)),
+        aggregates: this.#aggregates.map(({ value }) => ({
+          ...value,
+          ...(value.arg === undefined ? {} : { arg: placed(value.arg, ids) }),
+          ...(value.filter === undefined ? {} : { filter: placed(value.filter, ids) }),
+        })),
+        columns: collected.map(({ name, value }): Column => ({ name, type: value.type })),
+      },
+      ids: collected.map(({ id }) => id),
+    };
+  }
+
+  #key(name: string, expression: Expression): Expression {
+    const key = JSON.stringify(expression);
+    let id = this.#known.get(key);
+    if (id === undefined) {
+      id = this.#numbering.id();
+      this.#known.set(key, id);
+      this.#keys.push({ id, name, value: expression });
+    }
+    return columnRef(id, expression.type);
+  }
+
+  #call(node: TreeNode): AggregateCall {
+    const facts = this.#context.functionOf(node.number('aggfnoid'));
+    if (facts === undefined) throw millraceError('USER_FUNCTION', { function: 'an aggregate' });
+    const fn = FUNCTIONS[facts.name];
+    if (node.text('aggkind') !== 'n')
+      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
+    if (fn === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the aggregate ${facts.name}()` });
+    // ORDER BY inside changes none of these: their answer does not depend on the order.
+    const [target] = node.nodes('args').filter((arg) => !arg.flag('resjunk'));
+    const arg = target === undefined ? undefined : this.#binder.bind(target.node('expr'), this.#before);
+    const filter = node.maybe('aggfilter');
+    const distinct = node.list('aggdistinct').length > 0;
+    if (arg !== undefined) this.#judge(fn, arg, distinct);
+    assert(arg !== undefined || fn === 'count', () => `${fn} without an argument`);
+    const collation = this.#context.collation(node.number('inputcollid'));
+    return {
+      fn,
+      proc: facts.oid,
+      ...(arg === undefined ? {} : { arg }),
+      distinct,
+      ...(filter === null ? {} : { filter: this.#binder.bind(filter, this.#before) }),
+      ...(collation === undefined ? {} : { collation }),
+      type: this.#binder.typeOf(node),
+    };
+  }
+
+  #judge(fn: AggregateCall['fn'], { type }: Expression, distinct: boolean): void {
+    if (distinct) requireKeyType(type, `${fn}(DISTINCT …)`);
+    if (fn === 'min' || fn === 'max') requireOrder(type, `${fn}()`);
+    if ((fn === 'sum' || fn === 'avg') && !SUMMED.has((type.base ?? type).oid)) {
+      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `${fn}() of type ${type.name}` });
+    }
+  }
+}

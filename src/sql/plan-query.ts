@@ -1,0 +1,66 @@
+/**
+ * From an analysed statement to a plan that can run: everything is loaded, bound, pruned and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
+ * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the coordinator for CREATE VIEW, SELECT, SUBSCRIBE and EXPLAIN.
+ */
+import type { Exactness } from '../plan/exactness.ts';
+import type { Plan, SortKey } from '../plan/plan.ts';
+import { objectsRead } from '../plan/scans.ts';
+import type { Column } from '../values/type.ts';
+import { Binding, QueryBinder } from './bind/bind-query.ts';
+import type { PlanContext } from './tree/context.ts';
+import { judge, type Judgement } from './judge/exactness.ts';
+import { load } from './tree/load.ts';
+import { prune } from './rewrite/prune.ts';
+import { pushDown } from './rewrite/push-down.ts';
+
+export interface PlannedView extends Judgement {
+  readonly plan: Plan;
+  /** The view's columns: names, types and typmods as Postgres gives them. */
+  readonly columns: readonly Column[];
+  /** Tables and materialized views that it scans. */
+  readonly reads: readonly string[];
+}
+
+export interface PlannedQuery extends PlannedView {
+  readonly finish: Finish;
+}
+
+/** What remains to do on the rows of an ad hoc query: order, cut, drop the junk columns. */
+export interface Finish {
+  readonly order: readonly SortKey[];
+  readonly limit: number | null;
+  readonly offset: number;
+  /** Columns of the plan that are shown, in order. */
+  readonly project: readonly number[];
+}
+
+/** `tree`: ev_action; its select list has the names of `CREATE VIEW v (a, b)`. */
+export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
+  const loaded = await load(tree, context, 'view', []);
+  const { plan: bound } = new QueryBinder(new Binding(context, loaded), loaded.query).bind();
+  const plan = prune(pushDown(bound));
+  return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
+}
+
+/** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
+export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
+  const loaded = await load(tree, context, 'query', parameters);
+  const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select('always');
+  const plan = prune(pushDown(relation.plan));
+  return {
+    plan,
+    columns: shown.map((position) => plan.columns[position]!),
+    reads: objectsRead(plan),
+    finish: { order, limit, offset, project: shown },
+    ...judge(plan, context),
+  };
+}
+
+/** What a NOTICE at CREATE says; undefined for an exact view. */
+export function exactnessNotice(
+  name: string,
+  { exactness, reasons }: { readonly exactness: Exactness; readonly reasons: readonly string[] },
+): string | undefined {
+  if (exactness === 'exact') return undefined;
+  return `view "${name}" is kept up to ${exactness.replace('_', ' ')}: ${reasons.join('; ')}`;
+}

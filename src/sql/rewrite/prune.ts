@@ -1,0 +1,132 @@
+/**
+ * Columns that nobody reads, taken out of a plan from the top down, so that a scan picks just what the view needs (an arrangement holds what views need).
+ * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
+ */
+import { unreachable } from '../../base/assert.ts';
+import type { AggregateCall, Join, Plan } from '../../plan/plan.ts';
+import type { Column } from '../../values/type.ts';
+import { ascending, columnRef, columnsRead, moved } from '../../plan/columns.ts';
+
+/** `kept`: old positions, ascending, a superset of what was asked for. */
+interface Narrowed {
+  readonly plan: Plan;
+  readonly kept: readonly number[];
+}
+
+export function prune(plan: Plan): Plan {
+  return exactly(plan, all(plan.columns));
+}
+
+/** The plan with exactly these columns, in this order. */
+function exactly(plan: Plan, wanted: readonly number[]): Plan {
+  const { plan: narrow, kept } = narrowed(plan, wanted);
+  if (kept.length === wanted.length) return narrow;
+  const expressions = wanted.map((index) => moved(kept)(columnRef(index, plan.columns[index]!.type)));
+  return { op: 'map', input: narrow, expressions, columns: wanted.map((index) => plan.columns[index]!) };
+}
+
+/** `wanted` ascending. */
+function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
+  switch (plan.op) {
+    case 'scan':
+      return {
+        plan: { ...plan, pick: wanted.map((index) => plan.pick[index]!), columns: only(plan.columns, wanted) },
+        kept: wanted,
+      };
+    case 'values':
+      return {
+        plan: { ...plan, rows: plan.rows.map((row) => wanted.map((index) => row[index]!)), columns: only(plan.columns, wanted) },
+        kept: wanted,
+      };
+    case 'filter': {
+      const { plan: input, kept } = narrowed(plan.input, union(wanted, columnsRead(plan.predicates)));
+      return { plan: { op: 'filter', input, predicates: plan.predicates.map(moved(kept)), columns: only(plan.columns, kept) }, kept };
+    }
+    case 'map': {
+      const expressions = wanted.map((index) => plan.expressions[index]!);
+      const { plan: input, kept } = narrowed(plan.input, ascending(columnsRead(expressions)));
+      return { plan: { op: 'map', input, expressions: expressions.map(moved(kept)), columns: only(plan.columns, wanted) }, kept: wanted };
+    }
+    case 'join':
+      return narrowedJoin(plan, wanted);
+    case 'union':
+      return {
+        plan: { op: 'union', inputs: plan.inputs.map((input) => exactly(input, wanted)), columns: only(plan.columns, wanted) },
+        kept: wanted,
+      };
+    case 'distinct':
+      return { plan: { ...plan, input: exactly(plan.input, all(plan.columns)) }, kept: all(plan.columns) };
+    case 'topk':
+      return { plan: { ...plan, input: exactly(plan.input, all(plan.columns)) }, kept: all(plan.columns) };
+    case 'aggregate': {
+      const kept = union(all(plan.keys), new Set(wanted));
+      const aggregates = plan.aggregates.filter((_, i) => kept.includes(plan.keys.length + i));
+      const read = columnsRead([
+        ...plan.keys,
+        ...aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((part) => part !== undefined),
+      ]);
+      const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(read));
+      const move = moved(keptBelow);
+      return {
+        plan: {
+          op: 'aggregate',
+          input,
+          keys: plan.keys.map(move),
+          aggregates: aggregates.map((call): AggregateCall => ({
+            ...call,
+            ...(call.arg === undefined ? {} : { arg: move(call.arg) }),
+            ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
+          })),
+          columns: only(plan.columns, kept),
+        },
+        kept,
+      };
+    }
+    default:
+      return unreachable(plan);
+  }
+}
+
+function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
+  const width = plan.left.columns.length;
+  const read = union(wanted, columnsRead(plan.on));
+  const left = narrowed(
+    plan.left,
+    union(
+      read.filter((index) => index < width),
+      columnsRead(plan.leftKeys),
+    ),
+  );
+  const right = narrowed(
+    plan.right,
+    union(
+      read.filter((index) => index >= width).map((index) => index - width),
+      columnsRead(plan.rightKeys),
+    ),
+  );
+  const kept = [...left.kept, ...right.kept.map((index) => index + width)];
+  return {
+    plan: {
+      ...plan,
+      left: left.plan,
+      right: right.plan,
+      leftKeys: plan.leftKeys.map(moved(left.kept)),
+      rightKeys: plan.rightKeys.map(moved(right.kept)),
+      on: plan.on.map(moved(kept)),
+      columns: only(plan.columns, kept),
+    },
+    kept,
+  };
+}
+
+function only(columns: readonly Column[], kept: readonly number[]): Column[] {
+  return kept.map((index) => columns[index]!);
+}
+
+function all(columns: readonly unknown[]): number[] {
+  return columns.map((_, index) => index);
+}
+
+function union(wanted: readonly number[], read: ReadonlySet<number>): number[] {
+  return ascending(new Set([...wanted, ...read]));
+}
