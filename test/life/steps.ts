@@ -27,7 +27,7 @@ export type Step =
   | { readonly do: 'view'; readonly name: string; readonly materialized: boolean; readonly sql: string; readonly reads: readonly string[] }
   | { readonly do: 'drop view'; readonly name: string }
   | { readonly do: 'subscribe'; readonly draw: number }
-  /** Reads everything by roads drawn from `draw`; waits for the bound of noticing instead of asking for recency when `patient`. */
+  /** Reads everything by all roads, mends what `draw` says; waits for the bound of noticing instead of asking for recency when `patient`. */
   | { readonly do: 'settle'; readonly draw: number; readonly patient: boolean };
 
 export interface Drawn {
@@ -52,7 +52,7 @@ export function drawSteps(dice: Dice, model: Model): Drawn[] {
       more.push(another);
       ({ after } = another);
     }
-    if (dice.chance(0.15)) more.push({ step: { do: 'restart', signal: dice.pick(['SIGTERM', 'SIGKILL']), meanwhile: [] }, after });
+    if (dice.chance(0.25)) more.push({ step: { do: 'restart', signal: dice.pick(['SIGTERM', 'SIGKILL']), meanwhile: [] }, after });
     return [ddl, ...more, { ...settle, after }];
   }
   if (what < 63) return [{ step: transaction(dice, model), after: model }, ...(dice.chance(0.5) ? [settle] : [])];
