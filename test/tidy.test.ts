@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { architecture } from '../scripts/architecture.ts';
+import { importsAcrossThreads, LINES_OF_FUNCTION_MAX, longFunctions, namesOnlyTestsUse } from '../scripts/house.ts';
 import { filesUnder, imports, isTest, roomGraph, roomOf, textOf } from '../scripts/imports.ts';
 
 /** Who may import whom, ground floor first. A room may always import itself. `room/path` allows that part of a room only. */
@@ -129,6 +130,18 @@ test('no files depend on each other in a circle, types aside', () => {
   expect(circles).toEqual([]);
 });
 
+test('no file imports what runs on another thread', () => {
+  expect(importsAcrossThreads()).toEqual([]);
+});
+
+test('no name is there for tests only', () => {
+  expect(namesOnlyTestsUse()).toEqual([]);
+});
+
+test(`a function of more than ${LINES_OF_FUNCTION_MAX} lines says in its comment why: "Long: …"`, () => {
+  expect(longFunctions().filter(({ reason }) => reason === undefined)).toEqual([]);
+});
+
 test(`no file is longer than ${LINES_MAX} lines: one concept a file`, () => {
   const long = product.map((path) => ({ path, lines: textOf(path).split('\n').length - 1 })).filter(({ lines }) => lines > LINES_MAX);
   expect(long).toEqual([]);
@@ -152,6 +165,11 @@ test.each([
     'a test that runs alone',
     /\b(?:it|test|describe|suite)\.(?:only|todo|fails)\b/,
     sources.filter((path) => path.endsWith('.test.ts')).concat(filesUnder('test', '.test.ts')),
+  ],
+  [
+    'a number of a page that a clone does not have',
+    /\bDESIGN\b/,
+    [...written, ...pages].filter((path) => path !== 'test/tidy.test.ts' && existsSync(join(root, path))),
   ],
   [
     "a path of somebody's machine",

@@ -1,5 +1,5 @@
 /**
- * AUDIT: each view's rows here at exactly LSN L against the upstream's own answer at L (I-1, DESIGN 5). Records, and holds nothing: ticks go on.
+ * AUDIT: each view's rows here at exactly LSN L against the upstream's own answer at L (I-1). Records, and holds nothing: ticks go on.
  *
  *     1. the engine copies the views' contents and keeps their deltas from now on, transaction by transaction
  *     2. a temporary slot upstream gives L and a snapshot of exactly L (it waits for open transactions: bounded)

@@ -1,6 +1,6 @@
 /**
  * `millrace audit <millrace-url> [view …] [--json]`: sends AUDIT to a running Millrace and prints what it says.
- * Exit 0 equal, 1 different, 2 could not run (DESIGN 9).
+ * Exit 0 equal, 1 different, 2 could not run.
  */
 import { reasonOf } from '../base/errors.ts';
 import { ident } from '../base/ident.ts';

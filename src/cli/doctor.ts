@@ -1,5 +1,5 @@
 /**
- * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell (DESIGN 9).
+ * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell.
  */
 import { MillraceError, reasonOf } from '../base/errors.ts';
 import type { CloudApi } from '../providers/model.ts';

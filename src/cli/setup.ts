@@ -1,6 +1,6 @@
 /**
  * `millrace setup <postgres-url>`: makes a database ready to be streamed from, as far as it may. Without `--yes` it shows the plan and changes nothing.
- * Exit 0 done (or planned, or nothing to do), 1 not, 2 usage or SDK absent (DESIGN 9).
+ * Exit 0 done (or planned, or nothing to do), 1 not, 2 usage or SDK absent.
  */
 import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { cidr as cidrOf } from '../providers/checks/reach.ts';

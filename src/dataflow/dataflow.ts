@@ -3,7 +3,7 @@
  *
  *     install(view)  →  insert/update/delete/truncate …  →  step()  →  output(view), errors(view), listeners
  *
- * `step` goes through the changed tables one after another (DESIGN 6: joins step relation by relation). A push of one table: views that join it with itself look
+ * `step` goes through the changed tables one after another (joins step relation by relation). A push of one table: views that join it with itself look
  * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
  * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
  */

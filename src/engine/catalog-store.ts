@@ -1,6 +1,6 @@
 /**
  * The durable catalog: a small LMDB environment of its own in the data directory. A change is one synced transaction: the commit point of DDL.
- * Also keeps the ceiling of `mz_timestamp` (DESIGN 5: timestamps stay below a durable ceiling, and restart above it). Written by the engine worker alone.
+ * Also keeps the ceiling of `mz_timestamp` (timestamps stay below a durable ceiling, and restart above it). Written by the engine worker alone.
  */
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';

@@ -1,5 +1,5 @@
 /**
- * The engine: owns the state (DESIGN 5). Steps committed upstream transactions in commit order, publishes ticks, and between ticks installs views, answers
+ * The engine: owns the state. Steps committed upstream transactions in commit order, publishes ticks, and between ticks installs views, answers
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';

@@ -168,7 +168,7 @@ export interface Observation {
   readonly need?: Need;
 }
 
-/** An observation with the provider's own mend: what doctor prints, and what `--json` holds under the names of DESIGN section 9. */
+/** An observation with the provider's own mend: what doctor prints, and what `--json` holds under names that only grow in number. */
 export interface Finding extends Observation {
   /** Lines of the guide that this breaks: RDS3. */
   readonly requirements: readonly string[];

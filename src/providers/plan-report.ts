@@ -1,4 +1,4 @@
-/** A plan as a diff for a person, its progress line by line, and the `--json` of setup (DESIGN section 9). Pure. */
+/** A plan as a diff for a person, its progress line by line, and the `--json` of setup. Pure. */
 import type { Diagnosis } from './doctor.ts';
 import type { Step } from './model.ts';
 import type { Plan } from './plan.ts';

@@ -1,5 +1,5 @@
 /**
- * A diagnosis for a person (80 columns, read in ten seconds) and for programs (`--json`, the schema of DESIGN section 9, which only grows).
+ * A diagnosis for a person (80 columns, read in ten seconds) and for programs (`--json`, whose schema only grows).
  * Pure. No secret can appear: a diagnosis holds none.
  */
 import type { Diagnosis } from './doctor.ts';

@@ -1,6 +1,6 @@
 /**
  * A session's transaction block: its state, the tick that its reads are of, its savepoints and cursors. Nothing is written here, so a block is a promise about reads:
- * all of them are of the first one's tick (DESIGN 5). Owned by `session.ts`.
+ * all of them are of the first one's tick. Owned by `session.ts`.
  */
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';

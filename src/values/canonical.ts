@@ -1,5 +1,5 @@
 /**
- * The canonical value: identity of canonical values = equality of the values in the type's default operator class (DESIGN 3.1). What hash keys are made of.
+ * The canonical value: identity of canonical values = equality of the values in the type's default operator class. What hash keys are made of.
  * Types whose identity is their equality need none.
  */
 import { mapArray } from './array.ts';

@@ -1,6 +1,6 @@
 /**
  * upper, lower and initcap. ASCII is alike everywhere; beyond it the provider decides: C maps nothing, the builtin provider one character to one
- * (PG_UNICODE_FAST and ICU in full), libc is stood in for by one to one (exactness `last_digit`, DESIGN 3.1).
+ * (PG_UNICODE_FAST and ICU in full), libc is stood in for by one to one (exactness `last_digit`).
  */
 import type { Collation } from './type.ts';
 

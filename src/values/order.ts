@@ -1,6 +1,6 @@
 /**
  * The btree order of each type, over slots and over JavaScript values. Text follows its collation: C and the builtin provider by bytes, ICU through
- * `Intl.Collator` with a byte tie-break; libc is stood in for by ICU (exactness `text_order`, DESIGN 3.1). NULLs and direction are the caller's.
+ * `Intl.Collator` with a byte tie-break; libc is stood in for by ICU (exactness `text_order`). NULLs and direction are the caller's.
  */
 import { arrayOrder } from './array.ts';
 import { lowerFor } from './case-mapping.ts';

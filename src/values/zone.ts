@@ -1,6 +1,6 @@
 /**
  * Offsets of time zones from UTC, for printing a timestamptz in a client's TimeZone. From the zone data that Node carries (ICU's), cached a quarter of an hour at a time;
- * before the first rule of a zone both use its local mean time. Expressions do not come here: their zones are Postgres's (DESIGN 3.1).
+ * before the first rule of a zone both use its local mean time. Expressions do not come here: their zones are Postgres's.
  */
 import { formatTimestamp, isInfinite } from './datetime.ts';
 import type { Int } from './int64.ts';

@@ -1,5 +1,5 @@
 /**
- * A reader that watches the whole time, over kills and restarts: it never sees half a transaction (I-2) nor time go backwards (I-1, DESIGN 5).
+ * A reader that watches the whole time, over kills and restarts: it never sees half a transaction (I-2) nor time go backwards (I-1).
  *
  *  - In one read-only transaction it reads the totals: balances add up, transfers and journal agree, scratch has its ten rows of one round.
  *  - The counter never falls, over restarts either.

@@ -1,6 +1,6 @@
 /**
  * Loops over packed rows, generated once a layout: hash, sameness, copy, order, decoding from the wire, text. They know words, not types: identity is
- * words (and heap bytes), so a hash key is compared by `compileSame` over *canonical* columns (DESIGN 3.1). Called by arrangements and operators.
+ * words (and heap bytes), so a hash key is compared by `compileSame` over *canonical* columns. Called by arrangements and operators.
  */
 import { codecOf, decodeInt32 } from '../../values/codec.ts';
 import { decodeDate, decodeTime, decodeTimestamp } from '../../values/datetime.ts';

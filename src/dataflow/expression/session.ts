@@ -1,4 +1,4 @@
-/** The settings that a view captures at CREATE and its expressions run under (DESIGN 3.1). Native code knows UTC and ISO; anything else is the fallback's. */
+/** The settings that a view captures at CREATE and its expressions run under. Native code knows UTC and ISO; anything else is the fallback's. */
 export interface SessionSettings {
   readonly timeZone: string;
   /** `ISO, MDY` when absent. */

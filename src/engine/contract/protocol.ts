@@ -1,6 +1,6 @@
 /**
  * What the coordinator (main thread) asks of the engine worker, and what the worker tells unasked. Types only; plain data crosses.
- * The worker never waits for the main thread (DESIGN 3): a slow client costs a bounded backlog, then its subscription.
+ * The worker never waits for the main thread: a slow client costs a bounded backlog, then its subscription.
  */
 import type { PlainError } from '../../base/errors/define.ts';
 import type { RowSortKey } from '../../dataflow/expression/rows.ts';

@@ -1,5 +1,5 @@
 /**
- * What an audit compares: a view's contents at exactly an LSN that is not known yet (DESIGN 5: it records, and holds nothing).
+ * What an audit compares: a view's contents at exactly an LSN that is not known yet (it records, and holds nothing).
  *
  *     contents(L) = contents at the beginning + Σ deltas of transactions whose commit record starts before L
  *

@@ -1,7 +1,7 @@
 /**
  * SUBSCRIBE in the engine: after each tick, every subscription's changes as encoded rows, in order of timestamps, handed to the main thread as it takes them.
  *
- * Rows may go out before our own sync (they are durable upstream); a progress mark goes out only once its cut is synced (DESIGN 5), so that whatever a client
+ * Rows may go out before our own sync (they are durable upstream); a progress mark goes out only once its cut is synced, so that whatever a client
  * has seen a mark for is never taken back. A reader that is too far behind is told so and dropped: the engine never holds without end (I-6). What fails while one is
  * served ends that one alone (I-8): nothing here throws into the tick.
  */

@@ -1,6 +1,6 @@
 /**
  * `mz_timestamp`: milliseconds of the clock, strictly increasing over ticks and over restarts. A timestamp is handed out only below a ceiling that is
- * durable in the catalog; a restart begins at the ceiling (DESIGN 5). Called by the engine worker alone.
+ * durable in the catalog; a restart begins at the ceiling. Called by the engine worker alone.
  */
 import { must } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';

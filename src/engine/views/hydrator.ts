@@ -1,5 +1,5 @@
 /**
- * New views come in between ticks, in slices (DESIGN 5): what it reads is arranged as of a place in the log and brought up to date from there, then its graph is fed.
+ * New views come in between ticks, in slices: what it reads is arranged as of a place in the log and brought up to date from there, then its graph is fed.
  * Keeps I-6 (a tick waits for a slice, however large the tables are) and I-8 (what fails, is cancelled or runs out of time ends that view alone, and leaves nothing behind).
  * One view at a time; the others wait in the order in which they came: one a session at most. Called by the engine for CREATE MATERIALIZED VIEW, CREATE INDEX and SUBSCRIBE.
  */

@@ -1,5 +1,5 @@
 /**
- * How exact a plan is, and why: the weakest of its expressions (DESIGN 3.1). Read from the finished plan, so that a column that nobody reads costs nothing.
+ * How exact a plan is, and why: the weakest of its expressions. Read from the finished plan, so that a column that nobody reads costs nothing.
  * Called by `plan-query.ts`; the classes and their meaning are docs/internals/exactness.md.
  */
 import type { Expression } from '../../plan/expression.ts';

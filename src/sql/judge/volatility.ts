@@ -1,6 +1,6 @@
 /**
  * Which functions a view may call. Immutable ones: all. STABLE ones: those whose answer depends on nothing but their arguments and captured settings
- * (DESIGN 3.1, class *settings*). Everything that reads a clock, a sequence, the session or the catalog is refused with its reason; so is code of users.
+ * (class *settings*). Everything that reads a clock, a sequence, the session or the catalog is refused with its reason; so is code of users.
  * In an ad hoc query a STABLE call over constants is a constant: it is asked once. Called by `load.ts` for every function of a tree.
  */
 import { millraceError, type MillraceError } from '../../base/errors.ts';

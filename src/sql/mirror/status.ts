@@ -1,5 +1,5 @@
 /**
- * The engine's state as relations (DESIGN section 7): ordinary tables in the mirror, whose rows the coordinator replaces before a statement reads them,
+ * The engine's state as relations: ordinary tables in the mirror, whose rows the coordinator replaces before a statement reads them,
  * and Materialize's names as views over them. Data only. `mirror.ts` makes and refreshes them; the coordinator fills them.
  */
 import { ident, literal } from '../../base/ident.ts';

@@ -3,7 +3,7 @@
  *
  *     sum = Σ over scales of (sum of coefficients) × 10^−scale, shown at the largest scale present; avg = that ÷ count, at Postgres's division scale
  *
- * A histogram of scales, because the sum must show fewer digits again when the last value with many goes (DESIGN 3.1).
+ * A histogram of scales, because the sum must show fewer digits again when the last value with many goes.
  * State: the first scale lies in the group's header, others in a chain of records of the same form. Coefficients beyond 2^70 add up in BigInts aside. O(scales present) a change.
  */
 import { must } from '../../../../base/assert.ts';
