@@ -9,10 +9,10 @@ import type { Lsn } from '../base/lsn.ts';
 import { formatLsn, parseLsn } from '../base/lsn.ts';
 import type { LogWriter } from '../store/log/writer.ts';
 import type { TableInForce } from '../store/log/segment.ts';
-import { readShapes, type ReadShapes } from '../upstream/catalog/read-shapes.ts';
+import { hasRowsBefore, readShapes, type ReadShapes } from '../upstream/catalog/read-shapes.ts';
 import { requirePublication } from '../upstream/catalog/publication.ts';
 import type { UpstreamConnection } from '../upstream/connection/connect.ts';
-import { relationChange, shapeChange, type ShapeStop, type TableShape } from '../upstream/shape.ts';
+import { relationChange, shapeChange, tellsRewriteByRows, type ShapeFacts, type ShapeStop, type TableShape } from '../upstream/shape.ts';
 import type { UpstreamTable } from '../upstream/table.ts';
 import { INSERT, parseRelation, parseTruncate, RELATION, relationOid, TRUNCATE, UPDATE } from '../wire/pgoutput.ts';
 import type { Inspector } from './receiver.ts';
@@ -111,33 +111,49 @@ export class Shapes implements Inspector {
     const found = await readShapes(control, publication, tables);
     // After the tables: where it is gone, or brings only a part, the whole source says so.
     await requirePublication(control, publication, tables);
+    const rowsKept = await this.#withRowsKept(found, control);
     const isLeft = ({ oid }: UpstreamTable): boolean => {
       const known = writer.inForce.tables.get(oid);
       return known !== undefined && known.since === since.get(oid) && known.snapshotLsn !== undefined && known.stopped === undefined;
     };
-    const unsettled = tables.filter((table) => isLeft(table) && this.#judge(table, found, control, false));
+    const unsettled = tables.filter(
+      (table) => isLeft(table) && this.#judge(table, found, control, { rowsKept: rowsKept.has(table.oid), streamed: false }),
+    );
     if (unsettled.length === 0) return;
     const deadline = performance.now() + SETTLE_MS;
     while (this.#parts.committedLsn() < found.lsn && performance.now() < deadline && control.lost === undefined)
       await sleep(SETTLE_POLL_MS);
-    for (const table of unsettled) if (isLeft(table)) this.#judge(table, found, control, true);
+    for (const table of unsettled) if (isLeft(table)) this.#judge(table, found, control, { rowsKept: false, streamed: true });
+  }
+
+  /** Tables with a new file of which nothing but rows tells what it means, and one does. A table that cannot be asked is none. */
+  async #withRowsKept({ shapes }: ReadShapes, control: UpstreamConnection): Promise<ReadonlySet<number>> {
+    const kept = new Set<number>();
+    for (const [oid, now] of shapes) {
+      const before = this.#parts.writer.inForce.tables.get(oid)?.shape;
+      if (before?.horizon === undefined || !tellsRewriteByRows(before, now)) continue;
+      if (await hasRowsBefore(control, now, before.horizon).catch(() => false)) kept.add(oid);
+    }
+    return kept;
   }
 
   /** True when it cannot be told yet. */
-  #judge(table: UpstreamTable, found: ReadShapes, control: UpstreamConnection, streamed: boolean): boolean {
+  #judge(table: UpstreamTable, found: ReadShapes, control: UpstreamConnection, seen: Pick<ShapeFacts, 'rowsKept' | 'streamed'>): boolean {
     const { oid } = table;
     const { writer, publication } = this.#parts;
     const now = found.shapes.get(oid);
     const before = writer.inForce.tables.get(oid)?.shape ?? (now === undefined ? undefined : adopted(table, now));
     if (before === undefined) return false;
     const { truncated } = before;
-    const facts = { publication, versionNum: control.versionNum, truncated: truncated !== undefined, streamed };
+    const facts = { publication, versionNum: control.versionNum, truncated: truncated !== undefined, ...seen };
     const change = shapeChange(before, now, facts);
     if (change.kind === 'stop') this.#stop(oid, this.#error(change.code, table, change.reason));
     if (change.kind === 'same') {
       const isSeen = truncated === undefined || (parseLsn(truncated) < found.lsn && !haveSameFiles(before, now!));
       const shape = isSeen ? now! : { ...now!, truncated };
-      if (JSON.stringify(writer.inForce.tables.get(oid)?.shape) !== JSON.stringify(shape)) {
+      // A horizon that moved on is no reason to write: an older one only asks for older rows.
+      const noted = writer.inForce.tables.get(oid)?.shape;
+      if (noted === undefined || JSON.stringify({ ...shape, horizon: noted.horizon }) !== JSON.stringify(noted)) {
         this.#parts.appended(writer.appendShape({ oid, shape }));
         this.changed();
       }
@@ -145,10 +161,10 @@ export class Shapes implements Inspector {
     return change.kind === 'unsettled';
   }
 
-  /** Noted in the log: a look after a restart must not take the new files of partitions for a rewrite. */
+  /** Noted in the log: a look after a restart must not take the new files for a rewrite. */
   #truncated(oid: number, commitLsn: Lsn): void {
     const shape = this.#follows(oid, commitLsn)?.shape;
-    if (shape !== undefined && shape.children.length > 0)
+    if (shape !== undefined && (shape.children.length > 0 || shape.toast === 0))
       this.#parts.appended(this.#parts.writer.appendShape({ oid, shape: { ...shape, truncated: formatLsn(commitLsn) } }));
   }
 
@@ -164,8 +180,8 @@ export class Shapes implements Inspector {
 }
 
 /** Nothing was truncated between the two looks. */
-function haveSameFiles({ children }: TableShape, now: TableShape): boolean {
-  return now.children.every(({ oid, file }) => children.find((child) => child.oid === oid)?.file === file);
+function haveSameFiles({ file, children }: TableShape, now: TableShape): boolean {
+  return file === now.file && now.children.every(({ oid, file }) => children.find((child) => child.oid === oid)?.file === file);
 }
 
 /** A table that an earlier version copied: what it has now is taken for what it had, as far as that is known. */

@@ -29,6 +29,8 @@ const shape = (more: Partial<TableShape> = {}): TableShape => ({
   kind: 'r',
   persistence: 'p',
   file: 10,
+  toast: 12,
+  horizon: '699',
   identity: 'd',
   primaryKey: [1],
   identityIndex: [],
@@ -42,11 +44,13 @@ const shape = (more: Partial<TableShape> = {}): TableShape => ({
   ...more,
 });
 const entry = (more: Partial<TableShape['published']>): Partial<TableShape> => ({ published: { ...shape().published, ...more } });
+const { toast: _toast, horizon: _horizon, ...earlier }: TableShape = shape();
+const slim = shape({ toast: 0 });
 const keyless = shape({ identity: 'f', primaryKey: [] });
 const parts = shape({ kind: 'p', file: 0, children: [child(20, 't1'), child(21, 't2')] });
 const level = (labels: string[]): Partial<TableShape> => ({ types: { 50: { kind: 'enum', name: 'public.level', labels } } });
 
-const facts: ShapeFacts = { publication: 'mz_source', versionNum: 180_000, truncated: false, streamed: false };
+const facts: ShapeFacts = { publication: 'mz_source', versionNum: 180_000, truncated: false, rowsKept: false, streamed: false };
 const stop = (reason: string, code = 'TABLE_CHANGED'): object => ({
   kind: 'stop',
   code,
@@ -91,6 +95,12 @@ test.each<[string, TableShape, TableShape | undefined, object, Partial<ShapeFact
     shape({ file: 11, columns: [id, column(2, 'a', { version: '800' }), b] }),
     stop('it was rewritten, and column "a" altered'),
   ],
+  ['SET UNLOGGED and back', shape(), shape({ file: 11, toast: 13 }), stop('SET UNLOGGED')],
+  ['a file without TOAST, an old row', slim, { ...slim, file: 11 }, same, { rowsKept: true }],
+  ['truncated, without TOAST', slim, { ...slim, file: 11 }, same, { truncated: true }],
+  ['a TRUNCATE that may be on its way', slim, { ...slim, file: 11 }, { kind: 'unsettled' }],
+  ['no old row, no TRUNCATE', slim, { ...slim, file: 11 }, stop('SET UNLOGGED'), { streamed: true }],
+  ['noted by an earlier version', earlier, shape({ file: 11 }), same],
   ['unlogged', shape(), shape({ persistence: 'u' }), stop('unlogged')],
   // Its identity
   ['the key moved', shape(), shape({ primaryKey: [2] }), stop('identified by other columns now (a; it was id)')],

@@ -4,7 +4,8 @@
  * stream does not say is found here, and a table stops with the reason rather than be silently different.
  *
  * Files: a rewrite that keeps all values (VACUUM FULL, CLUSTER, SET TABLESPACE) changes the table's file and no column, TRUNCATE is in the stream. ALTER … TYPE … USING always
- * writes the column's own catalog row, too, also where its type stays: both at once is a rewrite that may have changed values.
+ * writes the column's own catalog row, too, also where its type stays: both at once is a rewrite that may have changed values. SET UNLOGGED and back leaves no trace but
+ * the rewrite itself, as every ALTER TABLE does it: another TOAST table, and, where there is none, no row that is as old as the look before.
  */
 import type { UpstreamTable } from './table.ts';
 import type { Relation } from '../wire/pgoutput.ts';
@@ -19,6 +20,10 @@ export interface TableShape {
   readonly persistence: string;
   /** pg_class.relfilenode. */
   readonly file: number;
+  /** pg_class.reltoastrelid; 0: its columns need none. Absent in what earlier versions noted, as `horizon`. */
+  readonly toast?: number;
+  /** The oldest transaction that still ran when this was read (a 64-bit number): a row by an older one has not been written anew since. */
+  readonly horizon?: string;
   readonly identity: UpstreamTable['replicaIdentity'];
   /** attnums, of a valid and immediate primary key. */
   readonly primaryKey: readonly number[];
@@ -83,6 +88,8 @@ export interface ShapeFacts {
   readonly versionNum: number;
   /** A TRUNCATE of this table has come in the stream since the shape before was noted. */
   readonly truncated: boolean;
+  /** A row is there that is older than the shape before (`tellsRewriteByRows`: asked then alone). */
+  readonly rowsKept: boolean;
   /** Whether the stream has passed the moment at which the shape was read. */
   readonly streamed: boolean;
 }
@@ -110,8 +117,7 @@ export function shapeChange(before: TableShape, now: TableShape | undefined, fac
   const published = publicationChange(before, now, facts);
   if (published !== undefined) return published;
   const files = fileChange(before, now, facts);
-  if (files !== undefined) return changed(files);
-  return childChange(before, now, facts);
+  return files.kind === 'same' ? childChange(before, now, facts) : files;
 }
 
 function nameChange(before: TableShape, now: TableShape): string | undefined {
@@ -189,12 +195,22 @@ function publicationChange(before: TableShape, now: TableShape, { publication }:
   return undefined;
 }
 
-function fileChange(before: TableShape, now: TableShape, { versionNum }: ShapeFacts): string | undefined {
-  if (before.file === now.file) return undefined;
-  if (versionNum < TRUNCATE_VERSION) return 'it was truncated or rewritten, and the stream of Postgres 10 does not tell which';
+function fileChange(before: TableShape, now: TableShape, { versionNum, truncated, rowsKept, streamed }: ShapeFacts): ShapeChange {
+  const stop = (reason: string): ShapeChange => ({ kind: 'stop', code: 'TABLE_CHANGED', reason });
+  if (before.file === now.file) return SAME;
+  if (versionNum < TRUNCATE_VERSION) return stop('it was truncated or rewritten, and the stream of Postgres 10 does not tell which');
   const altered = now.columns.find((column, i) => before.columns[i]?.version !== column.version);
-  if (altered === undefined) return undefined;
-  return `it was rewritten, and column "${altered.name}" altered: its values may be others (ALTER COLUMN … TYPE … USING)`;
+  if (altered !== undefined)
+    return stop(`it was rewritten, and column "${altered.name}" altered: its values may be others (ALTER COLUMN … TYPE … USING)`);
+  const rewritten = stop('its rows were written anew (SET UNLOGGED and SET LOGGED do that): what changed meanwhile is in no log');
+  if (before.toast !== undefined && before.toast !== now.toast) return rewritten;
+  if (!tellsRewriteByRows(before, now) || rowsKept || truncated) return SAME;
+  return streamed ? rewritten : { kind: 'unsettled' };
+}
+
+/** Whether only the age of its rows can tell what its new file means. */
+export function tellsRewriteByRows(before: TableShape, now: TableShape): boolean {
+  return before.file !== now.file && before.horizon !== undefined && now.toast === 0 && now.kind === 'r';
 }
 
 function childChange(before: TableShape, now: TableShape, { truncated, streamed }: ShapeFacts): ShapeChange {

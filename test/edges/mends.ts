@@ -87,6 +87,10 @@ const AT_SOURCE: readonly AtSource[] = [
   { code: 'PUBLICATION_INCOMPLETE', upstream: `ALTER PUBLICATION mz_source SET (publish = 'insert')` },
   { code: 'PUBLICATION_FILTERS_ROWS', upstream: 'ALTER PUBLICATION mz_source SET TABLE t WHERE (id > 1)' },
   { code: 'REFERENCE_MISSING', upstream: 'ALTER PUBLICATION mz_source DROP TABLE t' },
+  {
+    code: 'TABLE_NOT_PUBLISHED',
+    upstream: 'ALTER TABLE t SET UNLOGGED; DROP PUBLICATION mz_source; CREATE PUBLICATION mz_source FOR ALL TABLES',
+  },
   { code: 'REPLICA_IDENTITY_MISSING', upstream: 'ALTER TABLE t DROP CONSTRAINT t_pkey' },
   { code: 'UPSTREAM_SELECT_NOT_PERMITTED', upstream: 'REVOKE SELECT ON t FROM $user' },
   { code: 'ROW_SECURITY_FILTERS', upstream: 'ALTER TABLE t ENABLE ROW LEVEL SECURITY' },

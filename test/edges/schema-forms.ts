@@ -139,6 +139,22 @@ export const FORMS: readonly Form[] = [
     cause: /it is unlogged now/,
   },
   {
+    table: 'toggled',
+    setup: two('toggled', 'v int', ['1', '2']),
+    ddl: `ALTER TABLE toggled SET UNLOGGED; UPDATE toggled SET v = 22 WHERE id = 2; ALTER TABLE toggled SET LOGGED`,
+    change: 'SELECT 1',
+    query: all('toggled'),
+    cause: /written anew/,
+  },
+  {
+    table: 'toggled_text',
+    setup: two('toggled_text', 'v text', ["'a'", "'b'"]),
+    ddl: `ALTER TABLE toggled_text SET UNLOGGED; UPDATE toggled_text SET v = 'c' WHERE id = 2; ALTER TABLE toggled_text SET LOGGED`,
+    change: 'SELECT 1',
+    query: all('toggled_text'),
+    cause: /written anew/,
+  },
+  {
     table: 'levelled',
     setup: `CREATE TYPE level AS ENUM ('low', 'high'); ${two('levelled', 'l level', [`'low'`, `'high'`])}`,
     ddl: `ALTER TYPE level ADD VALUE 'medium' BEFORE 'high'`,

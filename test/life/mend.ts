@@ -67,15 +67,16 @@ async function publicationWhole(world: World): Promise<void> {
 async function publishedName(world: World, name: string): Promise<string | undefined> {
   const { rows } = await world.upstream(
     `SELECT n.nspname, c.relname, c.relreplident, EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
-            p.rowfilter IS NOT NULL, p.tablename IS NOT NULL, (SELECT puballtables FROM pg_publication WHERE pubname = 'mz_source')
+            p.rowfilter IS NOT NULL, p.tablename IS NOT NULL, (SELECT puballtables FROM pg_publication WHERE pubname = 'mz_source'), c.relpersistence = 'u'
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      LEFT JOIN pg_publication_tables p ON p.pubname = 'mz_source' AND p.schemaname = n.nspname AND p.tablename = c.relname
      WHERE c.oid = to_regclass(${literal(ident(name))})`,
   );
   const row = rows[0]?.map((value) => value?.toString() ?? null);
   if (row === undefined) return undefined;
-  const [schema, table, identity, hasKey, filtered, isPublished, all] = row;
+  const [schema, table, identity, hasKey, filtered, isPublished, all, isUnlogged] = row;
   const reference = `${ident(schema!)}.${ident(table!)}`;
+  if (isUnlogged === 't') await world.upstream(`ALTER TABLE ${reference} SET LOGGED`);
   if (filtered === 't') await world.upstream(`ALTER PUBLICATION mz_source DROP TABLE ${reference}`);
   if ((filtered === 't' || isPublished === 'f') && all === 'f') await world.upstream(`ALTER PUBLICATION mz_source ADD TABLE ${reference}`);
   if (identity === 'n' || (identity === 'd' && hasKey === 'f')) await world.upstream(`ALTER TABLE ${reference} REPLICA IDENTITY FULL`);

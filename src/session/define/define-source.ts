@@ -6,7 +6,7 @@ import { millraceError } from '../../base/errors.ts';
 import { ident, qualified } from '../../base/ident.ts';
 import type { Notice } from '../../server/session.ts';
 import type { Name, Statement } from '../../sql/statements/statement.ts';
-import { readUpstreamCatalog, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
+import { readUpstreamCatalog, referenceMissing, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
 import { refusalOf, type PublishedTable } from '../../upstream/catalog/publication.ts';
 import type { Column } from '../../values/type.ts';
 import type { Source, Table } from '../../catalog/catalog.ts';
@@ -79,7 +79,7 @@ export async function createTable(
   if (running === undefined) throw millraceError('NO_SOURCE', { what: 'CREATE TABLE' });
   const parameters = coordinator.connectionOf(source);
   const upstream = await readUpstreamCatalog(parameters, source.publication);
-  const published = publishedNamed(upstream, statement.reference, source.publication, parameters.database);
+  const published = publishedNamed(upstream, statement.reference, source.publication);
   const wanted: Wanted = { published, schema, name: statement.name.name };
   const known = catalog.all('table').find((table) => table.upstream.oid === published.table.oid);
   if (known !== undefined)
@@ -164,7 +164,7 @@ function chosen(
         return upstream.tables.filter(({ table }) => tables.schemas.includes(table.schema)).map(here);
       case 'tables':
         return tables.tables.map(({ upstream: name, alias }) => {
-          const published = publishedNamed(upstream, name, publication, upstream.facts.database);
+          const published = publishedNamed(upstream, name, publication);
           return alias === undefined ? here(published) : { published, schema: schemaFor(alias, by.settings), name: alias.name };
         });
     }
@@ -177,7 +177,7 @@ function chosen(
   return wanted;
 }
 
-function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publication: string, database: string): PublishedTable {
+function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publication: string): PublishedTable {
   const found = upstream.tables.filter(({ table }) => table.name === name && (schema === undefined || table.schema === schema));
   if (found.length > 1)
     throw millraceError('REFERENCE_AMBIGUOUS', { table: name, candidates: found.map(({ table }) => qualified(table.schema, table.name)) });
@@ -191,12 +191,7 @@ function publishedNamed(upstream: UpstreamCatalog, { schema, name }: Name, publi
       publication,
       mend: upstream.facts.versionNum >= VIA_ROOT_VERSION,
     });
-  throw millraceError('REFERENCE_MISSING', {
-    table: schema === undefined ? ident(name) : qualified(schema, name),
-    publication,
-    database,
-    allTables: upstream.publication.allTables,
-  });
+  throw referenceMissing(upstream, { name, ...(schema === undefined ? {} : { schema }) });
 }
 
 /** From this version on a publication can publish partitions as rows of their root. */

@@ -3,10 +3,9 @@
  * server, a publication that was away) without making views again. Whatever can refuse does so before anything is given up. While the copies run, readers wait for them.
  */
 import { millraceError } from '../../base/errors.ts';
-import { qualified } from '../../base/ident.ts';
 import type { Notice } from '../../server/session.ts';
 import type { Statement } from '../../sql/statements/statement.ts';
-import { readUpstreamCatalog, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
+import { readUpstreamCatalog, referenceMissing, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
 import { refusalOf } from '../../upstream/catalog/publication.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import type { Source, Table } from '../../catalog/catalog.ts';
@@ -30,16 +29,10 @@ export async function refreshSource(coordinator: Coordinator, statement: Extract
 }
 
 /** Found by its name: a restored server may have given it another OID. Views were made for its columns, so these must be the same. */
-function asItIsNow(table: Table, upstream: UpstreamCatalog, { publication, facts }: Source, user: string): Table {
+function asItIsNow(table: Table, upstream: UpstreamCatalog, { publication }: Source, user: string): Table {
   const { schema, name } = table.upstream;
   const found = upstream.tables.find((published) => published.table.schema === schema && published.table.name === name);
-  if (found === undefined)
-    throw millraceError('REFERENCE_MISSING', {
-      table: qualified(schema, name),
-      publication,
-      database: facts.database,
-      allTables: upstream.publication.allTables,
-    });
+  if (found === undefined) throw referenceMissing(upstream, { schema, name });
   const refusal = refusalOf(found, publication, user);
   if (refusal !== undefined) throw refusal;
   if (shapeOf(found.table) !== shapeOf(table.upstream)) {

@@ -1,9 +1,18 @@
 /** Everything that CREATE SOURCE wants to know, in one call: the server, the publication, its tables, their types and collations. */
+import { millraceError, type MillraceError } from '../../base/errors.ts';
+import { ident, qualified } from '../../base/ident.ts';
 import { connectUpstream } from '../connection/connect.ts';
 import type { ConnectionParameters } from '../connection/parameters.ts';
 import type { UpstreamCollation, UpstreamFacts, UpstreamType } from '../table.ts';
 import { identifySystem, readFacts, requireLogicalDecoding } from './facts.ts';
-import { readPublishedTables, requirePublication, type Publication, type PublishedTable } from './publication.ts';
+import {
+  readPublishedTables,
+  readUnlogged,
+  requirePublication,
+  type Publication,
+  type PublishedTable,
+  type TableName,
+} from './publication.ts';
 import { readCollations, readTypes } from './types.ts';
 
 export interface UpstreamCatalog {
@@ -11,6 +20,8 @@ export interface UpstreamCatalog {
   readonly publication: Publication;
   /** All published tables, also those that `refusalOf` refuses. */
   readonly tables: readonly PublishedTable[];
+  /** What a publication FOR ALL TABLES leaves out. */
+  readonly unlogged: readonly TableName[];
   readonly types: readonly UpstreamType[];
   readonly collations: readonly UpstreamCollation[];
 }
@@ -34,6 +45,7 @@ export async function readUpstreamCatalog(parameters: ConnectionParameters, publ
       facts,
       publication,
       tables,
+      unlogged: publication.allTables ? await readUnlogged(connection) : [],
       types: await readTypes(connection, upstreamTables),
       collations: await readCollations(connection, upstreamTables, facts.databaseCollation),
     };
@@ -42,4 +54,26 @@ export async function readUpstreamCatalog(parameters: ConnectionParameters, publ
   } finally {
     await connection.end();
   }
+}
+
+/** Why no published table goes by this name. */
+export function referenceMissing(
+  { facts, publication, unlogged }: UpstreamCatalog,
+  wanted: { readonly schema?: string; readonly name: string },
+): MillraceError {
+  const { schema, name } = wanted;
+  const found = unlogged.find((table) => table.name === name && (schema === undefined || table.schema === schema));
+  if (found !== undefined)
+    return millraceError('TABLE_NOT_PUBLISHED', {
+      schema: found.schema,
+      table: found.name,
+      publication: publication.name,
+      allTables: true,
+    });
+  return millraceError('REFERENCE_MISSING', {
+    table: schema === undefined ? ident(name) : qualified(schema, name),
+    publication: publication.name,
+    database: facts.database,
+    allTables: publication.allTables,
+  });
 }

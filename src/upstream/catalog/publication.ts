@@ -61,6 +61,14 @@ export async function readPublishedTables(
   return rows.map((row) => publishedTable(JSON.parse(row['table']!) as TableRow));
 }
 
+/** Tables whose changes are in no log. */
+export async function readUnlogged(connection: UpstreamConnection): Promise<TableName[]> {
+  const rows = await connection.query(
+    `SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence = 'u' AND c.relkind IN ('r', 'p')`,
+  );
+  return rows.map((row) => ({ schema: row['nspname']!, name: row['relname']! }));
+}
+
 interface TableRow {
   oid: string;
   schema: string;

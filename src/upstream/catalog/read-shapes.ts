@@ -3,6 +3,7 @@
  * is looked at, however many the database has. Called in every snapshot, at every reconnect, every few seconds while streaming, and for reads that ask for recency.
  */
 import { must } from '../../base/assert.ts';
+import { qualified } from '../../base/ident.ts';
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamConnection } from '../connection/connect.ts';
 import { endOfRecordBefore } from '../replication/wal-end.ts';
@@ -46,6 +47,19 @@ export async function readShapes(
   const byOid = new Map((types ?? []).map((type) => [type.oid, type]));
   const shapes = (tables ?? []).map((table): TableShape => ({ ...table, types: typesOf(table, byOid) }));
   return { shapes: new Map(shapes.map((shape) => [shape.oid, shape])), lsn: endOfRecordBefore(parseLsn(must(row!['lsn'], 'the WAL end'))) };
+}
+
+/** How many rows, in the order in which they lie, are looked at for one that nobody wrote anew. */
+const ROWS_LOOKED_AT_MAX = 200;
+
+/** Whether one of the table's first rows is by a transaction older than `horizon`. */
+export async function hasRowsBefore(connection: UpstreamConnection, { schema, name }: TableShape, horizon: string): Promise<boolean> {
+  const [row] = await connection.query(
+    `SELECT EXISTS (SELECT 1 FROM (SELECT xmin FROM ONLY ${qualified(schema, name)} LIMIT ${ROWS_LOOKED_AT_MAX}) r
+       WHERE age(r.xmin) > age(($1::int8 % 4294967296)::text::xid)) AS kept`,
+    [horizon],
+  );
+  return row?.['kept'] === 't';
 }
 
 function typesOf(table: Omit<TableShape, 'types'>, types: ReadonlyMap<number, TypeRow>): Record<number, TypeShape> {
@@ -102,7 +116,7 @@ used(oid) AS (
 SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn, json_build_object(
   'tables', (SELECT json_agg(json_build_object(
     'oid', w.oid::int8, 'schema', coalesce(n.nspname, ''), 'name', coalesce(c.relname, ''), 'kind', coalesce(c.relkind::text, ''), 'persistence', coalesce(c.relpersistence::text, ''),
-    'file', coalesce(c.relfilenode::int8, 0), 'identity', coalesce(c.relreplident::text, 'n'), 'primaryKey', ${key('i.indisprimary AND i.indimmediate')}, 'identityIndex', ${key('i.indisreplident')},
+    'file', coalesce(c.relfilenode::int8, 0), 'toast', coalesce(c.reltoastrelid::int8, 0), 'horizon', txid_snapshot_xmin(txid_current_snapshot())::text, 'identity', coalesce(c.relreplident::text, 'n'), 'primaryKey', ${key('i.indisprimary AND i.indimmediate')}, 'identityIndex', ${key('i.indisreplident')},
     'columns', coalesce((SELECT json_agg(json_build_object('attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8, 'typmod', a.atttypmod, 'typeName', format_type(a.atttypid, a.atttypmod),
         'collationOid', a.attcollation::int8, 'generated', ${generated}, 'version', a.xmin::text) ORDER BY a.attnum)
       FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
