@@ -109,6 +109,7 @@ export class Ingest {
       appended: (offset) => this.#acknowledgement.appended(offset),
       stopped: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
       committedLsn: () => this.#acknowledgement.committedLsn,
+      askPosition: () => this.#acknowledgement.askPosition(),
     });
     this.#receiver = new Receiver(this.#writer, this.#acknowledgement, this.#shapes);
     this.#additions = new Additions({

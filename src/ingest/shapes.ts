@@ -32,6 +32,8 @@ export interface ShapesParts {
   stopped(oid: number, error: MillraceError): void;
   /** Everything committed before it is in the log. */
   committedLsn(): Lsn;
+  /** Has the walsender say how far it has sent: an upstream where nothing happens is silent else. */
+  askPosition(): void;
 }
 
 export class Shapes implements Inspector {
@@ -121,8 +123,10 @@ export class Shapes implements Inspector {
     );
     if (unsettled.length === 0) return;
     const deadline = performance.now() + SETTLE_MS;
-    while (this.#parts.committedLsn() < found.lsn && performance.now() < deadline && control.lost === undefined)
+    while (this.#parts.committedLsn() < found.lsn && performance.now() < deadline && control.lost === undefined) {
+      this.#parts.askPosition();
       await sleep(SETTLE_POLL_MS);
+    }
     for (const table of unsettled) if (isLeft(table)) this.#judge(table, found, control, { rowsKept: false, streamed: true });
   }
 
