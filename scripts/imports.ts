@@ -28,7 +28,7 @@ export function textOf(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
-/** Tests and what only they use: `x.test.ts`, `x.fixture.ts`, `testing.ts`, `testing/`. */
+/** Tests and what only they use: files ending in `.test`, `.fixture` or `testing`, and folders `testing/`. */
 export function isTest(path: string): boolean {
   return /\.(?:test|fixture)\.tsx?$|\/testing(?:\/|\.ts$)/.test(path);
 }

@@ -216,6 +216,20 @@ test('files that pages name in code style exist', () => {
   expect(named.filter(({ path }) => !existsSync(join(root, path)))).toEqual([]);
 });
 
+test('files that comments name exist', () => {
+  const known = [...written, ...pages, ...filesUnder('bench', '.ts')];
+  const exists = (name: string): boolean => known.some((path) => path === name || path.endsWith(`/${name}`));
+  const named = written.flatMap((path) =>
+    [...textOf(path).matchAll(/\/\*\*[\s\S]*?\*\/|(?<=^|\s)\/\/ .*$/gm)].flatMap(([comment]) =>
+      [...comment.matchAll(/`([\w./-]+\.(?:ts|md))`|\b((?:src|test|scripts|docs)\/[\w./-]+\.(?:ts|md))\b/g)].map((match) => ({
+        path,
+        name: match[1] ?? match[2]!,
+      })),
+    ),
+  );
+  expect(named.filter(({ name }) => !exists(name.replace(/^(?:\.{1,2}\/)+/, '')))).toEqual([]);
+});
+
 test('the import graph in ARCHITECTURE.md is of today: `npm run architecture`', () => {
   expect(textOf('ARCHITECTURE.md')).toBe(architecture());
 });

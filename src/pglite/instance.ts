@@ -2,7 +2,7 @@
  * One Postgres in this thread: booted from the prepared directory into memory, spoken to in whole protocol exchanges.
  * Invariant: a reply that does not end in ReadyForQuery, or has neither an error nor what was asked for, means that Postgres is dead; it is thrown as
  * `InstanceDead` and never used again, because after a stack overflow PGlite answers with empty results and no error. Blocks its thread; the workers around it are terminated from outside.
- * Called by `catalog-worker.ts`, `evaluator-worker.ts` and `make-prepared.ts`.
+ * Called by `catalog-worker.ts`, `evaluator-worker.ts` and `scripts/prepare.ts`.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { setFlagsFromString } from 'node:v8';

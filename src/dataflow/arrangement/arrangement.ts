@@ -7,7 +7,7 @@
  * table, a view of groups); −old and +new of one key right behind each other are a replacement in its place: the row keeps its id, and its chains where their columns did not change.
  * `apply` takes consolidated deltas (one entry a distinct row, weight ≠ 0; keyed: at most −old and +new a key, in any order) and works in stages over blocks of
  * 128 rows: hash all, touch all slots, touch all heads, then act; the loads of one stage overlap (250 ns → 15 ns each). Cost: one probe a changed row and index (I-7).
- * Called by operators, `table-input.ts` and `graph/`.
+ * Called by operators, `table.ts` and `graph/`.
  */
 import { assert } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';

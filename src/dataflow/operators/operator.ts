@@ -2,7 +2,7 @@
  * What an operator is: a pure relation between the deltas of its inputs and of its output, with state of its own.
  * Each file states the identity it implements, its contract, its state and its cost.
  *
- * A *push* brings the delta of one base relation and runs, in topological order, the operators that depend on it (`graph.ts`). Within it an operator may be
+ * A *push* brings the delta of one base relation and runs, in topological order, the operators that depend on it (`graph/view-graph.ts`). Within it an operator may be
  * stepped once per port. Inputs are consolidated (one entry a distinct row, weight ≠ 0); outputs need not be. An operator never keeps a reference into
  * `input` or `output` past the call, and never throws for bad *data*: such a row goes to `errors` with its weight, so that it can be retracted.
  */

@@ -1,6 +1,6 @@
 /**
  * Dresses a real Postgres as a provider's: the bootstrap superuser disappears behind the provider's own, customers get an administrator who is none, TLS is demanded, settings that only the
- * provider has exist, and a gate stands in front. What cannot be imitated is listed in docs/reference/providers.md section 8.
+ * provider has exist, and a gate stands in front. What cannot be imitated is said in each fake.
  */
 import pg from 'pg';
 import { ident, literal } from '../../../src/base/ident.ts';

@@ -1,6 +1,6 @@
 /**
- * Amazon RDS and the security groups of EC2, imitated over one dressed Postgres: an instance, a Multi-AZ cluster or an Aurora cluster. The behaviour is that of docs/reference/providers.md
- * sections 5 and 6: default groups that cannot be changed, names stored in lower case, static parameters that wait (applying → pending-reboot) and go live only with a reboot,
+ * Amazon RDS and the security groups of EC2, imitated over one dressed Postgres: an instance, a Multi-AZ cluster or an Aurora cluster. The behaviour is that of the vendor's documentation:
+ * default groups that cannot be changed, names stored in lower case, static parameters that wait (applying → pending-reboot) and go live only with a reboot,
  * a status that still reads `available` for a moment after a request, changes that ApplyImmediately lets loose, and security groups that drive the gate.
  */
 import { ControlPlane, type Controlled, type FakeAnswer, type FakeRequest, type Vendor } from './control-plane.ts';
