@@ -157,7 +157,9 @@ export class Ingest {
     if (this.#state === 'ended' || this.#stopping.signal.aborted) throw new AssertionError('ingest has ended');
     if (this.#state === 'stopped') throw this.#error ?? new AssertionError('ingest has stopped');
     const added = this.#tables.add(tables);
-    this.#additions.whileStreaming();
+    const stale = this.#shapes.staleDescription(tables);
+    if (stale === undefined) this.#additions.whileStreaming();
+    else this.#endSession?.(stale);
     return added;
   }
 

@@ -48,6 +48,16 @@ export class Shapes implements Inspector {
     this.#parts = parts;
   }
 
+  /** What the stream last said of these tables, if one of them is another now: it may not say so again on the same connection. */
+  staleDescription(tables: readonly UpstreamTable[]): MillraceError | undefined {
+    const { relations } = this.#parts.writer.inForce;
+    const stale = tables.find((table) => {
+      const told = relations.get(table.oid);
+      return told !== undefined && relationChange(table, parseRelation(told, 0)) !== undefined;
+    });
+    return stale === undefined ? undefined : millraceError('STREAM_DESCRIBES_ANOTHER_TABLE', { schema: stale.schema, table: stale.name });
+  }
+
   /** A table was copied, or left. */
   changed(): void {
     this.#checks.clear();

@@ -75,6 +75,12 @@ export const upstreamErrors = defineErrors({
     says: () => 'the connection to the upstream was altered',
     because: 'ALTER CONNECTION takes effect at once: the stream is begun anew over the new way, and continues where it was.',
   },
+  STREAM_DESCRIBES_ANOTHER_TABLE: {
+    sqlstate: '08006',
+    says: ({ schema, table }: TableName) => `the stream is begun anew, so that it describes table ${qualified(schema, table)} as it is now`,
+    because:
+      'Postgres describes a partitioned table once a connection, and does not do so again when that table alone was altered. Millrace connects again by itself, and continues where it was.',
+  },
   UPSTREAM_NOT_READY: {
     sqlstate: '57P03',
     says: ({ host, port }: Server & Said) => `the upstream at ${host}:${port} is starting up or shutting down`,
