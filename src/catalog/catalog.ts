@@ -63,7 +63,11 @@ export interface MaterializedView extends Named {
   readonly columns: readonly Column[];
   readonly dependsOn: readonly ObjectId[];
   readonly settings: ViewSettings;
+  /** Made of `sql`, by the plan language of this version. */
   readonly plan: Plan;
+  readonly planVersion: number;
+  /** It was of an earlier version, and could not be made again: the view is faulty. */
+  readonly planError?: string;
   /** What is sent upstream for an audit. */
   readonly upstreamSql: string;
   readonly exactness: Exactness;

@@ -9,7 +9,7 @@ import { millraceError } from '../base/errors.ts';
 import { isDiskFull } from '../store/disk-full.ts';
 import type { CatalogObject } from '../catalog/catalog.ts';
 
-/** Raised when the plan or object format changes: plans are then made again from the views' SQL. */
+/** Of the objects' form but for plans, which have a version of their own (`plan.ts`). */
 export const CATALOG_VERSION = 1;
 
 export class CatalogStore {

@@ -6,6 +6,9 @@
 import type { Collation, Column, PgType } from '../values/type.ts';
 import type { Constant, Expression } from './expression.ts';
 
+/** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
+export const PLAN_VERSION = 2;
+
 export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK;
 
 /** A replicated table, or another view's output, by catalog object id. Columns are picked by position in that object. */

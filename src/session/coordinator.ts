@@ -28,6 +28,7 @@ import { UpstreamQuestions } from './upstream-questions.ts';
 import { logAudit } from './status/audit-log.ts';
 import { logSource, withNames } from './status/source-log.ts';
 import { mirrored } from './define/mirrored.ts';
+import { hasStalePlan, withPlansMadeAgain } from './define/plans-made-again.ts';
 import type { OpenSubscription } from './statements/open-subscription.ts';
 
 export interface CoordinatorOptions {
@@ -114,6 +115,12 @@ export class Coordinator {
       refused.catch(() => undefined);
       await opened;
       phase('catalog read');
+      if (coordinator.catalog.all('materializedView').some(hasStalePlan)) {
+        await refused;
+        const put = await withPlansMadeAgain(coordinator.catalog, coordinator.planner);
+        await coordinator.engine.rpc.call('commit', { put, remove: [] });
+        phase('plans made again');
+      }
       const [source] = coordinator.catalog.all('source');
       if (source !== undefined) await coordinator.startSource(source);
       phase('engine attached');

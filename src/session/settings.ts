@@ -224,10 +224,7 @@ export class SessionSettings {
   }
 
   get searchPath(): string[] {
-    return this.get('search_path')
-      .split(',')
-      .map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
-      .filter((part) => part !== '' && part !== '$user');
+    return schemasOf(this.get('search_path'));
   }
 
   get statementTimeoutMs(): number {
@@ -275,4 +272,12 @@ export function parseBytes(text: string): number | undefined {
 function halfTheMemoryMb(): number {
   const limit = constrainedMemory();
   return Math.floor(Math.min(totalmem(), limit > 0 ? limit : Infinity) / 2 / 2 ** 20);
+}
+
+/** The schemas of a search_path. */
+export function schemasOf(searchPath: string): string[] {
+  return searchPath
+    .split(',')
+    .map((part) => part.trim().replace(/^"(.*)"$/, '$1'))
+    .filter((part) => part !== '' && part !== '$user');
 }

@@ -7,9 +7,9 @@ import type { InstalledView } from '../engine-status.ts';
 
 export function installAtStart(dataflow: Dataflow, view: MaterializedView, hydrate: Hydrate, logger: Logger): InstalledView {
   const startedMs = performance.now();
-  let reason: string | undefined;
+  let reason: string | undefined = view.planError;
   try {
-    dataflow.install(view.id, view.plan, hydrate);
+    if (reason === undefined) dataflow.install(view.id, view.plan, hydrate);
   } catch (error) {
     reason = reasonOf(error);
     logger.error({ view: view.name, error: error instanceof Error ? error.stack : reason }, 'a view could not be hydrated');

@@ -3,6 +3,7 @@
  * What is not exact is said now (a NOTICE), never discovered later (I-1).
  */
 import { millraceError, reasonOf } from '../../base/errors.ts';
+import { PLAN_VERSION } from '../../plan/plan.ts';
 import type { Exactness } from '../../plan/exactness.ts';
 import type { Notice } from '../../server/session.ts';
 import { exactnessNotice } from '../../sql/plan-query.ts';
@@ -63,6 +64,7 @@ export async function createView(
     kind: 'materializedView',
     ...common,
     plan: planned.plan,
+    planVersion: PLAN_VERSION,
     upstreamSql: '',
     exactness: plannedExactness,
     exactnessReasons: reasons,
