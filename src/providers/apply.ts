@@ -8,7 +8,7 @@ import { must } from '../base/assert.ts';
 import { millraceError, MillraceError, reasonOf } from '../base/errors.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
-import type { AppliedState, CloudApi, HandStep, SqlStep, Step } from './model.ts';
+import type { AppliedState, SqlStep, Step } from './model.ts';
 import { PASSWORD } from './sql-steps.ts';
 import { passwordVerifier } from './verifier.ts';
 
@@ -20,7 +20,6 @@ export interface Applied {
 }
 
 export interface ApplyOptions {
-  readonly cloud?: CloudApi;
   /** Of the role that is made; needed by a step that holds `${password}`. */
   readonly password?: string;
   readonly restartAllowed: boolean;
@@ -71,20 +70,19 @@ export async function apply(parameters: ConnectionParameters, steps: readonly St
 async function one(step: Step, sql: Session, options: ApplyOptions, progress: (line: string) => void): Promise<Omit<Applied, 'id'>> {
   switch (step.via) {
     case 'hand':
-      if (step.satisfied !== undefined && (await satisfied(step, sql))) return { state: 'skipped' };
+      if (await satisfied(step, sql)) return { state: 'skipped' };
       return { state: 'by hand', reason: step.because };
     case 'sql':
       if (await satisfied(step, sql)) return { state: 'skipped' };
       await run(step, sql, options);
       return { state: 'done' };
     case 'api': {
-      const cloud = must(options.cloud, 'a cloud client for an API step');
-      const state = await cloud.state(step, options.signal);
+      const state = await step.state(options.signal);
       if (state === 'done') return { state: 'skipped' };
       if (step.restarts && state === 'todo' && !options.restartAllowed)
         return { state: 'not allowed', reason: 'it restarts the server: --yes-restart allows that' };
       if (step.restarts) await sql.end();
-      await cloud.apply(step, progress, options.signal);
+      await step.apply(progress, options.signal);
       if (step.restarts) await sql.back(progress);
       return { state: 'done' };
     }
@@ -110,8 +108,7 @@ async function run(step: SqlStep, sql: Session, options: ApplyOptions): Promise<
       throw millraceError('SETUP_STEP_REFUSED', { step: step.title, said: reasonOf(error), request: step.request }, error);
     }
   }
-  // A password shows in nothing but a login.
-  if (step.request.includes(PASSWORD) && step.satisfied === 'SELECT false') return;
+  if (step.satisfied === undefined) return;
   for (let attempt = 0; attempt < SATISFIED_TRIES; attempt++) {
     if (await satisfied(step, sql)) return;
     await sleep(SATISFIED_PAUSE_MS);
@@ -124,9 +121,10 @@ function withPassword(statement: string, password: string | undefined): string {
   return statement.replaceAll(PASSWORD, passwordVerifier(must(password, 'the password of the new role')));
 }
 
-async function satisfied(step: SqlStep | HandStep, sql: Session): Promise<boolean> {
+async function satisfied(step: { readonly satisfied?: string | undefined }, sql: Session): Promise<boolean> {
+  if (step.satisfied === undefined) return false;
   const connection = await sql.connection();
-  const [row] = await connection.query(must(step.satisfied, 'a condition'));
+  const [row] = await connection.query(step.satisfied);
   return row !== undefined && Object.values(row)[0] === 't';
 }
 

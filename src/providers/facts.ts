@@ -2,7 +2,7 @@
  * What was observed, as plain data: the only thing that checks look at. Made by `observe.ts`; tests make it by hand.
  * A part that could not be read is `undefined`, never a default: checks then say `unknown`.
  */
-import type { Consumer, ControlFacts, TableName } from './model.ts';
+import type { Consumer, Control, TableName } from './model.ts';
 
 export interface Observed {
   readonly target: Target;
@@ -21,7 +21,7 @@ export interface Observed {
   readonly publication: PublicationFacts | undefined;
   readonly slots: readonly SlotFacts[];
   readonly probes: Probes;
-  readonly control: ControlFacts | undefined;
+  readonly control: Control | undefined;
   /** Why the control plane could not be asked, where it was asked. */
   readonly controlFailure: Failure | undefined;
 }

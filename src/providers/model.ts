@@ -181,7 +181,7 @@ export type Verdict = 'ready' | 'not' | 'unknown';
 
 export type Via = 'sql' | 'api' | 'hand';
 
-interface StepCommon {
+export interface StepCommon {
   /** Stable within a plan, the same in a second run: `aws.parameter-group.associate`, `sql.identity public.orders`. */
   readonly id: string;
   /** One line for a person: `Create parameter group millrace-shop (family postgres16)`. */
@@ -205,16 +205,25 @@ interface StepCommon {
 export interface SqlStep extends StepCommon {
   readonly via: 'sql';
   readonly statements: readonly string[];
-  /** One SELECT of one boolean: true when there is nothing (left) to do. */
-  readonly satisfied: string;
-  /** All statements in one transaction. Default true. */
+  /** One SELECT of one boolean: true when there is nothing (left) to do. Undefined: SQL cannot tell (a password), and what is planned is done. */
+  readonly satisfied: string | undefined;
+  /** All statements in one transaction. Default true. False: one may not hold them, or they look at what such steps have done; they are not tried beforehand. */
   readonly transaction?: boolean;
+  /** What it changes, for who must know beyond what is shown. */
+  readonly changes?: Change;
 }
 
+/** The identity of a table, what the publication carries of that table or of all of its tables, the publication otherwise, the password of the role that streams. */
+export type Change =
+  | { readonly of: 'identity' | 'published rows and columns'; readonly table: TableName }
+  | { readonly of: 'generated columns' | 'publication' | 'password' };
+
+/** Carried out by the client that planned it: it re-reads before it writes, survives a lost answer, waits out throttling and "operation in progress" within limits, and throws a MillraceError that says what to do. */
 export interface ApiStep extends StepCommon {
   readonly via: 'api';
-  /** Understood by the client that planned it and by nobody else. Plain data, no secrets. */
-  readonly call: { readonly kind: string; readonly arguments: Readonly<Record<string, unknown>> };
+  state(signal?: AbortSignal): Promise<StepState>;
+  /** Sends it when `todo`, then waits until `done`. Returns when the control plane says so; SQL is proved by the caller. */
+  apply(progress: Progress, signal?: AbortSignal): Promise<void>;
 }
 
 /** What Millrace cannot or must not do itself: it stops there, says what to do, and continues in the next run. */
@@ -222,7 +231,7 @@ export interface HandStep extends StepCommon {
   readonly via: 'hand';
   readonly because: string;
   /** Where SQL can tell whether it has been done. */
-  readonly satisfied?: string;
+  readonly satisfied?: string | undefined;
 }
 
 export type Step = SqlStep | ApiStep | HandStep;
@@ -266,7 +275,7 @@ export interface ControlNetwork {
   readonly fixed: string | undefined;
 }
 
-/** What the control plane knows. `vendor` is the client's own further knowledge; nobody else looks into it. */
+/** What the control plane knows, as plain data. */
 export interface ControlFacts {
   readonly provider: ProviderId;
   readonly variant: Variant | undefined;
@@ -278,7 +287,7 @@ export interface ControlFacts {
   /** Whether changes can be made right now (status is the quiet one). */
   readonly quiet: boolean;
   /** Not able to replicate whatever one does (Aurora Serverless v1, Azure Single Server, stopped): the reason and the way out. */
-  readonly refused: { readonly reason: string; readonly wayOut: string } | undefined;
+  readonly refused: DeadEnd | undefined;
   /** By the name that Postgres or the vendor gives it: `rds.logical_replication`, `wal_level`, `max_replication_slots`. Only those that matter here. */
   readonly parameters: Readonly<Record<string, ControlParameter>>;
   /** Other instances that share the parameter group: editing it would change them, too. */
@@ -290,7 +299,6 @@ export interface ControlFacts {
   readonly replicationUsers?: readonly string[];
   /** Things with a price or a trap, one sentence each: storage autoscaling, scale to zero, storage nearly full. */
   readonly remarks: readonly string[];
-  readonly vendor: unknown;
 }
 
 /** What setup wants of the control plane. */
@@ -311,23 +319,19 @@ export interface CloudWanted {
   readonly connectedAddresses: readonly string[];
 }
 
-/**
- * A cloud's control plane for one database. Made by `openCloud(resource, environment)` of `cloud/open.ts`; used by doctor (observe), plan and apply. One at a time: never two steps at once.
- * `plan` and `planUndo` are pure. The rest re-reads before it writes, survives a lost answer (does not do twice what is done), waits out throttling and
- * "operation in progress" within limits, and throws a MillraceError that says what to do.
- */
+/** What the control plane knew at one moment, and what it would do about it: pure, and the only place where a cloud's own knowledge is used. */
+export interface Control extends ControlFacts {
+  /** Ordered: parameters, network, restart last. What it must not do unasked comes as a `hand` step that says why. Nothing to do: empty. */
+  plan(wanted: CloudWanted): readonly (ApiStep | HandStep)[];
+  /** What takes our own changes back, as far as that is safe; only what is marked as ours. */
+  planUndo(): readonly (ApiStep | HandStep)[];
+}
+
+/** A cloud's control plane for one database. Made by `openCloud(resource, environment)` of `cloud/open.ts`; used by doctor and setup. One at a time: never two steps at once. */
 export interface CloudApi {
-  readonly provider: ProviderId;
   /** As the user wrote it: `aws:shop`. */
   readonly resource: string;
-  observe(signal?: AbortSignal): Promise<ControlFacts>;
-  /** Ordered: parameters, network, restart last. What it must not do unasked comes as a `hand` step that says why. Nothing to do: empty. */
-  plan(facts: ControlFacts, wanted: CloudWanted): readonly (ApiStep | HandStep)[];
-  /** What takes our own changes back, as far as that is safe; only what is marked as ours. */
-  planUndo(facts: ControlFacts, wanted: CloudWanted): readonly (ApiStep | HandStep)[];
-  state(step: ApiStep, signal?: AbortSignal): Promise<StepState>;
-  /** Sends it when `todo`, then waits until `done`. Returns when the control plane says so; SQL is proved by the caller. */
-  apply(step: ApiStep, progress: Progress, signal?: AbortSignal): Promise<void>;
+  observe(signal?: AbortSignal): Promise<Control>;
   /** The password of a role that the control plane made and keeps (DigitalOcean, where the API makes roles that replicate): goes into CREATE SECRET, nowhere else. */
   password?(role: string, signal?: AbortSignal): Promise<string | undefined>;
   close?(): Promise<void>;
@@ -371,9 +375,32 @@ export interface Provider {
   /** Facts of the host that no probe shows, each with whether it was verified: retention, failover, costs. Printed as notes where they apply. */
   readonly traps: readonly Trap[];
   /** Not able to replicate at all: why, and the way out (Heroku). */
-  readonly refused?: { readonly reason: string; readonly wayOut: string };
+  readonly refused?: DeadEnd;
+  /** The same of some variants only. */
+  readonly variantsRefused?: Readonly<Partial<Record<Variant, DeadEnd>>>;
+  /** Nobody's host: the rules of Postgres hold as they are written, and pg_hba.conf is the user's own. Elsewhere only trying shows what is permitted. */
+  readonly plain?: true;
+  /** The administrator is a true superuser: parameters are set by SQL. */
+  readonly superuser?: true;
+  /** A session without TLS is usual, on a private network. */
+  readonly withoutTls?: true;
+  /** Readers share the storage of the writer: no standby loses a slot, and none can decode. */
+  readonly sharedStorage?: true;
+  /** Of its own builds of Postgres, by server_version_num. */
+  readonly defects?: readonly Defect[];
   /** A cloud client exists: the prefix of `--cloud`. */
   readonly cloud?: 'aws' | 'gcp' | 'azure' | 'do';
+}
+
+/** Why something cannot replicate, whatever one does, and where to go instead. */
+export interface DeadEnd {
+  readonly reason: string;
+  readonly wayOut: string;
+}
+
+export interface Defect extends Pick<Observation, 'code' | 'seen' | 'why' | 'need'> {
+  readonly from: number;
+  readonly before: number;
 }
 
 export interface Trap {

@@ -27,7 +27,7 @@ import type {
   TableFacts,
 } from './facts.ts';
 import { isPublished } from './facts.ts';
-import type { CloudApi, ControlFacts } from './model.ts';
+import type { CloudApi, Control } from './model.ts';
 import { HOST_RULES_SQL, PUBLICATION_SQL, ROLE_SQL, SERVER_SQL, SIGNALS_SQL, SLOTS_SQL, TABLES_SQL, WAL_RATE_SQL } from './queries.ts';
 
 /** Of one statement; catalogs answer in milliseconds. */
@@ -244,9 +244,7 @@ async function probePublication(
   }
 }
 
-async function observeControl(
-  options: ObserveOptions,
-): Promise<{ control: ControlFacts | undefined; controlFailure: Failure | undefined }> {
+async function observeControl(options: ObserveOptions): Promise<{ control: Control | undefined; controlFailure: Failure | undefined }> {
   if (options.cloud === undefined) return { control: undefined, controlFailure: undefined };
   try {
     return { control: await options.cloud.observe(options.signal), controlFailure: undefined };

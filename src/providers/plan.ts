@@ -6,7 +6,7 @@ import type { Diagnosis } from './doctor.ts';
 import { mendFacts } from './doctor.ts';
 import { mendFor } from './mends.ts';
 import { tableText } from './facts.ts';
-import type { ApiStep, CheckId, CloudApi, CloudWanted, Consumer, Finding, HandStep, Need, Step, TableName } from './model.ts';
+import type { ApiStep, CheckId, CloudWanted, Consumer, Finding, HandStep, Need, Step, TableName } from './model.ts';
 import { literal } from '../base/ident.ts';
 import { publicationSteps, publicationWidening } from './publication-steps.ts';
 import { grantSteps, identitySteps, roleSteps, sqlStep } from './sql-steps.ts';
@@ -23,20 +23,17 @@ export interface Wanted {
   readonly closeFirewall: boolean;
 }
 
-export type CloudPlanner = Pick<CloudApi, 'plan' | 'planUndo'>;
-
 export interface Plan {
   readonly steps: readonly Step[];
   /** What stands in the way of any plan: a server too old, Aurora Serverless v1, a table whose own writes would fail. Nothing is done then. */
   readonly refusals: readonly Finding[];
 }
 
-export function plan(diagnosis: Diagnosis, wanted: Wanted, cloud?: CloudPlanner): Plan {
+export function plan(diagnosis: Diagnosis, wanted: Wanted): Plan {
   const refusals = diagnosis.findings.filter((finding) => refused(finding, diagnosis, wanted));
   if (refusals.length > 0) return { steps: [], refusals };
 
-  const control = diagnosis.observed.control;
-  const byApi = cloud !== undefined && control !== undefined ? cloud.plan(control, cloudWanted(diagnosis, wanted)) : [];
+  const byApi = diagnosis.observed.control?.plan(cloudWanted(diagnosis, wanted)) ?? [];
   const firstRestart = byApi.findIndex((step) => step.restarts);
   const quiet = firstRestart < 0 ? byApi : byApi.slice(0, firstRestart);
   const restarting = firstRestart < 0 ? [] : byApi.slice(firstRestart);
@@ -72,7 +69,7 @@ function sqlSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiStep
 
 /** Where the administrator is a true superuser, parameters are SQL; the restart stays with whoever runs the machine. */
 function ownSettings({ observed, provider, findings }: Diagnosis): Step[] {
-  if (!adminIsSuperuser(provider.id)) return [];
+  if (provider.superuser !== true) return [];
   const steps: Step[] = [];
   for (const { need, check } of findings) {
     if (need?.kind === 'logical_decoding') steps.push(alterSystem('wal_level', 'logical', check, true));
@@ -80,10 +77,6 @@ function ownSettings({ observed, provider, findings }: Diagnosis): Step[] {
       steps.push(alterSystem(need.name, need.value, check, need.restarts));
   }
   return observed.server?.standby === true ? [] : steps;
-}
-
-function adminIsSuperuser(provider: string): boolean {
-  return provider === 'selfhosted' || provider === 'railway';
 }
 
 function alterSystem(name: string, value: string, check: CheckId, restarts: boolean): Step {
@@ -102,7 +95,7 @@ function alterSystem(name: string, value: string, check: CheckId, restarts: bool
 
 const LOGICAL: readonly Need['kind'][] = ['logical_decoding', 'restart'];
 
-export function cloudWanted({ observed, provider, findings }: Diagnosis, wanted: Wanted): CloudWanted {
+function cloudWanted({ observed, provider, findings }: Diagnosis, wanted: Wanted): CloudWanted {
   const control = provider.switch === undefined ? undefined : observed.control?.parameters[provider.switch.parameter];
   const missing = findings.some((finding) => finding.need !== undefined && LOGICAL.includes(finding.need.kind));
   const parameters: Record<string, string> = {};
@@ -136,13 +129,15 @@ function handSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiSte
   const { observed, provider, findings } = diagnosis;
   const steps: HandStep[] = [];
   const facts = mendFacts(observed);
+  let restarts = false;
   for (const finding of findings) {
     const { need } = finding;
     if (need === undefined || finding.severity !== 'error' || byApi.some((step) => step.proves.includes(finding.check))) continue;
     if (!BY_HAND.includes(need.kind)) continue;
     const settable = need.kind === 'logical_decoding' || need.kind === 'parameter';
-    if ((settable || need.kind === 'restart') && adminIsSuperuser(provider.id)) {
-      if (!steps.some((step) => step.id === 'hand.restart')) steps.push(restartByHand(diagnosis, finding));
+    if ((settable || need.kind === 'restart') && provider.superuser === true) {
+      if (!restarts) steps.push(restartByHand(diagnosis, finding));
+      restarts = true;
       continue;
     }
     const told: Need =

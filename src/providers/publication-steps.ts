@@ -24,6 +24,7 @@ export function publicationWidening(observed: Observed): (SqlStep | HandStep)[] 
         precondition: 'a replica identity holds some: Postgres then refuses UPDATE and DELETE unless they are published',
         statements: publicationStatements({ change: 'publish_generated', publication: name }),
         satisfied: there(name, `to_jsonb(p) ->> 'pubgencols' = 's'`),
+        changes: { of: 'generated columns' },
         affects: ['whoever else reads this publication: generated columns of its tables come, too'],
       }),
     );
@@ -42,6 +43,7 @@ export function publicationWidening(observed: Observed): (SqlStep | HandStep)[] 
             ? `publication ${name} leaves out columns of its replica identity`
             : `publication ${name} filters it: ${table.rowFilter}`,
         statements: publicationStatements({ change: 'unfilter', publication: name, table }),
+        changes: { of: 'published rows and columns', table },
         satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE p.pubname = ${literal(name)} AND r.prrelid = ${oid(table)} AND (to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL))`,
       }),
     );
@@ -82,7 +84,8 @@ export function publicationSteps(observed: Observed, tables: readonly TableName[
     const refused = tables === 'all' ? allTablesRefused(observed, provider) : undefined;
     if (refused !== undefined) return [namedInstead(common, chosen, generated, refused, observed)];
     if (foreign.length > 0 && tables !== 'all') return [byOwner(common, foreign[0]!, statements.join('\n'))];
-    return [sqlStep({ ...common, statements: [...statements, `COMMENT ON PUBLICATION ${ident(name)} IS ${literal(MARK)};`] })];
+    const changes = { of: 'publication' } as const;
+    return [sqlStep({ ...common, changes, statements: [...statements, `COMMENT ON PUBLICATION ${ident(name)} IS ${literal(MARK)};`] })];
   }
 
   const steps: (SqlStep | HandStep)[] = [];
@@ -95,6 +98,7 @@ export function publicationSteps(observed: Observed, tables: readonly TableName[
         proves: ['C15'],
         precondition: 'it does not publish them',
         statements: publicationStatements({ change: 'add', publication: name, tables: absent }),
+        changes: { of: 'publication' },
         satisfied: published(absent),
       }),
     );
@@ -105,6 +109,7 @@ export function publicationSteps(observed: Observed, tables: readonly TableName[
         title: `Let publication ${name} publish ${found.missing.join(', ')}, too`,
         proves: ['C15'],
         precondition: 'it leaves them out',
+        changes: { of: 'publication' },
         statements: [
           `ALTER PUBLICATION ${ident(name)} SET (publish = '${(observed.server?.versionNum ?? 0) >= 110_000 ? 'insert, update, delete, truncate' : 'insert, update, delete'}');`,
         ],
@@ -136,7 +141,7 @@ function alter({ publication, asked }: Observed, draft: SqlStepDraft): SqlStep |
 /** Why FOR ALL TABLES is not even tried: it is certain to be refused. */
 function allTablesRefused({ server }: Observed, provider: Provider): string | undefined {
   if (provider.allTablesRefused !== undefined) return provider.allTablesRefused;
-  return provider.id === 'selfhosted' && server?.session.superuser === false ? 'only a superuser may publish all tables' : undefined;
+  return provider.plain === true && server?.session.superuser === false ? 'only a superuser may publish all tables' : undefined;
 }
 
 function namedInstead(

@@ -85,7 +85,7 @@ export function doctorText(diagnosis: Diagnosis, style: Style = plain): string[]
   const version = observed.server === undefined ? '' : ` ${observed.server.version.split(' ')[1] ?? ''}`;
   lines.push(...wrapped(where, COLUMNS - 2).map((line) => `  ${style.bold(line)}`));
   const kind = recognised.variant === undefined ? '' : ` (${recognised.variant.replaceAll('-', ' ')})`;
-  const what = provider.id === 'selfhosted' ? `Postgres${version}, self-hosted` : `${provider.name}${kind}, Postgres${version}`;
+  const what = provider.plain === true ? `Postgres${version}, self-hosted` : `${provider.name}${kind}, Postgres${version}`;
   lines.push(...wrapped(`${what}: ${recognised.because[0]!}`, COLUMNS - 2).map((line) => `  ${style.dim(line)}`), '');
 
   lines.push(`  ${families(diagnosis, style)}`, '');

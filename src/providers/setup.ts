@@ -77,7 +77,7 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
     diagnosis = await doctor(parameters, asked);
     before ??= diagnosis;
     const wanted = wantedFor(options, !itself && !options.undo && (await secret.mustBeSet(diagnosis)));
-    planned = options.undo ? await undoing(parameters, options, diagnosis, wanted) : plan(diagnosis, wanted, options.cloud);
+    planned = options.undo ? await undoing(parameters, options, diagnosis, wanted) : plan(diagnosis, wanted);
     if (options.yes && !options.undo && planned.refusals.length === 0 && planned.steps.length > 0) {
       const harmed = await tryWrites(parameters, diagnosis, planned.steps, options.signal);
       if (harmed.length > 0) planned = { steps: [], refusals: harmed };
@@ -92,14 +92,13 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
     const password = await secret.value();
     const done = await apply(parameters, planned.steps, {
       restartAllowed: options.yesRestart,
-      ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
       ...(password === undefined ? {} : { password }),
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     for (const { id, ...outcome } of done)
       if (!(applied.get(id)?.state === 'done' && outcome.state === 'skipped')) applied.set(id, { id, ...outcome });
-    if (done.some(({ state }) => state === 'done' && planned.steps.some((step) => step.id === 'sql.role-password'))) secret.wasSet();
+    if (done.some(({ id, state }) => state === 'done' && setsPassword(steps.get(id)))) secret.wasSet();
     const stopped = done.some(({ state }) => state === 'failed' || state === 'not allowed' || state === 'not reached');
     if (stopped || !done.some(({ state }) => state === 'done') || round >= ROUNDS_MAX || options.undo) break;
   }
@@ -135,6 +134,10 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
   };
 }
 
+function setsPassword(step: Step | undefined): boolean {
+  return step?.via === 'sql' && step.changes?.of === 'password';
+}
+
 function wantedFor({ consumer, tables, role, allow, closeFirewall }: SetupOptions, newPassword = false): Wanted {
   return { consumer, tables, role, newPassword, allow, closeFirewall };
 }
@@ -143,7 +146,7 @@ async function undoing(parameters: ConnectionParameters, options: SetupOptions, 
   const marked = await readMarked(parameters, options, diagnosis);
   const inUse = stillInUse(diagnosis, wanted, marked);
   if (inUse.length > 0) return { steps: [], refusals: inUse };
-  const steps = planUndo(diagnosis, wanted, marked, options.cloud);
+  const steps = planUndo(diagnosis, wanted, marked);
   const refused = options.yes ? await tryUndo(parameters, diagnosis, steps) : [];
   return refused.length > 0 ? { steps: [], refusals: refused } : { steps, refusals: [] };
 }

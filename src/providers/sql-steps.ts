@@ -6,7 +6,7 @@ import { ident, literal, qualified } from '../base/ident.ts';
 import { tableText, type Observed, type TableFacts } from './facts.ts';
 import { identityFor } from './checks/identity.ts';
 import { identityStatement } from './mends.ts';
-import type { CheckId, HandStep, Provider, SqlStep, TableName } from './model.ts';
+import type { Change, CheckId, HandStep, Provider, SqlStep, TableName } from './model.ts';
 
 /** On the role and the publication that setup makes, so that `--undo` takes away its own and nothing else. */
 export const MARK = 'made by millrace setup';
@@ -20,7 +20,8 @@ export interface SqlStepDraft {
   readonly proves: readonly CheckId[];
   readonly precondition: string;
   readonly statements: readonly string[];
-  readonly satisfied: string;
+  readonly satisfied: string | undefined;
+  readonly changes?: Change;
   readonly reversible?: boolean;
   readonly affects?: readonly string[];
   readonly cost?: string;
@@ -114,8 +115,9 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
         proves: ['C03'],
         precondition: `role ${role} exists, and its password was not given`,
         statements: [`ALTER ROLE ${name} PASSWORD ${literal(PASSWORD)};`],
-        // What a password is, only a login tells; apply does it once.
-        satisfied: 'SELECT false',
+        // What a password is, only a login tells.
+        satisfied: undefined,
+        changes: { of: 'password' },
         reversible: false,
         affects: [`whoever else logs in as ${role}`],
       }),
@@ -157,7 +159,7 @@ function administratorSteps(role: string, { server, target, role: known }: Obser
 function givenBy({ server }: Observed, provider: Provider, draft: SqlStepDraft): SqlStep | HandStep {
   const step = sqlStep(draft);
   const session = server?.session;
-  const certain = provider.id === 'selfhosted' && draft.statements.some((statement) => / REPLICATION\b/.test(statement));
+  const certain = provider.plain === true && draft.statements.some((statement) => / REPLICATION\b/.test(statement));
   if (!certain || session === undefined || mayGive(server, session.replication)) return step;
   return { ...step, via: 'hand', because: onlyBy('REPLICATION', server), request: step.request.replaceAll(PASSWORD, '<a password>') };
 }
@@ -269,7 +271,7 @@ export function identitySteps(observed: Observed): (SqlStep | HandStep)[] {
           ? 'UPDATE and DELETE then log the whole old row: more WAL. Takes a short exclusive lock.'
           : 'Takes a short exclusive lock.',
     };
-    if (table.owned) steps.push(sqlStep({ ...common, statements: [statement] }));
+    if (table.owned) steps.push(sqlStep({ ...common, statements: [statement], changes: { of: 'identity', table } }));
     else steps.push(byOwner(common, table, statement));
   }
   return steps;

@@ -13,7 +13,7 @@ import { mustPublishGenerated } from './checks/identity.ts';
 import { mendFacts, type Diagnosis } from './doctor.ts';
 import { tableText, type TableFacts } from './facts.ts';
 import { mendFor } from './mends.ts';
-import type { Finding, SqlStep, Step } from './model.ts';
+import type { Change, Finding, SqlStep, Step } from './model.ts';
 import { chosenTables } from './publication-steps.ts';
 
 /** Less than the server's deadlock_timeout (1 s): should we and the application wait for each other, it is we who give up. */
@@ -30,13 +30,15 @@ export async function tryWrites(
   signal?: AbortSignal,
 ): Promise<Finding[]> {
   const sql = steps.filter((step): step is SqlStep => step.via === 'sql');
-  const publishes = sql.some(({ id }) => id.startsWith('sql.publication'));
+  const publishes = sql.some(({ changes }) => changes !== undefined && changes.of !== 'identity' && changes.of !== 'password');
   const { observed } = diagnosis;
   const chosen = chosenTables(observed);
   const groups = [...new Set(chosen.map(({ top }) => top))]
     .map((top) => observed.tables.filter((table) => table.top === top))
     .filter(
-      (group) => (publishes && group.some((table) => !table.published)) || sql.some((step) => group.some((one) => isIdentity(step, one))),
+      (group) =>
+        (publishes && group.some((table) => !table.published)) ||
+        sql.some(({ changes }) => changes?.of === 'identity' && touches(changes, group)),
     );
   if (groups.length === 0) return [];
   const connection = await connectUpstream(parameters, {
@@ -48,12 +50,10 @@ export async function tryWrites(
   const findings: Finding[] = [];
   try {
     // What is altered anyway comes first, as in the plan.
-    const widening = sql.filter(({ id }) => id === 'sql.publication-generated').flatMap(({ statements }) => statements);
+    const widening = sql.filter(({ changes }) => changes?.of === 'generated columns').flatMap(({ statements }) => statements);
     const options = trialOptions(diagnosis);
     for (const group of groups) {
-      const own = sql
-        .filter((step) => group.some((one) => isIdentity(step, one) || step.id === `sql.publication-unfilter ${tableText(one)}`))
-        .flatMap(({ statements }) => statements);
+      const own = sql.filter(({ changes }) => touches(changes, group)).flatMap(({ statements }) => statements);
       const named = group.filter((table) => chosen.includes(table));
       const list = named.map((table) => qualified(table.schema, table.name)).join(', ');
       const publication = `CREATE PUBLICATION ${ident(`millrace_setup_${randomBytes(6).toString('hex')}`)} FOR TABLE ${list}${options};`;
@@ -68,8 +68,8 @@ export async function tryWrites(
   return findings;
 }
 
-function isIdentity(step: SqlStep, table: TableFacts): boolean {
-  return step.id === `sql.identity ${tableText(table)}`;
+function touches(changes: Change | undefined, group: readonly TableFacts[]): boolean {
+  return changes !== undefined && 'table' in changes && group.some((one) => tableText(one) === tableText(changes.table));
 }
 
 function trialOptions({ observed }: Diagnosis): string {

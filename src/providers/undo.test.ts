@@ -2,12 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
 import { apply } from './apply.ts';
-import { apiStep } from './cloud/steps.ts';
+import { apiStep, controlOf } from './cloud/steps.ts';
 import { diagnose } from './doctor.ts';
 import type { SlotFacts } from './facts.ts';
 import { broken, idleSlot } from './healthy.fixture.ts';
-import type { ApiStep, ControlFacts, Step } from './model.ts';
-import type { CloudPlanner, Wanted } from './plan.ts';
+import type { ControlFacts, Step } from './model.ts';
+import type { Wanted } from './plan.ts';
 import { planUndo } from './undo.ts';
 
 const wanted: Wanted = {
@@ -18,7 +18,7 @@ const wanted: Wanted = {
   allow: [],
   closeFirewall: false,
 };
-const control: ControlFacts = {
+const facts: ControlFacts = {
   provider: 'rds',
   variant: 'instance',
   resource: 'shop',
@@ -31,21 +31,14 @@ const control: ControlFacts = {
   pendingChanges: [],
   network: { publicAccess: true, openToAll: false, rules: [], fixed: undefined },
   remarks: [],
-  vendor: undefined,
 };
-const reboot: ApiStep = apiStep({
-  id: 'reboot',
-  title: 'Reboot',
-  precondition: '',
-  request: '',
-  restarts: true,
-  call: { kind: 'reboot', arguments: {} },
-});
-const closing: ApiStep = { ...reboot, id: 'revoke', restarts: false };
+const reboot = apiStep({ id: 'reboot', title: 'Reboot', precondition: '', request: '', restarts: true, call: 'reboot' });
+const closing = { ...reboot, id: 'revoke', restarts: false };
+const carrier = { state: () => Promise.resolve('todo' as const), apply: () => Promise.resolve() };
 
-function undo(slots: readonly SlotFacts[], steps: readonly ApiStep[] = [reboot, closing]): Step[] {
-  const cloud: CloudPlanner = { plan: () => [], planUndo: () => steps };
-  return planUndo(diagnose(broken({ slots, control }), 'rds'), wanted, { publication: false, role: false }, cloud);
+function undo(slots: readonly SlotFacts[], steps: readonly (typeof reboot)[] = [reboot, closing]): Step[] {
+  const control = controlOf(facts, { plan: () => [], planUndo: () => steps }, carrier);
+  return planUndo(diagnose(broken({ slots, control }), 'rds'), wanted, { publication: false, role: false });
 }
 const ids = (steps: readonly Step[]): string[] => steps.map(({ id }) => id);
 
@@ -79,11 +72,11 @@ beforeAll(async () => {
 afterAll(() => pg.stop());
 
 test('a slot made since the plan stops it before the restart', async () => {
-  const steps = undo([]).filter(({ id }) => id === 'undo.no-slot-left');
+  const [guard, restart] = undo([]);
   const parameters = parseConnectionString(pg.url());
-  expect(await apply(parameters, steps, { restartAllowed: true })).toEqual([{ id: 'undo.no-slot-left', state: 'skipped' }]);
+  expect(await apply(parameters, [guard!], { restartAllowed: true })).toEqual([{ id: 'undo.no-slot-left', state: 'skipped' }]);
   await pg.query(`SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')`);
-  expect(await apply(parameters, [...steps, reboot], { restartAllowed: true })).toEqual([
+  expect(await apply(parameters, [guard!, restart!], { restartAllowed: true })).toEqual([
     { id: 'undo.no-slot-left', state: 'failed', reason: expect.stringContaining('logical slots are left: debezium') as string },
     { id: 'reboot', state: 'not reached', reason: 'after undo.no-slot-left' },
   ]);

@@ -9,7 +9,7 @@ import type { ConnectionParameters } from '../upstream/connection/parameters.ts'
 import { tableText, type Observed, type SessionFacts, type SlotFacts } from './facts.ts';
 import type { Diagnosis } from './doctor.ts';
 import type { Finding, HandStep, SqlStep, Step } from './model.ts';
-import { cloudWanted, type CloudPlanner, type Wanted } from './plan.ts';
+import type { Wanted } from './plan.ts';
 import { MARK, sqlStep } from './sql-steps.ts';
 
 export interface Marked {
@@ -61,7 +61,7 @@ function ourSlots({ slots, target }: Observed): SlotFacts[] {
 
 /** All that is taken back by SQL, in a transaction that is rolled back: what the server refuses, and why. A slot is dropped outside of transactions. */
 export async function tryUndo(parameters: ConnectionParameters, diagnosis: Diagnosis, steps: readonly Step[]): Promise<Finding[]> {
-  const sql = steps.filter((step): step is SqlStep => step.via === 'sql' && step.transaction !== false && step.id !== NO_SLOT_LEFT_ID);
+  const sql = steps.filter((step): step is SqlStep => step.via === 'sql' && step.transaction !== false);
   if (sql.length === 0) return [];
   const connection = await connectUpstream(parameters, {
     purpose: 'setup',
@@ -112,7 +112,7 @@ export function leftOver({ observed }: Diagnosis, wanted: Wanted, marked: Marked
   ];
 }
 
-export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked, cloud?: CloudPlanner): Step[] {
+export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): Step[] {
   const { observed } = diagnosis;
   const steps: Step[] = [];
   const ours = ourSlots(observed);
@@ -129,7 +129,7 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked, c
       transaction: false,
     });
     if (!slot.active) steps.push(drop);
-    else steps.push({ ...drop, via: 'hand', because: 'a Millrace is reading it now: drop its source, or stop it, first' } as HandStep);
+    else steps.push({ ...drop, via: 'hand', because: 'a Millrace is reading it now: drop its source, or stop it, first' });
   }
   const { publication } = observed.asked;
   if (observed.publication !== undefined && marked.publication) {
@@ -188,9 +188,7 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked, c
     if (right.by === 'attribute' && right.selfGranted === true && observed.server?.session.replication === true)
       steps.push(administratorRight(observed.target.user));
   }
-  const control = observed.control;
-  if (cloud === undefined || control === undefined) return steps;
-  const byApi = cloud.planUndo(control, cloudWanted(diagnosis, wanted));
+  const byApi = observed.control?.planUndo() ?? [];
   const lowers = byApi.some((step) => step.restarts || step.proves.includes('C08'));
   if (!lowers) return [...steps, ...byApi];
   const inTheWay = observed.slots.filter((slot) => keepsWalLevel(slot) && !(ours.includes(slot) && !slot.active));
@@ -220,7 +218,6 @@ function keepsWalLevel(slot: SlotFacts): boolean {
   return slot.logical && !slot.temporary;
 }
 
-const NO_SLOT_LEFT_ID = 'undo.no-slot-left';
 const NO_SLOT_LEFT = `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary)`;
 
 function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
@@ -247,7 +244,7 @@ function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
 /** Looked at again right before: somebody may have made a slot since the plan. */
 function noSlotLeft(): Step {
   return sqlStep({
-    id: NO_SLOT_LEFT_ID,
+    id: 'undo.no-slot-left',
     title: 'Make sure that no logical slot is left: the server would not start',
     proves: [],
     precondition: 'ours are dropped, and there are no others',
@@ -255,5 +252,6 @@ function noSlotLeft(): Step {
       `DO $$ BEGIN RAISE EXCEPTION 'logical slots are left: %', (SELECT string_agg(slot_name::text, ', ') FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary); END $$;`,
     ],
     satisfied: NO_SLOT_LEFT,
+    transaction: false,
   });
 }

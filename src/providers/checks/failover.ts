@@ -2,10 +2,9 @@
 import type { Observation } from '../model.ts';
 import type { Subject } from './check.ts';
 
-export function* failover({ observed, recognised }: Subject): Generator<Observation> {
+export function* failover({ observed, provider }: Subject): Generator<Observation> {
   const facts = observed.server;
-  if (facts === undefined || facts.standby) return;
-  if (recognised.provider === 'aurora') return;
+  if (facts === undefined || facts.standby || provider.sharedStorage === true) return;
   const value = (name: string): string | undefined => facts.settings[name]?.value;
   const standbys =
     observed.slots.some((slot) => !slot.logical) || facts.sendersUsed > observed.slots.filter((slot) => slot.logical && slot.active).length;

@@ -25,13 +25,7 @@ export function* reach(subject: Subject): Generator<Observation> {
     const refusal = fromReplicationRefusal(identify.failure, subject);
     if (refusal !== undefined && !(refusal.check === 'C05' && recognised.pooler !== undefined)) yield refusal;
   }
-  if (
-    observed.server !== undefined &&
-    !observed.server.tls &&
-    subject.provider.id !== 'selfhosted' &&
-    subject.provider.id !== 'fly' &&
-    !isLocal(observed.target.host)
-  ) {
+  if (observed.server !== undefined && !observed.server.tls && subject.provider.withoutTls !== true && !isLocal(observed.target.host)) {
     yield {
       check: 'C02',
       code: 'not_encrypted',
@@ -78,11 +72,10 @@ export function fromRefusal(failure: Failure, { observed, provider }: Subject): 
           seen: `${host}:${port} refuses connections`,
           why: 'The machine is there and nothing listens on that port: the server is stopped, or the port is wrong.',
         };
-      const hosted = provider.id !== 'selfhosted';
       return {
         check: 'C01',
         code: 'no_answer',
-        severity: hosted || observed.control !== undefined ? 'error' : 'unknown',
+        severity: provider.plain !== true || observed.control !== undefined ? 'error' : 'unknown',
         seen: `no answer from ${host}:${port} (${failure.said})`,
         why: 'A firewall that does not know this machine stays silent: a security group, authorized network or trusted source is missing, or the database has no public address.',
         need: { kind: 'address', cidr: undefined },
@@ -98,7 +91,7 @@ export function fromRefusal(failure: Failure, { observed, provider }: Subject): 
         seen: `the server admits no connection of "${user}" to "${database}" from ${address ?? 'this address'}`,
         why: 'No rule of the server matches this user, database and address (as the server sees it).',
         need:
-          provider.id === 'selfhosted'
+          provider.plain === true
             ? { kind: 'host_rule', database, role: user }
             : { kind: 'address', cidr: address === undefined ? undefined : cidr(address) },
       };
@@ -206,7 +199,7 @@ function fromReplicationRefusal(failure: Failure, subject: Subject): Observation
       const { user, database } = subject.observed.target;
       const keyword = subject.observed.server?.hostRules?.find((rule) => rule.databases.includes('replication'));
       return {
-        check: subject.provider.id === 'selfhosted' ? 'C23' : 'C04',
+        check: subject.provider.plain === true ? 'C23' : 'C04',
         code: 'host_rule_missing',
         severity: 'error',
         seen: `an ordinary session is admitted, a replication session is not: ${failure.said}`,
@@ -214,7 +207,7 @@ function fromReplicationRefusal(failure: Failure, subject: Subject): Observation
           keyword === undefined
             ? 'A replication session for logical decoding is admitted by a rule for its database.'
             : `Line ${keyword.line} of pg_hba.conf names the keyword "replication": that is for physical replication only. Logical replication is admitted by a rule for its database.`,
-        need: subject.provider.id === 'selfhosted' ? { kind: 'host_rule', database, role: user } : { kind: 'address', cidr: undefined },
+        need: subject.provider.plain === true ? { kind: 'host_rule', database, role: user } : { kind: 'address', cidr: undefined },
       };
     }
     default:

@@ -7,7 +7,7 @@ const VERSION_NUM_MIN = 100_000;
 const COMMUNITY_SUPPORT_MAJOR_MIN = 15;
 
 export function* server({ observed, recognised, provider }: Subject): Generator<Observation> {
-  const refused = observed.control?.refused ?? provider.refused ?? variantRefused(recognised.variant);
+  const refused = observed.control?.refused ?? provider.refused ?? (recognised.variant && provider.variantsRefused?.[recognised.variant]);
   if (refused !== undefined)
     yield {
       check: 'C06',
@@ -38,18 +38,11 @@ export function* server({ observed, recognised, provider }: Subject): Generator<
       seen: `the server is Postgres ${major}, which the community no longer supports`,
       why: 'It works; faults in decoding are no longer mended there.',
     };
-  if (recognised.provider === 'aurora' && facts.versionNum >= 160_000 && facts.versionNum < 160_002)
-    yield {
-      check: 'C06',
-      code: 'aurora_decoding_bug',
-      severity: 'warning',
-      seen: 'Aurora PostgreSQL 16.1',
-      why: 'Its decoding can fail with "could not map filenumber … to relation OID"; 16.2 mends it.',
-      need: { kind: 'replace', wayOut: 'Upgrade the cluster to 16.2 or later.' },
-    };
+  for (const { from, before, ...defect } of provider.defects ?? [])
+    if (facts.versionNum >= from && facts.versionNum < before) yield { check: 'C06', severity: 'warning', ...defect };
 
   if (facts.standby || recognised.reader) {
-    const able = facts.versionNum >= 160_000 && facts.settings['hot_standby_feedback']?.value === 'on' && recognised.provider !== 'aurora';
+    const able = facts.versionNum >= 160_000 && facts.settings['hot_standby_feedback']?.value === 'on' && provider.sharedStorage !== true;
     yield {
       check: 'C07',
       code: 'standby',
@@ -89,24 +82,4 @@ export function* server({ observed, recognised, provider }: Subject): Generator<
       seen: `the database’s encoding is ${facts.encoding}`,
       why: 'The server converts to UTF-8 while it streams.',
     };
-}
-
-function variantRefused(variant: string | undefined): { reason: string; wayOut: string } | undefined {
-  switch (variant) {
-    case 'single':
-      return {
-        reason: 'this is Azure Database for PostgreSQL Single Server, retired in March 2025',
-        wayOut: 'Migrate to Flexible Server: az postgres flexible-server migration create …, then run doctor on the new server.',
-      };
-    case 'serverless-v1':
-      return {
-        reason: 'this is Aurora Serverless v1, which cannot replicate logically',
-        wayOut:
-          'Convert it to provisioned (aws rds modify-db-cluster --engine-mode provisioned --allow-engine-mode-change …) or restore a snapshot as Serverless v2, then run doctor there.',
-      };
-    case 'limitless':
-      return { reason: 'this is an Aurora Limitless database', wayOut: 'Stream from an ordinary Aurora cluster.' };
-    default:
-      return undefined;
-  }
 }

@@ -3,10 +3,11 @@ import { millraceError } from '../../base/errors.ts';
 import type { CloudApi } from '../model.ts';
 import { AwsCalls } from './aws/calls.ts';
 import { AwsCloud } from './aws/client.ts';
-import { AzureCloud, azureClient } from './azure/client.ts';
+import { azureClient } from './azure/calls.ts';
+import { AzureCloud } from './azure/client.ts';
 import { DigitalOceanCloud } from './digitalocean/client.ts';
 import { GcpCloud } from './gcp/client.ts';
-import { sqlAdmin } from './gcp/library.ts';
+import { sqlAdmin } from './gcp/calls.ts';
 import { PATIENCE, type Patience } from './patience.ts';
 
 const FORMS = 'aws:[REGION/]INSTANCE-OR-CLUSTER, gcp:PROJECT:INSTANCE, azure:SUBSCRIPTION/RESOURCE-GROUP/SERVER or do:CLUSTER-ID';

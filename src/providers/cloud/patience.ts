@@ -37,21 +37,25 @@ export type Trouble =
   | 'lost'
   | 'final';
 
-export interface Change<T> {
+/** How the requests of one control plane fail, and for how long that is borne. */
+export interface Service {
+  readonly trouble: (error: unknown) => Trouble;
+  readonly translate: (error: unknown, operation: string) => Error;
+  readonly patience: Patience;
+}
+
+export interface Change<T> extends Service {
   readonly operation: string;
   readonly send: () => Promise<T>;
   /** After a lost answer: what the answer would have been when it was carried out (or is underway); undefined: it was not. */
   readonly done: () => Promise<T | undefined>;
-  readonly trouble: (error: unknown) => Trouble;
-  readonly translate: (error: unknown, operation: string) => Error;
-  readonly patience: Patience;
   readonly progress?: Progress;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends a reading request until it is answered: there is nothing that a lost answer can have done. */
-export function read<T>(options: Omit<Change<T>, 'done' | 'progress'>): Promise<T> {
-  return change({ ...options, done: () => Promise.resolve(undefined) });
+export function read<T>(service: Service, operation: string, send: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return change({ ...service, operation, send, signal, done: () => Promise.resolve(undefined) });
 }
 
 /** Sends a changing request until it is known to be carried out, and never again after that. */

@@ -1,14 +1,71 @@
-/** Small things that the clients of the control planes share when they plan: a step with its defaults, numbers that only rise, booleans in one spelling. */
-import type { ApiStep, ControlParameter, HandStep } from '../model.ts';
+/** What the control planes share when they plan: a step with its defaults, what has to be raised, and how a plan, typed by its own cloud, is handed out to those who know no cloud. */
+import type {
+  ApiStep,
+  CheckId,
+  CloudWanted,
+  Control,
+  ControlFacts,
+  ControlParameter,
+  HandStep,
+  Progress,
+  StepCommon,
+  StepState,
+} from '../model.ts';
 
-type Defaults = 'proves' | 'restarts' | 'reversible' | 'affects' | 'texts' | 'via';
+/** A step as the pure plan of a cloud makes it: plain data without secrets. Only the client of that cloud understands the call. */
+export interface CallStep<Call> extends StepCommon {
+  readonly via: 'api';
+  readonly call: Call;
+}
+export type CloudStep<Call> = CallStep<Call> | HandStep;
 
-export function apiStep(step: Omit<ApiStep, Defaults> & Partial<Pick<ApiStep, Exclude<Defaults, 'via'>>>): ApiStep {
-  return { via: 'api', proves: [], restarts: false, reversible: true, affects: [], texts: {}, ...step };
+/** Carries out what was planned: re-reads before it writes, does not do twice what is done, and waits within limits. */
+export interface Carrier<Call> {
+  state(step: CallStep<Call>, signal?: AbortSignal): Promise<StepState>;
+  apply(step: CallStep<Call>, progress: Progress, signal?: AbortSignal): Promise<void>;
 }
 
-export function handStep(step: Omit<HandStep, Defaults> & Partial<Pick<HandStep, Exclude<Defaults, 'via'>>>): HandStep {
-  return { via: 'hand', proves: [], restarts: false, reversible: true, affects: [], texts: {}, ...step };
+export interface Planner<Call> {
+  plan(wanted: CloudWanted): readonly CloudStep<Call>[];
+  planUndo(): readonly CloudStep<Call>[];
+}
+
+/** Facts and plans of one cloud, without its types: each step brings along who carries it out. Nothing is planned for what can never replicate. */
+export function controlOf<Call>(facts: ControlFacts, planner: Planner<Call>, carrier: Carrier<Call>): Control {
+  const handOut = (steps: readonly CloudStep<Call>[]): (ApiStep | HandStep)[] =>
+    steps.map((step) => {
+      if (step.via === 'hand') return step;
+      const { call: _call, ...shown } = step;
+      return {
+        ...shown,
+        state: (signal) => carrier.state(step, signal),
+        apply: (progress, signal) => carrier.apply(step, progress, signal),
+      };
+    });
+  return {
+    ...facts,
+    plan: (wanted) => (facts.refused === undefined ? handOut(planner.plan(wanted)) : []),
+    planUndo: () => handOut(planner.planUndo()),
+  };
+}
+
+type Defaults = 'proves' | 'restarts' | 'reversible' | 'affects' | 'texts';
+type Draft<Step extends StepCommon> = Omit<Step, Defaults | 'via'> & Partial<Pick<Step, Defaults>>;
+
+const DEFAULTS = { proves: [], restarts: false, reversible: true, affects: [], texts: {} } as const;
+
+export function apiStep<Call>(step: Draft<CallStep<Call>>): CallStep<Call> {
+  return { via: 'api', ...DEFAULTS, ...step };
+}
+
+export function handStep(step: Draft<HandStep>): HandStep {
+  return { via: 'hand', ...DEFAULTS, ...step };
+}
+
+/** The checks that find these parameters too low; `logical` is the one that turns logical decoding on here. */
+export function provesOf(names: readonly string[], logical: string): CheckId[] {
+  const proof = { [logical]: 'C08', max_replication_slots: 'C11', max_wal_senders: 'C12' } as const;
+  return Object.entries(proof).flatMap(([name, check]) => (names.includes(name) ? [check] : []));
 }
 
 /** `1`, `true`, `ON` → `on`; the rest as it is. */

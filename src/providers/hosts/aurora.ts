@@ -12,6 +12,25 @@ export const aurora: Provider = {
   link: LINK,
   switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
   replicationRight: { by: 'membership', role: 'rds_replication' },
+  sharedStorage: true,
+  variantsRefused: {
+    'serverless-v1': {
+      reason: 'this is Aurora Serverless v1, which cannot replicate logically',
+      wayOut:
+        'Convert it to provisioned (aws rds modify-db-cluster --engine-mode provisioned --allow-engine-mode-change …) or restore a snapshot as Serverless v2, then run doctor there.',
+    },
+    limitless: { reason: 'this is an Aurora Limitless database', wayOut: 'Stream from an ordinary Aurora cluster.' },
+  },
+  defects: [
+    {
+      from: 160_000,
+      before: 160_002,
+      code: 'aurora_decoding_bug',
+      seen: 'Aurora PostgreSQL 16.1',
+      why: 'Its decoding can fail with "could not map filenumber … to relation OID"; 16.2 mends it.',
+      need: { kind: 'replace', wayOut: 'Upgrade the cluster to 16.2 or later.' },
+    },
+  ],
   requirements: requirements(
     line(
       'AUR1',

@@ -11,6 +11,12 @@ export const azure: Provider = {
   link: LINK,
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute', selfGranted: true },
+  variantsRefused: {
+    single: {
+      reason: 'this is Azure Database for PostgreSQL Single Server, retired in March 2025',
+      wayOut: 'Migrate to Flexible Server: az postgres flexible-server migration create …, then run doctor on the new server.',
+    },
+  },
   requirements: requirements(
     line('AZ1', 'A restart is required.', 'True: until then wal_level shows a pending restart.', false, 'C09'),
     line(

@@ -11,6 +11,7 @@ export const fly: Provider = {
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
+  withoutTls: true,
   mend(need) {
     switch (need.kind) {
       case 'logical_decoding':

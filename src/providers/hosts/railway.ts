@@ -11,6 +11,7 @@ export const railway: Provider = {
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
+  superuser: true,
   mend(need) {
     switch (need.kind) {
       case 'restart':

@@ -11,6 +11,9 @@ export const selfhosted: Provider = {
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
+  plain: true,
+  superuser: true,
+  withoutTls: true,
   mend: () => undefined,
   traps: [],
 };

@@ -40,7 +40,7 @@ export function azureCases(): Case[] {
             seen.some((line) => line.includes('InProgress')),
             seen.join('\n'),
           );
-          assert.deepEqual(cloud.plan(await cloud.observe(), { ...WANTED, logicalDecodingLive: true }), []);
+          assert.deepEqual((await cloud.observe()).plan({ ...WANTED, logicalDecodingLive: true }), []);
         }),
     },
     {
@@ -133,8 +133,8 @@ export function azureCases(): Case[] {
       run: async () => {
         for (let stop = 0; stop < FULL.length; stop++)
           await scene(async ({ fake, server, cloud }) => {
-            for (const step of cloud.plan(await cloud.observe(), WANTED).slice(0, stop))
-              if (step.via === 'api') await cloud.apply(step, () => undefined);
+            for (const step of (await cloud.observe()).plan(WANTED).slice(0, stop))
+              if (step.via === 'api') await step.apply(() => undefined);
             await setUp(cloud);
             assert.deepEqual([server.live['wal_level'], fake.restarts, fake.rules.size], ['logical', 1, 1]);
           });
@@ -157,8 +157,7 @@ export function azureCases(): Case[] {
         scene(async ({ fake, cloud }) => {
           fake.addRule('office', '198.51.100.4');
           await setUp(cloud);
-          for (const step of cloud.planUndo(await cloud.observe(), WANTED))
-            if (step.via === 'api') await cloud.apply(step, () => undefined);
+          for (const step of (await cloud.observe()).planUndo()) if (step.via === 'api') await step.apply(() => undefined);
           assert.deepEqual([...fake.rules.keys()], ['office']);
         }),
     },

@@ -48,7 +48,7 @@ export function cloudSqlCases(): Case[] {
             seen.some((line) => line.includes('RUNNING')),
             seen.join('\n'),
           );
-          assert.deepEqual(cloud.plan(await cloud.observe(), { ...WANTED, logicalDecodingLive: true }), []);
+          assert.deepEqual((await cloud.observe()).plan({ ...WANTED, logicalDecodingLive: true }), []);
         }),
     },
     {
@@ -129,12 +129,12 @@ export function cloudSqlCases(): Case[] {
         for (let stop = 0; stop <= FULL.length; stop++)
           await scene(
             async ({ fake, server, cloud }) => {
-              const steps = cloud.plan(await cloud.observe(), WANTED);
+              const steps = (await cloud.observe()).plan(WANTED);
               for (const step of steps.slice(0, stop)) {
                 const abort = new AbortController();
                 const stopNow =
                   step.id === 'gcp.flags' ? (line: string) => (line.includes('RUNNING') ? abort.abort() : undefined) : () => undefined;
-                const applied = step.via === 'api' ? cloud.apply(step, stopNow, abort.signal) : Promise.resolve();
+                const applied = step.via === 'api' ? step.apply(stopNow, abort.signal) : Promise.resolve();
                 if (step.id === 'gcp.flags') await assert.rejects(applied);
                 else await applied;
               }
@@ -167,8 +167,7 @@ export function cloudSqlCases(): Case[] {
         scene(async ({ fake, cloud }) => {
           fake.edit(OTHERS);
           await setUp(cloud);
-          for (const step of cloud.planUndo(await cloud.observe(), WANTED))
-            if (step.via === 'api') await cloud.apply(step, () => undefined);
+          for (const step of (await cloud.observe()).planUndo()) if (step.via === 'api') await step.apply(() => undefined);
           assert.deepEqual(fake.networks, OTHERS.networks);
         }),
     },

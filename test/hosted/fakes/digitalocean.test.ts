@@ -50,7 +50,7 @@ export function digitalOceanCases(): Case[] {
             ],
           );
           assert.equal(server.restarts, 0);
-          assert.deepEqual(cloud.plan(await cloud.observe(), LIVE), []);
+          assert.deepEqual((await cloud.observe()).plan(LIVE), []);
         }, 'shop'),
     },
     {
@@ -69,7 +69,7 @@ export function digitalOceanCases(): Case[] {
       run: () =>
         scene(async ({ server, cloud }) => {
           const wanted = { ...LIVE, closeFirewall: true, connectedAddresses: ['203.0.113.7', '198.51.100.4'] };
-          const [step] = cloud.plan(await cloud.observe(), wanted);
+          const [step] = (await cloud.observe()).plan(wanted);
           assert.deepEqual(step?.affects, ['everybody else is locked out', 'connected now and locked out: 198.51.100.4']);
           await setUp(cloud, wanted);
           assert.deepEqual(server.gate.admitted, ['203.0.113.7/32']);
@@ -80,12 +80,12 @@ export function digitalOceanCases(): Case[] {
       run: () =>
         scene(async ({ fake, cloud }) => {
           fake.addRule('ip_addr', '198.51.100.4');
-          const steps = cloud.plan(await cloud.observe(), LIVE);
+          const steps = (await cloud.observe()).plan(LIVE);
           fake.rules = [];
           const [step] = steps;
           assert.ok(step?.via === 'api');
           await assert.rejects(
-            cloud.apply(step, () => undefined),
+            step.apply(() => undefined),
             { code: 'CLOUD_CHANGED_MEANWHILE' },
           );
         }),
@@ -95,10 +95,10 @@ export function digitalOceanCases(): Case[] {
       run: () =>
         scene(async ({ fake, cloud }) => {
           fake.addRule('ip_addr', '198.51.100.4');
-          const [step] = cloud.plan(await cloud.observe(), LIVE);
+          const [step] = (await cloud.observe()).plan(LIVE);
           fake.addRule('ip_addr', '192.0.2.9');
           assert.ok(step?.via === 'api');
-          await cloud.apply(step, () => undefined);
+          await step.apply(() => undefined);
           assert.deepEqual(
             fake.rules.map(({ value }) => value),
             ['198.51.100.4', '192.0.2.9', '203.0.113.7'],
@@ -159,14 +159,14 @@ export function digitalOceanCases(): Case[] {
         scene(async ({ fake, cloud }) => {
           fake.addRule('ip_addr', '198.51.100.4');
           await setUp(cloud, LIVE);
-          for (const step of cloud.planUndo(await cloud.observe(), LIVE)) if (step.via === 'api') await cloud.apply(step, () => undefined);
+          for (const step of (await cloud.observe()).planUndo()) if (step.via === 'api') await step.apply(() => undefined);
           assert.deepEqual(
             fake.rules.map(({ value }) => value),
             ['198.51.100.4'],
           );
           fake.rules = [];
           await setUp(cloud, { ...LIVE, closeFirewall: true });
-          assert.equal(cloud.planUndo(await cloud.observe(), LIVE)[0]?.via, 'hand');
+          assert.equal((await cloud.observe()).planUndo()[0]?.via, 'hand');
         }),
     },
     {

@@ -52,7 +52,7 @@ export function rdsCases(): Case[] {
           const facts = await cloud.observe();
           assert.equal(facts.parameters['rds.logical_replication']?.value, 'on');
           assert.equal(facts.parameters['rds.logical_replication']?.pendingRestart, false);
-          assert.deepEqual(cloud.plan(facts, { ...WANTED, logicalDecodingLive: true }), []);
+          assert.deepEqual(facts.plan({ ...WANTED, logicalDecodingLive: true }), []);
         }),
     },
     {
@@ -100,7 +100,7 @@ export function rdsCases(): Case[] {
       run: () =>
         scene(kind, async ({ fake, server, cloud }) => {
           const facts = await cloud.observe();
-          assert.equal(cloud.provider, kind === 'multi-az-cluster' ? 'rds' : 'aurora');
+          assert.equal(facts.provider, kind === 'multi-az-cluster' ? 'rds' : 'aurora');
           assert.equal(
             facts.remarks.some((remark) => remark.includes('scaling to zero')),
             kind === 'aurora-serverless-v2',
@@ -117,7 +117,7 @@ export function rdsCases(): Case[] {
         scene('aurora-serverless-v1', async ({ cloud }) => {
           const facts = await cloud.observe();
           assert.match(facts.refused?.wayOut ?? '', /Serverless v2/);
-          assert.deepEqual(cloud.plan(facts, WANTED), []);
+          assert.deepEqual(facts.plan(WANTED), []);
         }),
     },
     {
@@ -134,7 +134,7 @@ export function rdsCases(): Case[] {
       run: () =>
         scene('instance', async ({ fake, cloud }) => {
           fake.publiclyAccessible = false;
-          const steps = cloud.plan(await cloud.observe(), { ...WANTED, logicalDecoding: false });
+          const steps = (await cloud.observe()).plan({ ...WANTED, logicalDecoding: false });
           assert.equal(steps[0]?.via, 'hand');
           assert.equal(steps.length, 1);
         }),
@@ -169,8 +169,8 @@ export function rdsCases(): Case[] {
       run: async () => {
         for (let stop = 0; stop < FULL.length; stop++)
           await scene('instance', async ({ fake, server, cloud }) => {
-            const steps = cloud.plan(await cloud.observe(), WANTED);
-            for (const step of steps.slice(0, stop)) if (step.via === 'api') await cloud.apply(step, () => undefined);
+            const steps = (await cloud.observe()).plan(WANTED);
+            for (const step of steps.slice(0, stop)) if (step.via === 'api') await step.apply(() => undefined);
             await setUp(cloud);
             assert.equal(server.live['wal_level'], 'logical');
             assert.equal(fake.reboots, 1);
@@ -182,12 +182,12 @@ export function rdsCases(): Case[] {
       name: 'broken off in the middle of the reboot, a second run waits for it and does not reboot again',
       run: () =>
         scene('instance', async ({ fake, server, cloud }) => {
-          const steps = cloud.plan(await cloud.observe(), WANTED);
+          const steps = (await cloud.observe()).plan(WANTED);
           const abort = new AbortController();
           for (const step of steps) {
             if (step.via !== 'api') continue;
-            if (step.id !== 'aws.reboot') await cloud.apply(step, () => undefined);
-            else await assert.rejects(cloud.apply(step, (line) => (line.includes('rebooting') ? abort.abort() : undefined), abort.signal));
+            if (step.id !== 'aws.reboot') await step.apply(() => undefined);
+            else await assert.rejects(step.apply((line) => (line.includes('rebooting') ? abort.abort() : undefined), abort.signal));
           }
           await setUp(cloud);
           assert.equal(fake.reboots, 1);
@@ -254,12 +254,11 @@ export function rdsCases(): Case[] {
         scene('instance', async ({ fake, server, cloud }) => {
           fake.allow('198.51.100.0/24');
           await setUp(cloud);
-          for (const step of cloud.planUndo(await cloud.observe(), WANTED))
-            if (step.via === 'api') await cloud.apply(step, () => undefined);
+          for (const step of (await cloud.observe()).planUndo()) if (step.via === 'api') await step.apply(() => undefined);
           assert.equal(server.live['wal_level'], 'replica');
           assert.deepEqual([...fake.groups.keys()], [`default.${fake.family}`]);
           assert.deepEqual(server.gate.admitted, ['198.51.100.0/24']);
-          assert.deepEqual(cloud.planUndo(await cloud.observe(), WANTED), []);
+          assert.deepEqual((await cloud.observe()).planUndo(), []);
         }),
     },
     {

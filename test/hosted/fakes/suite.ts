@@ -43,7 +43,7 @@ export const WANTED: CloudWanted = {
 
 /** observe → plan → apply each; the ids of what was planned. Progress goes to `seen`. */
 export async function setUp(cloud: CloudApi, wanted: CloudWanted = WANTED, seen: string[] = []): Promise<string[]> {
-  const steps = cloud.plan(await cloud.observe(), wanted);
-  for (const step of steps) if (step.via === 'api') await cloud.apply(step, (line) => seen.push(line));
+  const steps = (await cloud.observe()).plan(wanted);
+  for (const step of steps) if (step.via === 'api') await step.apply((line) => seen.push(line));
   return steps.map(({ id, via }) => (via === 'api' ? id : `${id} (by hand)`));
 }

@@ -2,7 +2,7 @@
 import type { ControlFacts, ControlParameter, Variant } from '../../model.ts';
 import { MARK, spelled } from '../steps.ts';
 import type { DbCluster, DbInstance, DbParameter, ParameterGroup } from './calls.ts';
-import type { Scope } from './plan.ts';
+import type { AwsFacts, Scope } from './plan.ts';
 
 /** One database as it is now. */
 export interface Database {
@@ -10,10 +10,88 @@ export interface Database {
   readonly id: string;
   readonly instance: DbInstance | undefined;
   readonly cluster: DbCluster | undefined;
+  readonly engine: string;
+  readonly version: string;
   readonly group: string;
   readonly applyStatus: string;
   readonly status: string;
   readonly port: number;
+}
+
+/** Parameters that matter to replication; the several hundred others are not kept. */
+const KEPT =
+  /^(rds\.logical_replication|rds\.force_ssl|max_replication_slots|max_wal_senders|max_logical_replication_workers|max_worker_processes|max_slot_wal_keep_size|wal_sender_timeout|idle_replication_slot_timeout|rds\.logical_slot_sync_dbname|sync_replication_slots|hot_standby_feedback)$/;
+
+/** What was read beside the database itself. */
+export interface Surroundings {
+  readonly family: string;
+  readonly parameters: readonly DbParameter[];
+  readonly groups: readonly ParameterGroup[];
+  readonly sharedWith: readonly string[];
+  readonly network: Network;
+}
+
+export interface Network {
+  readonly groups: readonly string[];
+  readonly publicAccess: boolean;
+  readonly rules: AwsFacts['rules'];
+  readonly affects: readonly string[];
+  readonly fixed: string | undefined;
+}
+
+export function factsOf(
+  database: Database,
+  { family, parameters, groups, sharedWith, network }: Surroundings,
+): { facts: ControlFacts; own: AwsFacts } {
+  const { scope, instance, cluster } = database;
+  const aurora = database.engine.startsWith('aurora');
+  const present = groups.find((group) => nameOf(group) === database.group);
+  const ours = ownGroup(database, family, groups);
+  const waits = database.applyStatus === 'pending-reboot' || database.applyStatus === 'applying';
+  const own: AwsFacts = {
+    scope,
+    id: database.id,
+    family,
+    group: database.group,
+    groupIsDefault: database.group.startsWith('default.'),
+    groupDescription: present?.Description ?? '',
+    ownGroup: ours.name,
+    ownGroupDescription: ours.description,
+    applyStatus: database.applyStatus,
+    rebootWhole: scope === 'cluster' && !aurora,
+    writer: cluster?.DBClusterMembers?.find(({ IsClusterWriter }) => IsClusterWriter)?.DBInstanceIdentifier,
+    securityGroups: network.groups,
+    securityGroupAffects: network.affects,
+    rules: network.rules,
+  };
+  const facts: ControlFacts = {
+    provider: aurora ? 'aurora' : 'rds',
+    variant: variantOf(database),
+    resource: database.id,
+    version: database.version,
+    status: database.status,
+    quiet: database.status === 'available' && database.applyStatus !== 'applying',
+    refused: refusal(database),
+    parameters: Object.fromEntries(
+      parameters
+        .filter(({ ParameterName }) => KEPT.test(ParameterName ?? ''))
+        .map((one) => [one.ParameterName, controlParameter(one, waits)]),
+    ),
+    sharedWith,
+    pendingChanges: [...pending(instance?.PendingModifiedValues), ...pending(cluster?.PendingModifiedValues)],
+    network: {
+      publicAccess: network.publicAccess,
+      openToAll: network.rules.some(({ cidr }) => cidr === '0.0.0.0/0'),
+      rules: network.rules.map(({ group, cidr, description }) => ({
+        id: group,
+        source: cidr,
+        ...(description === undefined ? {} : { description }),
+      })),
+      fixed: network.fixed,
+    },
+    remarks: remarks(database),
+  };
+  return { facts, own };
 }
 
 export function clusterState(cluster: DbCluster, writer: DbInstance | undefined): Database {
@@ -26,6 +104,8 @@ export function clusterState(cluster: DbCluster, writer: DbInstance | undefined)
     id: cluster.DBClusterIdentifier ?? '',
     instance: writer,
     cluster,
+    engine: cluster.Engine ?? writer?.Engine ?? 'postgres',
+    version: cluster.EngineVersion ?? writer?.EngineVersion ?? '',
     group: cluster.DBClusterParameterGroup ?? '',
     applyStatus: has('applying')
       ? 'applying'
@@ -37,7 +117,7 @@ export function clusterState(cluster: DbCluster, writer: DbInstance | undefined)
   };
 }
 
-export function refusal({ cluster, id }: Database): ControlFacts['refused'] {
+function refusal({ cluster, id }: Database): ControlFacts['refused'] {
   if (cluster?.EngineMode === 'serverless')
     return {
       reason: `${id} is Aurora Serverless v1, which has no logical replication`,
@@ -52,7 +132,7 @@ export function refusal({ cluster, id }: Database): ControlFacts['refused'] {
   return undefined;
 }
 
-export function variantOf({ instance, cluster }: Database): Variant {
+function variantOf({ instance, cluster }: Database): Variant {
   if (cluster === undefined) return instance?.ReadReplicaSourceDBInstanceIdentifier === undefined ? 'instance' : 'read-replica';
   if (!(cluster.Engine ?? '').startsWith('aurora')) return 'multi-az-cluster';
   if (cluster.EngineMode === 'serverless') return 'serverless-v1';
@@ -60,7 +140,7 @@ export function variantOf({ instance, cluster }: Database): Variant {
   return cluster.ServerlessV2ScalingConfiguration === undefined ? 'provisioned' : 'serverless-v2';
 }
 
-export function remarks({ instance, cluster }: Database): string[] {
+function remarks({ instance, cluster }: Database): string[] {
   const said: string[] = [];
   const scaling = cluster?.ServerlessV2ScalingConfiguration;
   if (scaling?.MinCapacity === 0)
@@ -74,7 +154,7 @@ export function remarks({ instance, cluster }: Database): string[] {
   return said;
 }
 
-export function pending(values: Readonly<Record<string, unknown>> | undefined): string[] {
+function pending(values: Readonly<Record<string, unknown>> | undefined): string[] {
   return Object.entries(values ?? {})
     .filter(([, value]) => value !== undefined)
     .map(
@@ -83,7 +163,7 @@ export function pending(values: Readonly<Record<string, unknown>> | undefined): 
     );
 }
 
-export function controlParameter(one: DbParameter, waits: boolean): ControlParameter {
+function controlParameter(one: DbParameter, waits: boolean): ControlParameter {
   const restarts = one.ApplyType !== 'dynamic';
   return {
     value: spelled(one.ParameterValue, one.DataType === 'boolean'),
@@ -99,7 +179,7 @@ export function nameOf(group: ParameterGroup): string | undefined {
 }
 
 /** A free name, or that of a group which an earlier run made for this database and has not associated yet. RDS takes letters, digits and single hyphens. */
-export function ownGroup(
+function ownGroup(
   database: Database,
   family: string,
   groups: readonly ParameterGroup[],

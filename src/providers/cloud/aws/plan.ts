@@ -7,14 +7,15 @@
  *
  * A group that other databases use is never edited, and a change that somebody else has left pending is never let loose.
  */
+import type { CloudWanted, ControlFacts } from '../../model.ts';
 import { covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, toRaise } from '../steps.ts';
-import type { ApiStep, CloudWanted, ControlFacts, HandStep } from '../../model.ts';
+import { apiStep, handStep, MARK, provesOf, toRaise, type CallStep, type CloudStep } from '../steps.ts';
+import type { Call } from './requests.ts';
 
 export type Scope = 'instance' | 'cluster';
 
-/** `ControlFacts.vendor` of this client. */
-export interface AwsVendor {
+/** What RDS knows beyond what every control plane does. */
+export interface AwsFacts {
   readonly scope: Scope;
   /** Of the instance, or of the cluster. */
   readonly id: string;
@@ -34,13 +35,12 @@ export interface AwsVendor {
   readonly rules: readonly { readonly group: string; readonly cidr: string; readonly description: string | undefined }[];
 }
 
-type Steps = (ApiStep | HandStep)[];
+type Step = CallStep<Call>;
+type Steps = CloudStep<Call>[];
 
 const SWITCH = 'rds.logical_replication';
 
-export function planAws(facts: ControlFacts, wanted: CloudWanted): Steps {
-  if (facts.refused !== undefined) return [];
-  const vendor = facts.vendor as AwsVendor;
+export function planAws(facts: ControlFacts, vendor: AwsFacts, wanted: CloudWanted): Steps {
   const values = missingValues(facts, wanted);
   const parameters = Object.keys(values).length === 0 ? [] : parameterSteps(facts, vendor, values);
   const network = networkSteps(facts, vendor, wanted);
@@ -59,7 +59,7 @@ function missingValues(facts: ControlFacts, wanted: CloudWanted): Record<string,
   return values;
 }
 
-function parameterSteps(facts: ControlFacts, vendor: AwsVendor, values: Record<string, string>): Steps {
+function parameterSteps(facts: ControlFacts, vendor: AwsFacts, values: Record<string, string>): Steps {
   const own = !vendor.groupIsDefault && facts.sharedWith.length === 0;
   if (own) return [setStep(vendor, vendor.group, values)];
   if (vendor.scope === 'cluster' && facts.pendingChanges.length > 0)
@@ -78,7 +78,7 @@ function parameterSteps(facts: ControlFacts, vendor: AwsVendor, values: Record<s
 }
 
 /** What the description of a group of ours says: whose it is, and what was there before. */
-export function ownDescription(vendor: Pick<AwsVendor, 'id' | 'group'>): string {
+export function ownDescription(vendor: Pick<AwsFacts, 'id' | 'group'>): string {
   return `Made by Millrace for ${vendor.id} instead of ${vendor.group}`;
 }
 
@@ -86,32 +86,29 @@ function formerGroup(description: string | undefined): string | undefined {
   return /^Made by Millrace for \S+ instead of (\S+)$/.exec(description ?? '')?.[1];
 }
 
-function ownGroupStep(vendor: AwsVendor, facts: ControlFacts): ApiStep {
+function ownGroupStep(vendor: AwsFacts, facts: ControlFacts): Step {
   const kind = kindOf(vendor.scope);
   const description = ownDescription(vendor);
   if (vendor.groupIsDefault)
-    return apiStep({
+    return apiStep<Call>({
       id: 'aws.parameter-group.create',
       title: `Create ${kind.words} ${vendor.ownGroup} (family ${vendor.family})`,
       proves: [],
       precondition: `no other group has the name ${vendor.ownGroup}`,
       request: `Create${kind.api}{${kind.api}Name=${vendor.ownGroup}, DBParameterGroupFamily=${vendor.family}}`,
-      call: { kind: 'create-group', arguments: { scope: vendor.scope, name: vendor.ownGroup, family: vendor.family, description } },
+      call: { kind: 'create-group', scope: vendor.scope, name: vendor.ownGroup, family: vendor.family, description },
       texts: {
         cli: `aws rds create-${kind.cli} --${kind.cli}-name ${vendor.ownGroup} --db-parameter-group-family ${vendor.family} --description '${description}'`,
         console: `RDS → Parameter groups → Create parameter group: family ${vendor.family}, type ${kind.console}, name ${vendor.ownGroup}`,
         terraform: `resource "${kind.terraform}" "millrace" {\n  name   = "${vendor.ownGroup}"\n  family = "${vendor.family}"\n}`,
       },
     });
-  return apiStep({
+  return apiStep<Call>({
     id: 'aws.parameter-group.copy',
     title: `Copy ${kind.words} ${vendor.group} to ${vendor.ownGroup}, because ${facts.sharedWith.join(', ')} ${facts.sharedWith.length === 1 ? 'uses' : 'use'} it too`,
     precondition: `no other group has the name ${vendor.ownGroup}`,
     request: `Copy${kind.api}{Source${kind.api}Identifier=${vendor.group}, Target${kind.api}Identifier=${vendor.ownGroup}}`,
-    call: {
-      kind: 'copy-group',
-      arguments: { scope: vendor.scope, source: vendor.group, name: vendor.ownGroup, family: vendor.family, description },
-    },
+    call: { kind: 'copy-group', scope: vendor.scope, source: vendor.group, name: vendor.ownGroup, family: vendor.family, description },
     texts: {
       cli: `aws rds copy-${kind.cli} --source-${kind.cli}-identifier ${vendor.group} --target-${kind.cli}-identifier ${vendor.ownGroup} --target-${kind.cli}-description '${description}'`,
       console: `RDS → Parameter groups → ${vendor.group} → Actions → Copy: name ${vendor.ownGroup}`,
@@ -120,17 +117,17 @@ function ownGroupStep(vendor: AwsVendor, facts: ControlFacts): ApiStep {
   });
 }
 
-function setStep(vendor: AwsVendor, group: string, values: Record<string, string>): ApiStep {
+function setStep(vendor: AwsFacts, group: string, values: Record<string, string>): Step {
   const kind = kindOf(vendor.scope);
   const list = Object.entries(values);
-  return apiStep({
+  return apiStep<Call>({
     id: 'aws.parameter-group.set',
     title: `Set ${list.map(([name, value]) => `${name} = ${value}`).join(', ')} in ${group}`,
-    proves: provesOf(Object.keys(values)),
+    proves: provesOf(Object.keys(values), SWITCH),
     precondition: `${kind.words} ${group} exists and is no default`,
     request: `Modify${kind.api}{${kind.api}Name=${group}, Parameters=[${list.map(([name, value]) => `${name}=${value} pending-reboot`).join(', ')}]}`,
     cost: SWITCH in values ? 'More WAL; a slot that nobody reads keeps WAL until the disk is full.' : 'A little shared memory.',
-    call: { kind: 'set-parameters', arguments: { scope: vendor.scope, group, values } },
+    call: { kind: 'set-parameters', scope: vendor.scope, group, values },
     texts: {
       cli: `aws rds modify-${kind.cli} --${kind.cli}-name ${group} --parameters ${list.map(([name, value]) => `'ParameterName=${name},ParameterValue=${value},ApplyMethod=pending-reboot'`).join(' ')}`,
       console: `RDS → Parameter groups → ${group} → Edit: ${list.map(([name, value]) => `${name} = ${value}`).join(', ')}`,
@@ -144,18 +141,18 @@ function setStep(vendor: AwsVendor, group: string, values: Record<string, string
   });
 }
 
-function associateStep(vendor: AwsVendor, group: string, facts: ControlFacts): ApiStep {
+function associateStep(vendor: AwsFacts, group: string, facts: ControlFacts): Step {
   const kind = kindOf(vendor.scope);
   // RDS switches an instance's group at once either way, so nothing else that is pending is let loose.
   const immediately = vendor.scope === 'cluster';
-  return apiStep({
+  return apiStep<Call>({
     id: 'aws.parameter-group.associate',
     title: `Use ${group} for ${vendor.id} instead of ${vendor.group}`,
     proves: ['C08'],
     precondition: `${vendor.id} is available`,
     request: `Modify${kind.owner}{${kind.owner}Identifier=${vendor.id}, ${kind.api}Name=${group}, ApplyImmediately=${immediately}}`,
     affects: facts.pendingChanges.length === 0 ? [] : [`pending and left pending: ${facts.pendingChanges.join(', ')}`],
-    call: { kind: 'associate', arguments: { scope: vendor.scope, id: vendor.id, group, immediately } },
+    call: { kind: 'associate', scope: vendor.scope, id: vendor.id, group, immediately },
     texts: {
       cli: `aws rds modify-${kind.ownerCli} --${kind.ownerCli}-identifier ${vendor.id} --${kind.cli}-name ${group} --${immediately ? '' : 'no-'}apply-immediately`,
       console: `RDS → Databases → ${vendor.id} → Modify → Additional configuration → ${kind.words}: ${group}`,
@@ -164,7 +161,7 @@ function associateStep(vendor: AwsVendor, group: string, facts: ControlFacts): A
   });
 }
 
-function networkSteps(facts: ControlFacts, vendor: AwsVendor, wanted: CloudWanted): Steps {
+function networkSteps(facts: ControlFacts, vendor: AwsFacts, wanted: CloudWanted): Steps {
   return wanted.allow
     .filter((address) => !vendor.rules.some(({ cidr }) => covers(cidr, address)))
     .map((address) => {
@@ -193,19 +190,19 @@ function networkSteps(facts: ControlFacts, vendor: AwsVendor, wanted: CloudWante
       };
       if (fixed !== undefined || group === undefined)
         return handStep({ ...common, title: `Let ${address} reach port ${wanted.port}`, request: common.texts.cli, because: `${fixed}.` });
-      return apiStep({
+      return apiStep<Call>({
         ...common,
         title: `Let ${address} reach port ${wanted.port} (security group ${group})`,
         request: `AuthorizeSecurityGroupIngress{GroupId=${group}, tcp ${wanted.port}, ${address}}`,
         affects: vendor.securityGroupAffects,
-        call: { kind: 'ingress', arguments: { group, address, port: wanted.port } },
+        call: { kind: 'ingress', group, address, port: wanted.port },
       });
     });
 }
 
-function rebootStep(facts: ControlFacts, vendor: AwsVendor, unconditional: boolean): ApiStep {
+function rebootStep(facts: ControlFacts, vendor: AwsFacts, unconditional: boolean): Step {
   const id = vendor.rebootWhole ? vendor.id : (vendor.writer ?? vendor.id);
-  return apiStep({
+  return apiStep<Call>({
     id: 'aws.reboot',
     title: `Reboot ${id}${vendor.rebootWhole ? ' (the whole cluster)' : vendor.scope === 'cluster' ? ' (the writer)' : ''}`,
     proves: ['C08', 'C09'],
@@ -218,7 +215,7 @@ function rebootStep(facts: ControlFacts, vendor: AwsVendor, unconditional: boole
       ...(facts.pendingChanges.length === 0 ? [] : [`also pending: ${facts.pendingChanges.join(', ')}`]),
     ],
     cost: 'Usually one to five minutes without the database. It never happens by itself in the maintenance window.',
-    call: { kind: 'reboot', arguments: { scope: vendor.scope, id: vendor.id, reboot: id, whole: vendor.rebootWhole, unconditional } },
+    call: { kind: 'reboot', scope: vendor.scope, id: vendor.id, reboot: id, whole: vendor.rebootWhole, unconditional },
     texts: {
       cli: vendor.rebootWhole
         ? `aws rds reboot-db-cluster --db-cluster-identifier ${id}`
@@ -230,8 +227,7 @@ function rebootStep(facts: ControlFacts, vendor: AwsVendor, unconditional: boole
 }
 
 /** Back to the former group, a reboot, our group away, our rules away (last: this very connection may come in through one). */
-export function undoAws(facts: ControlFacts): Steps {
-  const vendor = facts.vendor as AwsVendor;
+export function undoAws(facts: ControlFacts, vendor: AwsFacts): Steps {
   const steps: Steps = [];
   const former = formerGroup(vendor.groupDescription);
   if (former !== undefined) {
@@ -243,35 +239,27 @@ export function undoAws(facts: ControlFacts): Steps {
   const kind = kindOf(vendor.scope);
   if (own !== undefined)
     steps.push(
-      apiStep({
+      apiStep<Call>({
         id: 'aws.undo.delete-group',
         title: `Delete ${kind.words} ${own}`,
         precondition: 'nothing uses it',
         request: `Delete${kind.api}{${kind.api}Name=${own}}`,
         reversible: false,
-        call: { kind: 'delete-group', arguments: { scope: vendor.scope, name: own } },
+        call: { kind: 'delete-group', scope: vendor.scope, name: own },
         texts: { cli: `aws rds delete-${kind.cli} --${kind.cli}-name ${own}` },
       }),
     );
   for (const rule of vendor.rules.filter(({ description }) => description === MARK))
     steps.push(
-      apiStep({
+      apiStep<Call>({
         id: `aws.undo.revoke ${rule.cidr}`,
         title: `Take back the rule for ${rule.cidr} in ${rule.group}`,
         precondition: 'the rule bears our mark',
         request: `RevokeSecurityGroupIngress{GroupId=${rule.group}, ${rule.cidr}}`,
-        call: { kind: 'revoke', arguments: { group: rule.group, address: rule.cidr } },
+        call: { kind: 'revoke', group: rule.group, address: rule.cidr },
       }),
     );
   return steps;
-}
-
-function provesOf(names: readonly string[]): ('C08' | 'C11' | 'C12')[] {
-  return [
-    ...(names.includes(SWITCH) ? (['C08'] as const) : []),
-    ...(names.includes('max_replication_slots') ? (['C11'] as const) : []),
-    ...(names.includes('max_wal_senders') ? (['C12'] as const) : []),
-  ];
 }
 
 function isPrivate(address: string): boolean {

@@ -6,25 +6,25 @@ import type { IpPermission, Operation } from './calls.ts';
 import type { Scope } from './plan.ts';
 
 export type Call =
-  | { kind: 'create-group'; arguments: { scope: Scope; name: string; family: string; description: string } }
-  | { kind: 'copy-group'; arguments: { scope: Scope; source: string; name: string; family: string; description: string } }
-  | { kind: 'set-parameters'; arguments: { scope: Scope; group: string; values: Record<string, string> } }
-  | { kind: 'associate'; arguments: { scope: Scope; id: string; group: string; immediately: boolean } }
-  | { kind: 'delete-group'; arguments: { scope: Scope; name: string } }
-  | { kind: 'ingress'; arguments: { group: string; address: string; port: number } }
-  | { kind: 'revoke'; arguments: { group: string; address: string } }
-  | { kind: 'reboot'; arguments: { scope: Scope; id: string; reboot: string; whole: boolean; unconditional: boolean } };
+  | { kind: 'create-group'; scope: Scope; name: string; family: string; description: string }
+  | { kind: 'copy-group'; scope: Scope; source: string; name: string; family: string; description: string }
+  | { kind: 'set-parameters'; scope: Scope; group: string; values: Record<string, string> }
+  | { kind: 'associate'; scope: Scope; id: string; group: string; immediately: boolean }
+  | { kind: 'delete-group'; scope: Scope; name: string }
+  | { kind: 'ingress'; group: string; address: string; port: number }
+  | { kind: 'revoke'; group: string; address: string }
+  | { kind: 'reboot'; scope: Scope; id: string; reboot: string; whole: boolean; unconditional: boolean };
 
 export function request(call: Call, port: number): [Operation, object] {
   switch (call.kind) {
     case 'create-group': {
-      const { scope, name, family, description } = call.arguments;
+      const { scope, name, family, description } = call;
       return scope === 'cluster'
         ? ['CreateDBClusterParameterGroup', { DBClusterParameterGroupName: name, DBParameterGroupFamily: family, Description: description }]
         : ['CreateDBParameterGroup', { DBParameterGroupName: name, DBParameterGroupFamily: family, Description: description }];
     }
     case 'copy-group': {
-      const { scope, source, name, description } = call.arguments;
+      const { scope, source, name, description } = call;
       return scope === 'cluster'
         ? [
             'CopyDBClusterParameterGroup',
@@ -44,7 +44,7 @@ export function request(call: Call, port: number): [Operation, object] {
           ];
     }
     case 'set-parameters': {
-      const { scope, group, values } = call.arguments;
+      const { scope, group, values } = call;
       const Parameters = Object.entries(values).map(([ParameterName, ParameterValue]) => ({
         ParameterName,
         ParameterValue,
@@ -56,28 +56,25 @@ export function request(call: Call, port: number): [Operation, object] {
         : ['ModifyDBParameterGroup', { DBParameterGroupName: group, Parameters }];
     }
     case 'associate': {
-      const { scope, id, group, immediately } = call.arguments;
+      const { scope, id, group, immediately } = call;
       return scope === 'cluster'
         ? ['ModifyDBCluster', { DBClusterIdentifier: id, DBClusterParameterGroupName: group, ApplyImmediately: immediately }]
         : ['ModifyDBInstance', { DBInstanceIdentifier: id, DBParameterGroupName: group, ApplyImmediately: immediately }];
     }
     case 'delete-group': {
-      const { scope, name } = call.arguments;
+      const { scope, name } = call;
       return scope === 'cluster'
         ? ['DeleteDBClusterParameterGroup', { DBClusterParameterGroupName: name }]
         : ['DeleteDBParameterGroup', { DBParameterGroupName: name }];
     }
     case 'ingress':
-      return [
-        'AuthorizeSecurityGroupIngress',
-        { GroupId: call.arguments.group, IpPermissions: [permission(call.arguments.address, call.arguments.port)] },
-      ];
+      return ['AuthorizeSecurityGroupIngress', { GroupId: call.group, IpPermissions: [permission(call.address, call.port)] }];
     case 'revoke':
-      return ['RevokeSecurityGroupIngress', { GroupId: call.arguments.group, IpPermissions: [permission(call.arguments.address, port)] }];
+      return ['RevokeSecurityGroupIngress', { GroupId: call.group, IpPermissions: [permission(call.address, port)] }];
     case 'reboot':
-      return call.arguments.whole
-        ? ['RebootDBCluster', { DBClusterIdentifier: call.arguments.reboot }]
-        : ['RebootDBInstance', { DBInstanceIdentifier: call.arguments.reboot }];
+      return call.whole
+        ? ['RebootDBCluster', { DBClusterIdentifier: call.reboot }]
+        : ['RebootDBInstance', { DBInstanceIdentifier: call.reboot }];
     default:
       return unreachable(call);
   }

@@ -1,4 +1,7 @@
-/** The part of the official client library of the Cloud SQL Admin API that is used, and how it is opened. */
+/** The part of the official client library of the Cloud SQL Admin API that is used, how it is opened, and what its errors mean. */
+import { MillraceError, reasonOf } from '../../../base/errors.ts';
+import { connectionBroke, type Service, type Trouble } from '../patience.ts';
+import { refusal, type Advice } from '../refusal.ts';
 import { loadSdk } from '../sdk.ts';
 
 export interface GcpName {
@@ -54,7 +57,7 @@ export interface Operation {
   readonly error?: { readonly errors?: readonly { readonly code?: string; readonly message?: string }[] };
 }
 
-interface Reply<T> {
+export interface Reply<T> {
   readonly data: T;
 }
 
@@ -101,4 +104,49 @@ export function sqlAdmin(environment: NodeJS.ProcessEnv): SqlAdmin {
     auth,
     ...(rootUrl === undefined ? {} : { rootUrl: rootUrl.endsWith('/') ? rootUrl : `${rootUrl}/` }),
   });
+}
+
+function failureOf(error: unknown): { status: number | undefined; reason: string | undefined } {
+  const at = error as {
+    status?: unknown;
+    code?: unknown;
+    response?: { status?: unknown; data?: { error?: { errors?: readonly { reason?: string }[] } } };
+  } | null;
+  const status = [at?.response?.status, at?.status, at?.code].map(Number).find((one) => one >= 100 && one < 600);
+  return { status, reason: at?.response?.data?.error?.errors?.[0]?.reason };
+}
+
+export function gcpTrouble(error: unknown): Trouble {
+  const { status, reason } = failureOf(error);
+  if (status === 429 || reason === 'rateLimitExceeded' || reason === 'quotaExceeded' || reason === 'userRateLimitExceeded')
+    return 'throttled';
+  // The settings have changed since they were read: not carried out, and to be read again.
+  if (status === 412 || reason === 'conditionNotMet') return 'throttled';
+  if (status === 409) return 'busy';
+  if (status !== undefined) return status >= 500 ? 'lost' : 'final';
+  return connectionBroke(error) ? 'lost' : 'final';
+}
+
+const ADVICE: Advice = {
+  cloud: 'Google Cloud',
+  login: 'gcloud auth application-default login',
+  lookUp: 'Look at `gcloud sql instances list`; write gcp:PROJECT:INSTANCE.',
+  right: (operation) => `cloudsql.instances.${operation.startsWith('GET') ? 'get' : operation.includes('restart') ? 'restart' : 'update'}`,
+};
+
+export function gcpError(resource: string): Service['translate'] {
+  return (cause, operation) => {
+    if (cause instanceof MillraceError) return cause;
+    const { status, reason: why } = failureOf(cause);
+    const reason = [status, why, reasonOf(cause)].filter((part) => part !== undefined).join(' ');
+    const kind =
+      status === 401 || /default credentials|invalid_grant|invalid_rapt/i.test(reason)
+        ? 'credentials'
+        : status === 403
+          ? 'denied'
+          : status === 404
+            ? 'absent'
+            : 'other';
+    return refusal({ kind, operation, resource, reason, cause }, ADVICE);
+  };
 }
