@@ -253,8 +253,6 @@ export interface ControlParameter {
   readonly pendingRestart: boolean;
   readonly restarts: boolean;
   readonly modifiable: boolean;
-  /** As the vendor writes it: `2-262143`, `replica,logical`. */
-  readonly allowed?: string;
 }
 
 export interface NetworkRule {
@@ -268,8 +266,6 @@ export interface NetworkRule {
 export interface ControlNetwork {
   /** Whether the database has an address on the Internet at all. */
   readonly publicAccess: boolean;
-  /** An empty list that means everybody (DigitalOcean), or 0.0.0.0/0. */
-  readonly openToAll: boolean;
   readonly rules: readonly NetworkRule[];
   /** Why rules cannot be changed through the API (VNet-integrated, private IP only); undefined: they can. */
   readonly fixed: string | undefined;
@@ -281,11 +277,6 @@ export interface ControlFacts {
   readonly variant: Variant | undefined;
   /** The vendor's name of the instance or cluster. */
   readonly resource: string;
-  readonly version: string;
-  /** The vendor's word: available, RUNNABLE, Ready, online. */
-  readonly status: string;
-  /** Whether changes can be made right now (status is the quiet one). */
-  readonly quiet: boolean;
   /** Not able to replicate whatever one does (Aurora Serverless v1, Azure Single Server, stopped): the reason and the way out. */
   readonly refused: DeadEnd | undefined;
   /** By the name that Postgres or the vendor gives it: `rds.logical_replication`, `wal_level`, `max_replication_slots`. Only those that matter here. */
@@ -297,8 +288,6 @@ export interface ControlFacts {
   readonly network: ControlNetwork;
   /** Roles that replicate by an API setting (DigitalOcean); absent elsewhere. */
   readonly replicationUsers?: readonly string[];
-  /** Things with a price or a trap, one sentence each: storage autoscaling, scale to zero, storage nearly full. */
-  readonly remarks: readonly string[];
 }
 
 /** What setup wants of the control plane. */

@@ -9,7 +9,8 @@ import { tableText } from './facts.ts';
 import type { ApiStep, CheckId, CloudWanted, Consumer, Finding, HandStep, Need, Step, TableName } from './model.ts';
 import { literal } from '../base/ident.ts';
 import { publicationSteps, publicationWidening } from './publication-steps.ts';
-import { grantSteps, identitySteps, roleSteps, sqlStep } from './sql-steps.ts';
+import { grantSteps, identitySteps, roleSteps } from './sql-steps.ts';
+import { handStep, sqlStep } from './steps.ts';
 
 export interface Wanted {
   readonly consumer: Consumer;
@@ -145,23 +146,22 @@ function handSteps(diagnosis: Diagnosis, wanted: Wanted, byApi: readonly (ApiSte
         ? { kind: 'address', cidr: wanted.allow[0] }
         : need;
     const { cost, link: _link, ...texts } = mendFor(provider, told, facts);
-    steps.push({
-      via: 'hand',
-      id: `hand.${finding.code}${finding.subject === undefined ? '' : ` ${finding.subject}`}`,
-      title: finding.seen,
-      proves: [finding.check],
-      precondition: finding.why,
-      request: texts.cli ?? texts.console ?? texts.sql ?? '',
-      restarts: need.kind === 'logical_decoding' || need.kind === 'restart' || (need.kind === 'parameter' && need.restarts),
-      reversible: true,
-      affects: [],
-      cost,
-      because:
-        provider.cloud !== undefined && observed.control === undefined && (settable || need.kind === 'restart' || need.kind === 'address')
-          ? `it is done through ${provider.name}’s control plane: give --cloud ${provider.cloud}:ID, and setup does it`
-          : 'nobody but you can decide or do that',
-      texts,
-    });
+    steps.push(
+      handStep({
+        id: `hand.${finding.code}${finding.subject === undefined ? '' : ` ${finding.subject}`}`,
+        title: finding.seen,
+        proves: [finding.check],
+        precondition: finding.why,
+        request: texts.cli ?? texts.console ?? texts.sql ?? '',
+        restarts: need.kind === 'logical_decoding' || need.kind === 'restart' || (need.kind === 'parameter' && need.restarts),
+        cost,
+        because:
+          provider.cloud !== undefined && observed.control === undefined && (settable || need.kind === 'restart' || need.kind === 'address')
+            ? `it is done through ${provider.name}’s control plane: give --cloud ${provider.cloud}:ID, and setup does it`
+            : 'nobody but you can decide or do that',
+        texts,
+      }),
+    );
   }
   return steps;
 }
@@ -187,8 +187,7 @@ function restartByHand(diagnosis: Diagnosis, finding: Finding): HandStep {
     link: _link,
     ...texts
   } = mendFor(diagnosis.provider, { kind: 'restart', parameter: 'wal_level' }, mendFacts(diagnosis.observed));
-  return {
-    via: 'hand',
+  return handStep({
     id: 'hand.restart',
     title: 'Restart the server, then run setup again',
     proves: [finding.check, 'C09'],
@@ -201,5 +200,5 @@ function restartByHand(diagnosis: Diagnosis, finding: Finding): HandStep {
     because: 'SQL cannot restart a server',
     satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_settings WHERE pending_restart) AND current_setting('wal_level') = 'logical'`,
     texts,
-  };
+  });
 }

@@ -7,7 +7,8 @@ import { isPublished, tableText, type Observed, type TableFacts } from './facts.
 import { identityFor, mustPublishGenerated } from './checks/identity.ts';
 import { publicationStatements } from './mends.ts';
 import type { HandStep, Provider, SqlStep, TableName } from './model.ts';
-import { byOwner, MARK, oid, sqlStep, type HandDraft, type SqlStepDraft } from './sql-steps.ts';
+import { byOwner, MARK, oid } from './sql-steps.ts';
+import { sqlByHand, sqlStep, type SqlDraft } from './steps.ts';
 
 /** Before the identities: what the publication carries of the tables that it has already. */
 export function publicationWidening(observed: Observed): (SqlStep | HandStep)[] {
@@ -133,7 +134,7 @@ function there(name: string, condition: string): string {
   return `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_publication p WHERE p.pubname = ${literal(name)} AND ${condition})`;
 }
 
-function alter({ publication, asked }: Observed, draft: SqlStepDraft): SqlStep | HandStep {
+function alter({ publication, asked }: Observed, draft: SqlDraft): SqlStep | HandStep {
   const step = sqlStep(draft);
   return publication?.owned === true ? step : { ...step, via: 'hand', because: `publication ${asked.publication} belongs to another role` };
 }
@@ -145,22 +146,18 @@ function allTablesRefused({ server }: Observed, provider: Provider): string | un
 }
 
 function namedInstead(
-  draft: HandDraft,
+  draft: Omit<SqlDraft, 'statements'>,
   tables: readonly TableName[],
   generated: boolean,
   refused: string,
   { asked, target }: Observed,
 ): HandStep {
   const request = publicationStatements({ change: 'create', publication: asked.publication, tables, generated }).join('\n');
-  return {
-    via: 'hand',
+  return sqlByHand({
     ...draft,
     title: `Publish tables by name: ${target.user} may not publish ALL tables`,
     request,
-    restarts: false,
-    reversible: true,
     affects: [],
     because: `${refused}; give --tables with those that you want, and setup publishes them`,
-    texts: { sql: request },
-  };
+  });
 }

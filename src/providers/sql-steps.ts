@@ -6,32 +6,14 @@ import { ident, literal, qualified } from '../base/ident.ts';
 import { tableText, type Observed, type TableFacts } from './facts.ts';
 import { identityFor } from './checks/identity.ts';
 import { identityStatement } from './mends.ts';
-import type { Change, CheckId, HandStep, Provider, SqlStep, TableName } from './model.ts';
+import type { HandStep, Provider, SqlStep, TableName } from './model.ts';
+import { handStep, sqlByHand, sqlStep, type SqlDraft } from './steps.ts';
 
 /** On the role and the publication that setup makes, so that `--undo` takes away its own and nothing else. */
 export const MARK = 'made by millrace setup';
 
 /** Stands for the new role's password in what is shown; `apply` puts a SCRAM verifier in its place, so that the server's log never sees the password. */
 export const PASSWORD = '${password}';
-
-export interface SqlStepDraft {
-  readonly id: string;
-  readonly title: string;
-  readonly proves: readonly CheckId[];
-  readonly precondition: string;
-  readonly statements: readonly string[];
-  readonly satisfied: string | undefined;
-  readonly changes?: Change;
-  readonly reversible?: boolean;
-  readonly affects?: readonly string[];
-  readonly cost?: string;
-  readonly transaction?: boolean;
-}
-
-export function sqlStep(draft: SqlStepDraft): SqlStep {
-  const request = draft.statements.join('\n');
-  return { via: 'sql', restarts: false, reversible: true, affects: [], ...draft, request, texts: { sql: request } };
-}
 
 // ---------------------------------------------------------------------------------------------------------------- the role
 
@@ -54,8 +36,7 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
   if (known === undefined) {
     if (right.by === 'fixed' || right.by === 'api')
       return [
-        {
-          via: 'hand',
+        handStep({
           id: 'hand.role',
           title: `Make a role ${role} that may replicate`,
           proves: ['C10'],
@@ -64,13 +45,10 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
             right.by === 'fixed'
               ? right.says
               : `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
-          restarts: false,
-          reversible: true,
-          affects: [],
           because: 'Only the host itself gives that right.',
           satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
           texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
-        },
+        }),
       ];
     steps.push(
       givenBy(observed, provider, {
@@ -156,7 +134,7 @@ function administratorSteps(role: string, { server, target, role: known }: Obser
 }
 
 /** A step that gives REPLICATION: by hand where it is certain that the one who connects may not. What a host permits beyond plain Postgres, only trying shows. */
-function givenBy({ server }: Observed, provider: Provider, draft: SqlStepDraft): SqlStep | HandStep {
+function givenBy({ server }: Observed, provider: Provider, draft: SqlDraft): SqlStep | HandStep {
   const step = sqlStep(draft);
   const session = server?.session;
   const certain = provider.plain === true && draft.statements.some((statement) => / REPLICATION\b/.test(statement));
@@ -281,24 +259,11 @@ export function oid(table: TableFacts): string {
   return `to_regclass(${literal(qualified(table.schema, table.name))})`;
 }
 
-export interface HandDraft {
-  readonly id: string;
-  readonly title: string;
-  readonly proves: readonly CheckId[];
-  readonly precondition: string;
-  readonly satisfied: string;
-  readonly cost?: string;
-}
-
-export function byOwner(draft: HandDraft, table: TableFacts, statement: string): HandStep {
-  return {
-    via: 'hand',
+/** What only the owner of a table may do. */
+export function byOwner(draft: Omit<SqlDraft, 'statements'>, table: TableFacts, statement: string): HandStep {
+  return sqlByHand({
     ...draft,
     request: statement,
-    restarts: false,
-    reversible: true,
-    affects: [],
     because: `${tableText(table)} belongs to "${table.owner}", and only its owner may do that`,
-    texts: { sql: statement },
-  };
+  });
 }

@@ -22,15 +22,11 @@ const facts: ControlFacts = {
   provider: 'rds',
   variant: 'instance',
   resource: 'shop',
-  version: '16.4',
-  status: 'available',
-  quiet: true,
   refused: undefined,
   parameters: {},
   sharedWith: [],
   pendingChanges: [],
-  network: { publicAccess: true, openToAll: false, rules: [], fixed: undefined },
-  remarks: [],
+  network: { publicAccess: true, rules: [], fixed: undefined },
 };
 const reboot = apiStep({ id: 'reboot', title: 'Reboot', precondition: '', request: '', restarts: true, call: 'reboot' });
 const closing = { ...reboot, id: 'revoke', restarts: false };

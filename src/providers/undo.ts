@@ -10,7 +10,8 @@ import { tableText, type Observed, type SessionFacts, type SlotFacts } from './f
 import type { Diagnosis } from './doctor.ts';
 import type { Finding, HandStep, SqlStep, Step } from './model.ts';
 import type { Wanted } from './plan.ts';
-import { MARK, sqlStep } from './sql-steps.ts';
+import { MARK } from './sql-steps.ts';
+import { sqlByHand, sqlStep } from './steps.ts';
 
 export interface Marked {
   readonly publication: boolean;
@@ -120,7 +121,6 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): 
     const drop = sqlStep({
       id: `undo.slot ${slot.name}`,
       title: `Drop slot ${slot.name}`,
-      proves: [],
       precondition: 'Millrace made it',
       statements: [`SELECT pg_drop_replication_slot(${literal(slot.name)});`],
       satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = ${literal(slot.name)})`,
@@ -137,7 +137,6 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): 
       sqlStep({
         id: 'undo.publication',
         title: `Drop publication ${publication}`,
-        proves: [],
         precondition: 'setup made it',
         statements: [`DROP PUBLICATION ${ident(publication)};`],
         satisfied: `SELECT NOT EXISTS (SELECT 1 FROM pg_catalog.pg_publication WHERE pubname = ${literal(publication)})`,
@@ -145,21 +144,16 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): 
       }),
     );
     for (const table of observed.tables.filter((one) => one.identity === 'f' && one.owned && one.kind === 'r')) {
-      const request = `ALTER TABLE ${qualified(table.schema, table.name)} REPLICA IDENTITY DEFAULT;`;
-      steps.push({
-        via: 'hand',
-        id: `undo.identity ${tableText(table)}`,
-        title: `Replica identity of ${tableText(table)}: back to the primary key, if setup set it`,
-        proves: [],
-        precondition: 'it is FULL',
-        request,
-        restarts: false,
-        reversible: true,
-        affects: [],
-        because: 'Postgres does not remember who set it; somebody else may rely on it',
-        satisfied: `SELECT relreplident <> 'f' FROM pg_catalog.pg_class WHERE oid = to_regclass(${literal(qualified(table.schema, table.name))})`,
-        texts: { sql: request },
-      });
+      steps.push(
+        sqlByHand({
+          id: `undo.identity ${tableText(table)}`,
+          title: `Replica identity of ${tableText(table)}: back to the primary key, if setup set it`,
+          precondition: 'it is FULL',
+          request: `ALTER TABLE ${qualified(table.schema, table.name)} REPLICA IDENTITY DEFAULT;`,
+          because: 'Postgres does not remember who set it; somebody else may rely on it',
+          satisfied: `SELECT relreplident <> 'f' FROM pg_catalog.pg_class WHERE oid = to_regclass(${literal(qualified(table.schema, table.name))})`,
+        }),
+      );
     }
   }
   if (observed.role !== undefined && marked.role) {
@@ -170,7 +164,6 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): 
       sqlStep({
         id: 'undo.role',
         title: `Drop role ${wanted.role}`,
-        proves: [],
         precondition: 'setup made it, and it owns nothing',
         statements: [
           ...(readable.length === 0
@@ -196,21 +189,14 @@ export function planUndo(diagnosis: Diagnosis, wanted: Wanted, marked: Marked): 
 }
 
 function administratorRight(user: string): HandStep {
-  const request = `ALTER ROLE ${ident(user)} NOREPLICATION;`;
-  return {
-    via: 'hand',
+  return sqlByHand({
     id: 'undo.administrator-right',
     title: `REPLICATION of ${user}: take it back, if setup gave it`,
-    proves: [],
     precondition: `${user} has it`,
-    request,
-    restarts: false,
-    reversible: true,
-    affects: [],
+    request: `ALTER ROLE ${ident(user)} NOREPLICATION;`,
     because: 'Postgres does not remember who set it; somebody else may rely on it',
     satisfied: `SELECT NOT rolreplication FROM pg_catalog.pg_roles WHERE rolname = ${literal(user)}`,
-    texts: { sql: request },
-  };
+  });
 }
 
 /** A server whose wal_level is lowered while one of these exists does not start again. A temporary one goes with its session. */
@@ -225,11 +211,9 @@ function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
   const request = slots
     .map((slot) => `SELECT pg_drop_replication_slot(${literal(slot.name)});   -- only if nobody will read it again`)
     .join('\n');
-  return {
-    via: 'hand',
+  return sqlByHand({
     id: 'undo.slots-in-the-way',
     title: `Logical decoding stays on while others use it: ${slots.length === 1 ? 'slot' : 'slots'} ${named}`,
-    proves: [],
     precondition: 'no logical slot is left',
     request,
     // It stands for the restart that is not made.
@@ -237,8 +221,7 @@ function slotsInTheWay(slots: readonly SlotFacts[]): HandStep {
     reversible: false,
     affects: ['whoever reads them: everything must be copied again'],
     because: 'with wal_level lowered the server would not start as long as a logical slot exists; whose they are, only you can find out',
-    texts: { sql: request },
-  };
+  });
 }
 
 /** Looked at again right before: somebody may have made a slot since the plan. */
@@ -246,7 +229,6 @@ function noSlotLeft(): Step {
   return sqlStep({
     id: 'undo.no-slot-left',
     title: 'Make sure that no logical slot is left: the server would not start',
-    proves: [],
     precondition: 'ours are dropped, and there are no others',
     statements: [
       `DO $$ BEGIN RAISE EXCEPTION 'logical slots are left: %', (SELECT string_agg(slot_name::text, ', ') FROM pg_catalog.pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary); END $$;`,

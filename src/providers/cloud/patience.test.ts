@@ -63,14 +63,13 @@ test('a wait tells what it sees, and ends with the time', async () => {
   const wait = {
     what: 'reboot of shop',
     where: 'the console',
-    timeoutMs: 20,
-    patience: QUICK,
+    restarts: false,
     progress: (line: string) => lines.push(line),
   };
   let looks = 0;
-  await waitUntil(wait, () => Promise.resolve({ done: ++looks === 3, seen: looks === 3 ? 'available' : 'rebooting' }));
+  await waitUntil(QUICK, wait, () => Promise.resolve({ done: ++looks === 3, seen: looks === 3 ? 'available' : 'rebooting' }));
   expect(lines).toEqual(['reboot of shop: rebooting', 'reboot of shop: rebooting', 'reboot of shop: available']);
-  await expect(waitUntil(wait, () => Promise.resolve({ done: false, seen: 'rebooting' }))).rejects.toMatchObject({
+  await expect(waitUntil(QUICK, wait, () => Promise.resolve({ done: false, seen: 'rebooting' }))).rejects.toMatchObject({
     code: 'CLOUD_WAIT_EXPIRED',
   });
 });

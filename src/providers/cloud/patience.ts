@@ -125,22 +125,23 @@ export interface Wait {
   readonly what: string;
   /** Where a person looks when it does not end. */
   readonly where: string;
-  readonly timeoutMs: number;
-  readonly patience: Patience;
+  /** A restart takes longer than anything else. */
+  readonly restarts: boolean;
   readonly progress: Progress;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Looks until it is done; what is seen is reported. */
-export async function waitUntil(wait: Wait, look: () => Promise<{ done: boolean; seen: string }>): Promise<void> {
-  const deadline = performance.now() + wait.timeoutMs;
+export async function waitUntil(patience: Patience, wait: Wait, look: () => Promise<{ done: boolean; seen: string }>): Promise<void> {
+  const timeoutMs = wait.restarts ? patience.restartTimeoutMs : patience.operationTimeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     const { done, seen } = await look();
     wait.progress(`${wait.what}: ${seen}`);
     if (done) return;
     if (performance.now() > deadline)
-      throw millraceError('CLOUD_WAIT_EXPIRED', { what: wait.what, seconds: seconds(wait.timeoutMs), last: seen, where: wait.where });
-    await sleep(wait.patience.pollMs, undefined, { signal: wait.signal });
+      throw millraceError('CLOUD_WAIT_EXPIRED', { what: wait.what, seconds: seconds(timeoutMs), last: seen, where: wait.where });
+    await sleep(patience.pollMs, undefined, { signal: wait.signal });
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   StepCommon,
   StepState,
 } from '../model.ts';
+import { DEFAULTS, type Draft } from '../steps.ts';
 
 /** A step as the pure plan of a cloud makes it: plain data without secrets. Only the client of that cloud understands the call. */
 export interface CallStep<Call> extends StepCommon {
@@ -49,17 +50,8 @@ export function controlOf<Call>(facts: ControlFacts, planner: Planner<Call>, car
   };
 }
 
-type Defaults = 'proves' | 'restarts' | 'reversible' | 'affects' | 'texts';
-type Draft<Step extends StepCommon> = Omit<Step, Defaults | 'via'> & Partial<Pick<Step, Defaults>>;
-
-const DEFAULTS = { proves: [], restarts: false, reversible: true, affects: [], texts: {} } as const;
-
-export function apiStep<Call>(step: Draft<CallStep<Call>>): CallStep<Call> {
-  return { via: 'api', ...DEFAULTS, ...step };
-}
-
-export function handStep(step: Draft<HandStep>): HandStep {
-  return { via: 'hand', ...DEFAULTS, ...step };
+export function apiStep<Call>(draft: Draft<CallStep<Call>>): CallStep<Call> {
+  return { ...DEFAULTS, ...draft, via: 'api' };
 }
 
 /** The checks that find these parameters too low; `logical` is the one that turns logical decoding on here. */

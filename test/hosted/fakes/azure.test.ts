@@ -51,15 +51,14 @@ export function azureCases(): Case[] {
           fake.parameters.get('shared_buffers')!.pending = true;
           const facts = await cloud.observe();
           assert.deepEqual(
-            [facts.version, facts.status, facts.quiet, facts.variant, facts.network.rules, facts.pendingChanges],
-            ['16.4', 'Ready', true, 'flexible', [{ id: 'azure', source: 'all of Azure' }], ['shared_buffers=4096']],
+            [facts.variant, facts.network.rules, facts.pendingChanges],
+            ['flexible', [{ id: 'azure', source: 'all of Azure' }], ['shared_buffers=4096']],
           );
           assert.deepEqual(facts.parameters['wal_level'], {
             value: 'replica',
             pendingRestart: false,
             restarts: true,
             modifiable: true,
-            allowed: 'replica,logical',
           });
           assert.equal(facts.parameters['max_slot_wal_keep_size']?.modifiable, false);
         }),

@@ -101,10 +101,6 @@ export function rdsCases(): Case[] {
         scene(kind, async ({ fake, server, cloud }) => {
           const facts = await cloud.observe();
           assert.equal(facts.provider, kind === 'multi-az-cluster' ? 'rds' : 'aurora');
-          assert.equal(
-            facts.remarks.some((remark) => remark.includes('scaling to zero')),
-            kind === 'aurora-serverless-v2',
-          );
           assert.deepEqual(await setUp(cloud), FULL);
           assert.equal(server.live['wal_level'], 'logical');
           assert.equal(fake.plane.operations().includes(kind === 'multi-az-cluster' ? 'RebootDBCluster' : 'RebootDBInstance'), true);

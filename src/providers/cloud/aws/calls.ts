@@ -18,8 +18,6 @@ export interface DbInstance {
   readonly PendingModifiedValues?: Readonly<Record<string, unknown>>;
   readonly DBClusterIdentifier?: string;
   readonly ReadReplicaSourceDBInstanceIdentifier?: string;
-  readonly MaxAllocatedStorage?: number;
-  readonly AllocatedStorage?: number;
 }
 
 export interface DbCluster {
@@ -36,7 +34,7 @@ export interface DbCluster {
     readonly DBClusterParameterGroupStatus?: string;
   }[];
   readonly VpcSecurityGroups?: readonly { readonly VpcSecurityGroupId?: string }[];
-  readonly ServerlessV2ScalingConfiguration?: { readonly MinCapacity?: number };
+  readonly ServerlessV2ScalingConfiguration?: object;
   readonly PubliclyAccessible?: boolean;
   readonly PendingModifiedValues?: Readonly<Record<string, unknown>>;
   readonly ClusterScalabilityType?: string;
@@ -47,7 +45,6 @@ export interface DbParameter {
   readonly ParameterValue?: string;
   readonly ApplyType?: string;
   readonly DataType?: string;
-  readonly AllowedValues?: string;
   readonly IsModifiable?: boolean;
   readonly Source?: string;
 }

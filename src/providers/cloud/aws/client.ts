@@ -144,11 +144,11 @@ export class AwsCloud implements CloudApi, Carrier<Call> {
     // RDS takes a moment until it shows what it has accepted: this many looks may still show the old state.
     let grace = state === 'todo' && (restart ? call.unconditional : call.kind === 'set-parameters' || call.kind === 'associate') ? 3 : 0;
     await waitUntil(
+      this.#service.patience,
       {
         what: restart ? `reboot of ${call.reboot}` : step.title,
         where: `aws rds describe-db-${'scope' in call ? call.scope : 'instance'}s`,
-        timeoutMs: restart ? this.#service.patience.restartTimeoutMs : this.#service.patience.operationTimeoutMs,
-        patience: this.#service.patience,
+        restarts: step.restarts,
         progress,
         signal,
       },
@@ -175,11 +175,11 @@ export class AwsCloud implements CloudApi, Carrier<Call> {
   /** Before a reboot: nothing may be applying, or the reboot would come too early. */
   async #available(progress: Progress, signal: AbortSignal | undefined): Promise<void> {
     await waitUntil(
+      this.#service.patience,
       {
         what: `${this.#name} to be available`,
         where: 'aws rds describe-db-instances',
-        timeoutMs: this.#service.patience.operationTimeoutMs,
-        patience: this.#service.patience,
+        restarts: false,
         progress,
         signal,
       },

@@ -68,9 +68,6 @@ export function factsOf(
     provider: aurora ? 'aurora' : 'rds',
     variant: variantOf(database),
     resource: database.id,
-    version: database.version,
-    status: database.status,
-    quiet: database.status === 'available' && database.applyStatus !== 'applying',
     refused: refusal(database),
     parameters: Object.fromEntries(
       parameters
@@ -81,7 +78,6 @@ export function factsOf(
     pendingChanges: [...pending(instance?.PendingModifiedValues), ...pending(cluster?.PendingModifiedValues)],
     network: {
       publicAccess: network.publicAccess,
-      openToAll: network.rules.some(({ cidr }) => cidr === '0.0.0.0/0'),
       rules: network.rules.map(({ group, cidr, description }) => ({
         id: group,
         source: cidr,
@@ -89,7 +85,6 @@ export function factsOf(
       })),
       fixed: network.fixed,
     },
-    remarks: remarks(database),
   };
   return { facts, own };
 }
@@ -140,20 +135,6 @@ function variantOf({ instance, cluster }: Database): Variant {
   return cluster.ServerlessV2ScalingConfiguration === undefined ? 'provisioned' : 'serverless-v2';
 }
 
-function remarks({ instance, cluster }: Database): string[] {
-  const said: string[] = [];
-  const scaling = cluster?.ServerlessV2ScalingConfiguration;
-  if (scaling?.MinCapacity === 0)
-    said.push(
-      'Logical replication stops this Serverless v2 cluster from scaling to zero, even while no slot exists: it then costs money around the clock.',
-    );
-  if (instance?.MaxAllocatedStorage !== undefined && instance.MaxAllocatedStorage > (instance.AllocatedStorage ?? 0))
-    said.push(
-      `Storage grows by itself up to ${instance.MaxAllocatedStorage} GiB and never shrinks: a slot that nobody reads becomes a bill.`,
-    );
-  return said;
-}
-
 function pending(values: Readonly<Record<string, unknown>> | undefined): string[] {
   return Object.entries(values ?? {})
     .filter(([, value]) => value !== undefined)
@@ -170,7 +151,6 @@ function controlParameter(one: DbParameter, waits: boolean): ControlParameter {
     pendingRestart: waits && restarts && one.Source === 'user',
     restarts,
     modifiable: one.IsModifiable !== false,
-    ...(one.AllowedValues === undefined ? {} : { allowed: one.AllowedValues }),
   };
 }
 

@@ -8,8 +8,9 @@
  * A group that other databases use is never edited, and a change that somebody else has left pending is never let loose.
  */
 import type { CloudWanted, ControlFacts } from '../../model.ts';
+import { handStep } from '../../steps.ts';
 import { covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, provesOf, toRaise, type CallStep, type CloudStep } from '../steps.ts';
+import { apiStep, MARK, provesOf, toRaise, type CallStep, type CloudStep } from '../steps.ts';
 import type { Call } from './requests.ts';
 
 export type Scope = 'instance' | 'cluster';
@@ -266,24 +267,28 @@ function isPrivate(address: string): boolean {
   return ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '127.0.0.0/8', 'fc00::/7'].some((range) => covers(range, address));
 }
 
-function kindOf(scope: Scope) {
-  return scope === 'cluster'
-    ? {
-        api: 'DBClusterParameterGroup',
-        owner: 'DBCluster',
-        cli: 'db-cluster-parameter-group',
-        ownerCli: 'db-cluster',
-        console: 'DB cluster parameter group',
-        words: 'cluster parameter group',
-        terraform: 'aws_rds_cluster_parameter_group',
-      }
-    : {
-        api: 'DBParameterGroup',
-        owner: 'DBInstance',
-        cli: 'db-parameter-group',
-        ownerCli: 'db-instance',
-        console: 'DB parameter group',
-        words: 'parameter group',
-        terraform: 'aws_db_parameter_group',
-      };
+/** How RDS names the group of a database, in its API, its command line and its console. */
+const KINDS = {
+  cluster: {
+    api: 'DBClusterParameterGroup',
+    owner: 'DBCluster',
+    cli: 'db-cluster-parameter-group',
+    ownerCli: 'db-cluster',
+    console: 'DB cluster parameter group',
+    words: 'cluster parameter group',
+    terraform: 'aws_rds_cluster_parameter_group',
+  },
+  instance: {
+    api: 'DBParameterGroup',
+    owner: 'DBInstance',
+    cli: 'db-parameter-group',
+    ownerCli: 'db-instance',
+    console: 'DB parameter group',
+    words: 'parameter group',
+    terraform: 'aws_db_parameter_group',
+  },
+} as const;
+
+export function kindOf(scope: Scope): (typeof KINDS)[Scope] {
+  return KINDS[scope];
 }

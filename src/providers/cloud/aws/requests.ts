@@ -3,7 +3,7 @@ import { assert, must, unreachable } from '../../../base/assert.ts';
 import { parseRange } from '../address.ts';
 import { MARK } from '../steps.ts';
 import type { IpPermission, Operation } from './calls.ts';
-import type { Scope } from './plan.ts';
+import { kindOf, type Scope } from './plan.ts';
 
 export type Call =
   | { kind: 'create-group'; scope: Scope; name: string; family: string; description: string }
@@ -18,54 +18,31 @@ export type Call =
 export function request(call: Call, port: number): [Operation, object] {
   switch (call.kind) {
     case 'create-group': {
-      const { scope, name, family, description } = call;
-      return scope === 'cluster'
-        ? ['CreateDBClusterParameterGroup', { DBClusterParameterGroupName: name, DBParameterGroupFamily: family, Description: description }]
-        : ['CreateDBParameterGroup', { DBParameterGroupName: name, DBParameterGroupFamily: family, Description: description }];
+      const { api } = kindOf(call.scope);
+      return [`Create${api}`, { [`${api}Name`]: call.name, DBParameterGroupFamily: call.family, Description: call.description }];
     }
     case 'copy-group': {
-      const { scope, source, name, description } = call;
-      return scope === 'cluster'
-        ? [
-            'CopyDBClusterParameterGroup',
-            {
-              SourceDBClusterParameterGroupIdentifier: source,
-              TargetDBClusterParameterGroupIdentifier: name,
-              TargetDBClusterParameterGroupDescription: description,
-            },
-          ]
-        : [
-            'CopyDBParameterGroup',
-            {
-              SourceDBParameterGroupIdentifier: source,
-              TargetDBParameterGroupIdentifier: name,
-              TargetDBParameterGroupDescription: description,
-            },
-          ];
+      const { api } = kindOf(call.scope);
+      const [from, to] = [`Source${api}Identifier`, `Target${api}Identifier`];
+      return [`Copy${api}`, { [from]: call.source, [to]: call.name, [`Target${api}Description`]: call.description }];
     }
     case 'set-parameters': {
-      const { scope, group, values } = call;
-      const Parameters = Object.entries(values).map(([ParameterName, ParameterValue]) => ({
+      const { api } = kindOf(call.scope);
+      const Parameters = Object.entries(call.values).map(([ParameterName, ParameterValue]) => ({
         ParameterName,
         ParameterValue,
         ApplyMethod: 'pending-reboot',
       }));
       assert(Parameters.length <= 20, 'RDS takes 20 parameters at once');
-      return scope === 'cluster'
-        ? ['ModifyDBClusterParameterGroup', { DBClusterParameterGroupName: group, Parameters }]
-        : ['ModifyDBParameterGroup', { DBParameterGroupName: group, Parameters }];
+      return [`Modify${api}`, { [`${api}Name`]: call.group, Parameters }];
     }
     case 'associate': {
-      const { scope, id, group, immediately } = call;
-      return scope === 'cluster'
-        ? ['ModifyDBCluster', { DBClusterIdentifier: id, DBClusterParameterGroupName: group, ApplyImmediately: immediately }]
-        : ['ModifyDBInstance', { DBInstanceIdentifier: id, DBParameterGroupName: group, ApplyImmediately: immediately }];
+      const { api, owner } = kindOf(call.scope);
+      return [`Modify${owner}`, { [`${owner}Identifier`]: call.id, [`${api}Name`]: call.group, ApplyImmediately: call.immediately }];
     }
     case 'delete-group': {
-      const { scope, name } = call;
-      return scope === 'cluster'
-        ? ['DeleteDBClusterParameterGroup', { DBClusterParameterGroupName: name }]
-        : ['DeleteDBParameterGroup', { DBParameterGroupName: name }];
+      const { api } = kindOf(call.scope);
+      return [`Delete${api}`, { [`${api}Name`]: call.name }];
     }
     case 'ingress':
       return ['AuthorizeSecurityGroupIngress', { GroupId: call.group, IpPermissions: [permission(call.address, call.port)] }];

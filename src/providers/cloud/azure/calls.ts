@@ -13,7 +13,6 @@ export interface AzureName {
 export interface Configuration {
   readonly name?: string;
   readonly value?: string;
-  readonly allowedValues?: string;
   readonly dataType?: string;
   readonly isDynamicConfig?: boolean;
   readonly isReadOnly?: boolean;
@@ -26,12 +25,7 @@ export interface FirewallRule {
 }
 export interface Server {
   readonly state?: string;
-  readonly version?: string;
-  readonly minorVersion?: string;
   readonly network?: { readonly publicNetworkAccess?: string; readonly delegatedSubnetResourceId?: string };
-  readonly highAvailability?: { readonly mode?: string };
-  readonly replicationRole?: string;
-  readonly storage?: { readonly autoGrow?: string };
 }
 export interface Poller {
   isDone(): boolean;

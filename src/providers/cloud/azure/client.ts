@@ -81,8 +81,7 @@ export class AzureCloud implements CloudApi, Carrier<Call> {
     const wait = {
       what: restarts ? `restart of ${this.#name.server}` : step.title,
       where: `az postgres flexible-server show ${cliNames(this.#name)}`,
-      timeoutMs: restarts ? this.#service.patience.restartTimeoutMs : this.#service.patience.operationTimeoutMs,
-      patience: this.#service.patience,
+      restarts: step.restarts,
       progress,
       signal,
     };
@@ -97,10 +96,10 @@ export class AzureCloud implements CloudApi, Carrier<Call> {
         progress,
         signal,
       });
-      if (outcome !== 'there') await waitUntil(wait, () => this.#poll(outcome, OPERATIONS[call.kind]));
+      if (outcome !== 'there') await waitUntil(this.#service.patience, wait, () => this.#poll(outcome, OPERATIONS[call.kind]));
       if (restarts) this.#restarted.add(step.id);
     }
-    await waitUntil(wait, async () => {
+    await waitUntil(this.#service.patience, wait, async () => {
       const now = await this.state(step, signal);
       return { done: now === 'done', seen: now === 'done' ? 'done' : ((await this.#server(signal)).state ?? now) };
     });

@@ -24,9 +24,6 @@ export function factsOf(
     provider: 'azure',
     variant: 'flexible',
     resource: name.server,
-    version: [server.version, server.minorVersion].filter((part) => part !== undefined).join('.'),
-    status: state,
-    quiet: state === 'Ready',
     refused: STOPPED.test(state)
       ? {
           reason: `the server is ${state}`,
@@ -40,19 +37,12 @@ export function factsOf(
       .map((one) => `${one.name}=${one.value}`),
     network: {
       publicAccess: !isolated,
-      openToAll: rules.some((rule) => rule.startIpAddress === '0.0.0.0' && rule.endIpAddress === '255.255.255.255'),
       rules: rules.map((rule) => ({
         id: rule.name ?? '',
         source: allOfAzure(rule) ? 'all of Azure' : `${rule.startIpAddress}-${rule.endIpAddress}`,
       })),
       fixed: isolated ? 'the server is in a virtual network (or without public access), where firewall rules do not apply' : undefined,
     },
-    remarks: [
-      ...(server.storage?.autoGrow === 'Enabled'
-        ? ['Storage grows by itself and never shrinks: a slot that nobody reads becomes a bill.']
-        : []),
-      'At 95 % of its storage the server turns read-only and drops logical slots that nobody uses.',
-    ],
   };
 }
 
@@ -75,6 +65,5 @@ function parameter(one: Configuration): ControlParameter {
     pendingRestart: one.isConfigPendingRestart === true,
     restarts: one.isDynamicConfig !== true,
     modifiable: one.isReadOnly !== true,
-    ...(one.allowedValues === undefined ? {} : { allowed: one.allowedValues }),
   };
 }

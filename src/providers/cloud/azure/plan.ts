@@ -1,7 +1,8 @@
 /** What has to be changed at Azure: parameters, one firewall rule an address that no rule covers, and one restart, last. Pure. */
 import type { CloudWanted, ControlFacts } from '../../model.ts';
+import { handStep } from '../../steps.ts';
 import { bounds, covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, provesOf, toRaise, type CloudStep } from '../steps.ts';
+import { apiStep, MARK, provesOf, toRaise, type CloudStep } from '../steps.ts';
 import type { AzureName } from './calls.ts';
 import type { Call } from './requests.ts';
 

@@ -72,11 +72,11 @@ export class DigitalOceanCloud implements CloudApi, Carrier<Call> {
         signal,
       });
     await waitUntil(
+      this.#service.patience,
       {
         what: step.title,
         where: `doctl databases get ${this.#id ?? this.#name}`,
-        timeoutMs: step.restarts ? this.#service.patience.restartTimeoutMs : this.#service.patience.operationTimeoutMs,
-        patience: this.#service.patience,
+        restarts: step.restarts,
         progress,
         signal,
       },

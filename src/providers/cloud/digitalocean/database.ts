@@ -13,14 +13,10 @@ const KEPT = [
 ];
 
 export function factsOf(id: string, database: Database, config: Config, rules: readonly Rule[], users: readonly User[]): ControlFacts {
-  const open = rules.length === 0;
   return {
     provider: 'digitalocean',
     variant: undefined,
     resource: id,
-    version: database.version ?? '',
-    status: database.status ?? 'unknown',
-    quiet: database.status === 'online',
     refused:
       database.engine === 'pg'
         ? undefined
@@ -33,7 +29,6 @@ export function factsOf(id: string, database: Database, config: Config, rules: r
     pendingChanges: [],
     network: {
       publicAccess: true,
-      openToAll: open || rules.some(({ value }) => value === '0.0.0.0/0'),
       rules: rules.map((rule) => ({
         id: rule.uuid ?? rule.value,
         source: rule.type === 'ip_addr' ? rule.value : `${rule.type}:${rule.value}`,
@@ -42,11 +37,6 @@ export function factsOf(id: string, database: Database, config: Config, rules: r
       fixed: undefined,
     },
     replicationUsers: users.filter(replicates).map(({ name }) => name),
-    remarks: open
-      ? [
-          'No trusted source is set, so everybody may try to connect. The first rule closes the database to all others: setup adds one only with --close-firewall.',
-        ]
-      : [],
   };
 }
 
@@ -65,6 +55,5 @@ function parameter(name: string, config: Config): ControlParameter {
     pendingRestart: false,
     restarts: true,
     modifiable: range !== undefined || name === 'max_slot_wal_keep_size' || name === 'wal_sender_timeout',
-    ...(range === undefined ? {} : { allowed: `${range.least}-${range.most}` }),
   };
 }

@@ -1,7 +1,8 @@
 /** What has to be changed at DigitalOcean: configuration, the user who replicates, trusted sources. Pure. A list that is empty, and so lets everybody in, is closed only when asked. */
 import type { CloudWanted, ControlFacts } from '../../model.ts';
+import { handStep } from '../../steps.ts';
 import { covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, tooLittle, type CloudStep } from '../steps.ts';
+import { apiStep, MARK, tooLittle, type CloudStep } from '../steps.ts';
 import type { Call } from './requests.ts';
 
 type Step = CloudStep<Call>;

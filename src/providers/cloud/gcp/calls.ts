@@ -25,17 +25,14 @@ export interface Settings {
   readonly settingsVersion?: string;
   readonly activationPolicy?: string;
   readonly databaseFlags?: readonly Flag[];
-  readonly storageAutoResize?: boolean;
   readonly ipConfiguration?: {
     readonly ipv4Enabled?: boolean;
     readonly authorizedNetworks?: readonly AclEntry[];
-    readonly sslMode?: string;
   };
 }
 
 export interface Instance {
   readonly databaseVersion?: string;
-  readonly databaseInstalledVersion?: string;
   readonly state?: string;
   readonly masterInstanceName?: string;
   readonly settings?: Settings;
@@ -45,9 +42,6 @@ export interface FlagKind {
   readonly name?: string;
   readonly type?: string;
   readonly requiresRestart?: boolean;
-  readonly minValue?: string;
-  readonly maxValue?: string;
-  readonly allowedStringValues?: readonly string[];
 }
 
 export interface Operation {

@@ -44,7 +44,7 @@ export class GcpCloud implements CloudApi, Carrier<Call> {
     const instance = await this.#instance(signal);
     const kinds = await this.#flagKinds(instance.databaseVersion, signal);
     const running = (await this.#operations(signal)).filter(isRunning);
-    const facts = factsOf(this.#name, instance, kinds, running);
+    const facts = factsOf(this.#name, instance, kinds);
     const restarting = running.filter(mayRestart).map(({ name }) => name);
     return controlOf(
       facts,
@@ -118,11 +118,11 @@ export class GcpCloud implements CloudApi, Carrier<Call> {
 
   async #follow(operation: Operation, step: Step, progress: Progress, signal: AbortSignal | undefined, isOurs = true): Promise<void> {
     await waitUntil(
+      this.#service.patience,
       {
         what: `operation ${operation.operationType ?? ''} ${operation.name ?? ''}`,
         where: `gcloud sql operations list --instance ${this.#name.instance} --project ${this.#name.project}`,
-        timeoutMs: step.restarts ? this.#service.patience.restartTimeoutMs : this.#service.patience.operationTimeoutMs,
-        patience: this.#service.patience,
+        restarts: step.restarts,
         progress,
         signal,
       },

@@ -6,7 +6,7 @@ import type { FlagKind, GcpName, Instance, Operation } from './calls.ts';
 const KEPT =
   /^(cloudsql\.logical_decoding|cloudsql\.iam_authentication|max_replication_slots|max_wal_senders|max_worker_processes|max_logical_replication_workers|max_slot_wal_keep_size|wal_sender_timeout|idle_replication_slot_timeout)$/;
 
-export function factsOf(name: GcpName, instance: Instance, kinds: readonly FlagKind[], running: readonly Operation[]): ControlFacts {
+export function factsOf(name: GcpName, instance: Instance, kinds: readonly FlagKind[]): ControlFacts {
   const settings = instance.settings ?? {};
   const networks = settings.ipConfiguration?.authorizedNetworks ?? [];
   const state = instance.state ?? 'unknown';
@@ -16,9 +16,6 @@ export function factsOf(name: GcpName, instance: Instance, kinds: readonly FlagK
     provider: 'cloudsql',
     variant: instance.masterInstanceName === undefined ? 'instance' : 'read-replica',
     resource: `${name.project}:${name.instance}`,
-    version: instance.databaseInstalledVersion ?? instance.databaseVersion ?? '',
-    status: state,
-    quiet: state === 'RUNNABLE' && running.length === 0,
     refused: stopped
       ? {
           reason: `the instance is ${state === 'RUNNABLE' ? 'stopped' : state}`,
@@ -34,7 +31,6 @@ export function factsOf(name: GcpName, instance: Instance, kinds: readonly FlagK
     pendingChanges: [],
     network: {
       publicAccess: isPublic,
-      openToAll: networks.some(({ value }) => value === '0.0.0.0/0'),
       rules: networks.map((entry) => ({
         id: entry.name ?? entry.value ?? '',
         source: entry.value ?? '',
@@ -42,25 +38,15 @@ export function factsOf(name: GcpName, instance: Instance, kinds: readonly FlagK
       })),
       fixed: isPublic ? undefined : 'the instance has a private address only, where authorised networks do not apply',
     },
-    remarks: [
-      ...(settings.storageAutoResize === false
-        ? []
-        : ['Storage grows by itself and never shrinks: a slot that nobody reads becomes a bill.']),
-      ...(settings.ipConfiguration?.sslMode === 'TRUSTED_CLIENT_CERTIFICATE_REQUIRED'
-        ? ['Clients need a certificate of their own (sslMode TRUSTED_CLIENT_CERTIFICATE_REQUIRED).']
-        : []),
-    ],
   };
 }
 
 function parameter(kind: FlagKind, value: string | undefined): ControlParameter {
-  const allowed = kind.minValue === undefined ? kind.allowedStringValues?.join(',') : `${kind.minValue}-${kind.maxValue}`;
   return {
     value: spelled(value ?? (kind.type === 'BOOLEAN' ? 'off' : undefined), kind.type === 'BOOLEAN'),
     pendingRestart: false,
     restarts: kind.requiresRestart === true,
     modifiable: true,
-    ...(allowed === undefined || allowed === '' ? {} : { allowed }),
   };
 }
 

@@ -1,7 +1,8 @@
 /** What has to be changed at Cloud SQL: authorised networks first, then the flags, which restart the instance by themselves, or else the restart that is missing. Pure. */
 import type { CloudWanted, ControlFacts } from '../../model.ts';
+import { handStep } from '../../steps.ts';
 import { covers, parseRange } from '../address.ts';
-import { apiStep, handStep, MARK, provesOf, toRaise, type CloudStep } from '../steps.ts';
+import { apiStep, MARK, provesOf, toRaise, type CloudStep } from '../steps.ts';
 import type { GcpName } from './calls.ts';
 import type { Call } from './requests.ts';
 
