@@ -49,7 +49,7 @@ export const PUBLICATION_DEFAULT = 'mz_source';
 /** A stream, and a second slot for a while: an added table, an audit; Materialize asks for two free ones. */
 const SLOTS_NEEDED: Readonly<Record<Consumer, number>> = { millrace: 2, materialize: 2, debezium: 1 };
 
-export function askedFor(options: DoctorOptions): Asked {
+function askedFor(options: DoctorOptions): Asked {
   const consumer = options.consumer ?? CONSUMERS[0];
   return {
     consumer,

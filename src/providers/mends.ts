@@ -193,7 +193,7 @@ function rightMend(provider: Provider, role: string): Mend {
   }
 }
 
-export function grantStatements(role: string, { schema, name }: TableName): string[] {
+function grantStatements(role: string, { schema, name }: TableName): string[] {
   return [`GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`, `GRANT SELECT ON ${qualified(schema, name)} TO ${ident(role)};`];
 }
 

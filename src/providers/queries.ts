@@ -4,7 +4,7 @@
  */
 
 /** Settings that only one provider has. */
-export const SIGNAL_SETTINGS = [
+const SIGNAL_SETTINGS = [
   'rds.extensions',
   'rds.logical_replication',
   'rds.force_ssl',
@@ -21,7 +21,7 @@ export const SIGNAL_SETTINGS = [
   'extwlist.pscale_allowed_extensions',
 ] as const;
 
-export const SIGNAL_ROLES = [
+const SIGNAL_ROLES = [
   'rds_superuser',
   'rds_replication',
   'rdsadmin',
@@ -76,7 +76,7 @@ const SETTINGS = [
 ] as const;
 
 /** Transactions older than this are named. */
-export const OLD_TRANSACTION_SECONDS = 300;
+const OLD_TRANSACTION_SECONDS = 300;
 
 export const SERVER_SQL = `SELECT current_setting('server_version_num') AS version_num, version() AS version, pg_is_in_recovery() AS standby, pg_postmaster_start_time() AS postmaster_start,
   (SELECT s.ssl FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid()) AS tls, host(inet_client_addr()) AS client_address,

@@ -61,7 +61,7 @@ export function findingJson({ check, code, subject, requirements, severity, seen
   };
 }
 
-export function textsJson({ sql, cli, console, terraform }: MendTexts): FindingJson['mend'] {
+function textsJson({ sql, cli, console, terraform }: MendTexts): FindingJson['mend'] {
   return { sql: sql ?? null, cli: cli ?? null, console: console ?? null, terraform: terraform ?? null };
 }
 

@@ -31,25 +31,9 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
         ? '(r.rolreplication OR r.rolsuper)'
         : 'true';
   const cost = 'The role can read every change of every published table.';
-
   steps.push(...administratorSteps(role, observed, provider));
   if (known === undefined) {
-    if (right.by === 'fixed' || right.by === 'api')
-      return [
-        handStep({
-          id: 'hand.role',
-          title: `Make a role ${role} that may replicate`,
-          proves: ['C10'],
-          precondition: `there is no role ${role}`,
-          request:
-            right.by === 'fixed'
-              ? right.says
-              : `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
-          because: 'Only the host itself gives that right.',
-          satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
-          texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
-        }),
-      ];
+    if (right.by === 'fixed' || right.by === 'api') return [madeByHost(role, right, observed, provider)];
     steps.push(
       givenBy(observed, provider, {
         id: 'sql.role',
@@ -112,6 +96,24 @@ export function roleSteps(role: string, observed: Observed, provider: Provider, 
       }),
     );
   return steps;
+}
+
+function madeByHost(
+  role: string,
+  right: { readonly by: 'api' | 'fixed'; readonly says?: string },
+  observed: Observed,
+  provider: Provider,
+): HandStep {
+  return handStep({
+    id: 'hand.role',
+    title: `Make a role ${role} that may replicate`,
+    proves: ['C10'],
+    precondition: `there is no role ${role}`,
+    request: right.says ?? `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
+    because: 'Only the host itself gives that right.',
+    satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
+    texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
+  });
 }
 
 /** From 16 on only who has REPLICATION may give it. Where the host lets its administrator help himself, that comes first. */

@@ -1,5 +1,5 @@
 /** C15: the publication and what it lets through. Postgres 18 only warns about a missing one and streams nothing: so it is looked at, always. */
-import { isPublished, tableText, type Observed, type TableFacts } from '../facts.ts';
+import { isPublished, tableText, type Observed, type PublicationFacts, type TableFacts } from '../facts.ts';
 import type { Observation, TableName } from '../model.ts';
 import type { Subject } from './check.ts';
 import { mustPublishGenerated } from './identity.ts';
@@ -32,8 +32,10 @@ export function* publication({ observed }: Subject): Generator<Observation> {
   }
   const publishable = tables.filter((table) => unfitness(table, observed) === undefined);
 
-  const withGenerated = found?.generatedColumns !== true && mustPublishGenerated(observed.tables, observed) ? { generated: true } : {};
-  if (found === undefined) {
+  const withGenerated =
+    found?.generatedColumns !== true && mustPublishGenerated(observed.tables, observed) ? ({ generated: true } as const) : {};
+  if (found !== undefined) yield* shortcomings(found, publishable, withGenerated, observed);
+  else {
     const elsewhere = observed.server.publications.length === 0 ? 'there is none' : `there are ${observed.server.publications.join(', ')}`;
     yield {
       check: 'C15',
@@ -47,10 +49,17 @@ export function* publication({ observed }: Subject): Generator<Observation> {
         change: { change: 'create', publication: asked.publication, tables: publishable.map(nameOf), ...withGenerated },
       },
     };
-    return;
   }
+}
+
+function* shortcomings(
+  found: PublicationFacts,
+  publishable: readonly TableFacts[],
+  withGenerated: { generated?: true },
+  { asked, tables }: Observed,
+): Generator<Observation> {
   // Via the root or by its leaves: a partitioned table's changes come either way.
-  const unpublished = publishable.filter((table) => !isPublished(table, observed.tables) && asked.tables !== undefined && !found.allTables);
+  const unpublished = publishable.filter((table) => !isPublished(table, tables) && asked.tables !== undefined && !found.allTables);
   if (unpublished.length > 0)
     yield {
       check: 'C15',
@@ -81,7 +90,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
       why: 'Without every kind of change a view would silently differ from the table.',
       need: { kind: 'publication', change: { change: 'publish_all_operations', publication: found.name } },
     };
-  for (const table of observed.tables) {
+  for (const table of tables) {
     if (table.rowFilter === undefined) continue;
     yield {
       check: 'C15',

@@ -42,7 +42,7 @@ function isLocal(host: string): boolean {
 }
 
 /** `host "203.0.113.7"` in a refusal is our address as the server sees it. */
-export function addressIn(said: string): string | undefined {
+function addressIn(said: string): string | undefined {
   return /host "([0-9a-fA-F.:]+)"/.exec(said)?.[1];
 }
 
@@ -51,7 +51,7 @@ export function cidr(address: string): string {
 }
 
 /** What a refused session means. Total over the codes of `upstream/connection/classify.ts`. */
-export function fromRefusal(failure: Failure, { observed, provider }: Subject): Observation | undefined {
+function fromRefusal(failure: Failure, { observed, provider }: Subject): Observation | undefined {
   const { host, port, user, database, sslmode } = observed.target;
   switch (failure.code) {
     case 'UPSTREAM_UNREACHABLE':

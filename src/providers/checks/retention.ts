@@ -1,4 +1,5 @@
 /** C18, C20 and C21: how much WAL is kept for a slow reader, what holds the stream back, and how long a silent one is borne. */
+import type { Observed, ServerFacts } from '../facts.ts';
 import type { Observation } from '../model.ts';
 import { amount, bytesText, durationText, type Subject } from './check.ts';
 
@@ -12,6 +13,12 @@ const SENDER_TIMEOUT_MS_MIN = 10_000;
 export function* retention({ observed }: Subject): Generator<Observation> {
   const facts = observed.server;
   if (facts === undefined) return;
+  yield* kept(observed, facts);
+  yield* heldBack(observed, facts);
+  yield* senderTimeout(facts);
+}
+
+function* kept(observed: Observed, facts: ServerFacts): Generator<Observation> {
   const keep = amount(facts.settings['max_slot_wal_keep_size']?.value, 'bytes');
   const rate = facts.walBytesPerDay;
   const rateText = rate === undefined ? '' : `; it writes about ${bytesText(rate)} of WAL a day`;
@@ -55,7 +62,9 @@ export function* retention({ observed }: Subject): Generator<Observation> {
         why: 'It can never be read again and still takes a place.',
         need: { kind: 'drop_slot', slot: slot.name },
       };
+}
 
+function* heldBack(observed: Observed, facts: ServerFacts): Generator<Observation> {
   const { slot } = observed.probes;
   const waited = slot.outcome === 'failed' && (slot.failure.sqlstate === '55P03' || slot.failure.sqlstate === '57014');
   const pids = facts.oldTransactions.map((transaction) => transaction.pid);
@@ -98,7 +107,9 @@ export function* retention({ observed }: Subject): Generator<Observation> {
       why: 'Forgotten, it keeps WAL and dead rows for ever.',
       need: { kind: 'transactions', pids: [], prepared: prepared.map(({ gid }) => gid) },
     };
+}
 
+function* senderTimeout(facts: ServerFacts): Generator<Observation> {
   const timeout = amount(facts.settings['wal_sender_timeout']?.value, 'ms');
   if (timeout !== undefined && timeout > 0 && timeout < SENDER_TIMEOUT_MS_MIN)
     yield {

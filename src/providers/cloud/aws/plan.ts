@@ -79,7 +79,7 @@ function parameterSteps(facts: ControlFacts, vendor: AwsFacts, values: Record<st
 }
 
 /** What the description of a group of ours says: whose it is, and what was there before. */
-export function ownDescription(vendor: Pick<AwsFacts, 'id' | 'group'>): string {
+function ownDescription(vendor: Pick<AwsFacts, 'id' | 'group'>): string {
   return `Made by Millrace for ${vendor.id} instead of ${vendor.group}`;
 }
 

@@ -57,7 +57,7 @@ export function request(call: Call, port: number): [Operation, object] {
   }
 }
 
-export function permission(address: string, port: number): IpPermission {
+function permission(address: string, port: number): IpPermission {
   const range = must(parseRange(address), 'an address');
   const written = `${range.address}/${range.bits}`;
   return {
