@@ -51,7 +51,7 @@ export interface TableName {
 
 // ---------------------------------------------------------------------------------------------------------------- requirements
 
-/** The checks of docs/reference/providers.md section 2. */
+/** What is looked at, by number: each file of `checks/` opens with the ones that it decides. */
 export const CHECKS = [
   'C01',
   'C02',

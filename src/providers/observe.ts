@@ -1,5 +1,5 @@
 /**
- * One pass over the database: facts by SQL, and three probes that decide by trying (docs/reference/providers.md section 0). Read-only but for a temporary slot
+ * One pass over the database: facts by SQL, and three probes that decide by trying. Read-only but for a temporary slot
  * (gone with its connection) and a publication in a transaction that is rolled back; both bounded, so that doctor may run on a production server (I-4, I-6).
  * Called by doctor, by setup before it plans, and by apply to prove what it did.
  */

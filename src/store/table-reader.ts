@@ -1,9 +1,6 @@
 /**
  * The rows of one table exactly as of a place in the log: what is folded, overlaid with the log from there. Serves hydration, ad hoc reads and audits of tables
- * that nothing arranges (I-1). The scan takes bounded memory; the overlay takes what changed since the last fold, so ask for a fold first (`readTable` does).
- *
- *     const reading = await readTable(fold, rows, log, oid, upTo);
- *     try { for (const batch of reading.batches()) … } finally { reading.close(); }
+ * that nothing arranges (I-1). The scan takes bounded memory; the overlay takes what changed since the last fold, so ask for a fold first, and hold it while the snapshot is taken (`engine/source/table-rows.ts`).
  */
 import { assert } from '../base/assert.ts';
 import { millraceError, MillraceError } from '../base/errors.ts';
@@ -15,7 +12,7 @@ import { BlockReader } from './rows/block.ts';
 import { readBucket } from './rows/bucket.ts';
 import { Changes } from './rows/changes.ts';
 import { CONTRADICTION, mergeRun, resolveCarries, SHAPE_BYTES } from './rows/merge.ts';
-import type { RowSnapshot, RowStore } from './rows/row-store.ts';
+import type { RowSnapshot } from './rows/row-store.ts';
 import { cutFromJson, isKeyed, shapeMap, type ShapeColumn, type TableState } from './rows/table-state.ts';
 import { OID_BYTES, writeReshaped } from './rows/tuple.ts';
 
@@ -32,7 +29,7 @@ export interface RowBatch {
   readonly rowsAhead?: number;
 }
 
-/** What `readTable` needs of the fold: `FoldClient`. */
+/** What a reader needs of the fold: `FoldClient`. */
 export interface Holdable {
   /** Folds as far towards `offset` as readers' pins allow. */
   foldTo(offset: number): Promise<void>;
@@ -43,26 +40,6 @@ export interface Holdable {
 
 const BATCH_ROWS_MAX = 4096;
 const BATCH_BYTES_MAX = 1 << 20;
-
-/**
- * The caller has pinned the log at or before `upTo` (`LogBounds.pin`), so that the fold has not run past it. The snapshot stays open until `close`.
- */
-export async function readTable(fold: Holdable, rows: RowStore, log: LogReader, oid: number, upTo: number | Cut): Promise<TableReading> {
-  await fold.foldTo(typeof upTo === 'number' ? upTo : upTo.offset);
-  await fold.hold();
-  let snapshot: RowSnapshot;
-  try {
-    snapshot = rows.snapshot();
-  } finally {
-    fold.release();
-  }
-  try {
-    return new TableReading(snapshot, log, oid, upTo);
-  } catch (error) {
-    snapshot.close();
-    throw error;
-  }
-}
 
 export class TableReading {
   /** The columns of every row that `batches` yields. */
@@ -80,7 +57,7 @@ export class TableReading {
   #blocksRead = 0;
   #isBegun = false;
 
-  /** Takes the snapshot over. Throws TABLE_NOT_READABLE or TABLE_ROWS_INCONSISTENT, LOG_GONE when the log was not pinned. */
+  /** `upTo`: the caller has pinned the log at or before it (`LogBounds.pin`), so that the fold has not run past it. The snapshot is closed with the reading. Throws TABLE_NOT_READABLE or TABLE_ROWS_INCONSISTENT, LOG_GONE when the log was not pinned. */
   constructor(snapshot: RowSnapshot, log: LogReader, oid: number, upTo: number | Cut) {
     const { facts } = snapshot;
     const from = cutFromJson(facts.foldedTo);

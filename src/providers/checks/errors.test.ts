@@ -1,6 +1,6 @@
 /**
- * What Postgres says, per major version, and what doctor makes of it: SQLSTATE and context decide, wording never does alone. Run on 10, 13, 15, 16, 17, 18
- * (docs/reference/providers.md section 3); rows marked with an asterisk come from vendors' pages.
+ * What Postgres says, per major version, and what doctor makes of it: SQLSTATE and context decide, wording never does alone. Written down from servers of 10, 13, 15, 16, 17 and 18;
+ * rows marked with an asterisk come from vendors' pages.
  */
 import { expect, test } from 'vitest';
 import { upstreamError, type ErrorContext } from '../../upstream/connection/classify.ts';

@@ -3,7 +3,7 @@ import { tableText } from '../facts.ts';
 import type { Observation } from '../model.ts';
 import { bytesText, durationText, type Subject } from './check.ts';
 
-/** A first copy over a good network, as measured: see docs/reference/limits.md. Only an order of magnitude is claimed. */
+/** A first copy over a good network, as measured. Only an order of magnitude is claimed. */
 const COPY_BYTES_PER_SECOND = 30 * 1024 ** 2;
 const NAMES_MAX = 3;
 

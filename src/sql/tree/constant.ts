@@ -43,10 +43,6 @@ const DECODERS: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   ],
 ]);
 
-export function canDecode(typeOid: number): boolean {
-  return DECODERS.has(typeOid);
-}
-
 /** undefined: a type that Postgres must render. */
 export function constantText(typeOid: number, bytes: Uint8Array): string | undefined {
   return DECODERS.get(typeOid)?.(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), bytes);

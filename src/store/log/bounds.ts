@@ -12,7 +12,7 @@ const CELLS = 16;
 const FREE = -1n;
 
 /** Who may pin. A fixed list: every reader of the log is known. */
-export const pinOf = { engine: 0, subscription: 1, audit: 2, test: 3 } as const;
+export const pinOf = { engine: 0, audit: 1, test: 2 } as const;
 export type Pin = keyof typeof pinOf;
 
 export class LogBounds {

@@ -8,10 +8,9 @@
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { BEGIN, beginCommitLsn, beginTimestampMicros, COMMIT, commitEndLsn, KEEPALIVE, WalCursor } from '../../wire/pgoutput.ts';
-import { fromJson, InForce, type CopiedFact, type StoppedFact } from './in-force.ts';
+import { fromJson, type CopiedFact, type StoppedFact } from './in-force.ts';
 import type { LogReader } from './reader.ts';
 import { recordKind } from './record.ts';
-import type { SegmentHeader } from './segment.ts';
 
 export interface LogVisitor {
   /** `commitLsn`: where the commit record starts, what a table's snapshot LSN is compared with. Timestamp: microseconds since 2000. */
@@ -171,16 +170,4 @@ function scan(cursor: WalCursor): number {
     if (kind === COMMIT) return WHOLE;
     if (kind === BEGIN) return VOID;
   }
-}
-
-/** What is in force at `offset`: from the segment's header and what follows it. For a reader that begins in the middle. */
-export function inForceAt(reader: LogReader, offset: number): InForce {
-  reader.seek(reader.segmentStartOf(offset), Math.max(offset, reader.segmentStartOf(offset) + 1));
-  let inForce: InForce | undefined;
-  while (reader.next()) {
-    const payload = reader.bytes.subarray(reader.start, reader.end);
-    if (inForce === undefined) inForce = InForce.fromHeader(fromJson<SegmentHeader>(payload));
-    else inForce.observe(reader.kind, payload, reader.offset);
-  }
-  return inForce ?? new InForce();
 }

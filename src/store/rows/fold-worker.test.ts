@@ -10,7 +10,7 @@ import { LogBounds } from '../log/bounds.ts';
 import { LogReader } from '../log/reader.ts';
 import { listSegments } from '../log/segment.ts';
 import { LogWriter } from '../log/writer.ts';
-import { readTable } from '../table-reader.ts';
+import { TableReading } from '../table-reader.ts';
 import { begin, commit, insert, testTable, tuple } from '../testing/stream.ts';
 import { FoldClient } from './fold-client.ts';
 import { RowStore } from './row-store.ts';
@@ -31,8 +31,21 @@ function start(idleMs = 60_000): { bounds: LogBounds; rows: RowStore; writer: Lo
   return { bounds, rows, writer, reader: new LogReader(realDisk, logDirectory), fold };
 }
 
-async function count({ fold, rows, reader }: ReturnType<typeof start>, upTo: number): Promise<number> {
-  const reading = await readTable(fold, rows, reader, 2, upTo);
+async function readTable({ fold, rows, reader }: ReturnType<typeof start>, oid: number, upTo: number): Promise<TableReading> {
+  await fold.foldTo(upTo);
+  await fold.hold();
+  const snapshot = rows.snapshot();
+  fold.release();
+  try {
+    return new TableReading(snapshot, reader, oid, upTo);
+  } catch (error) {
+    snapshot.close();
+    throw error;
+  }
+}
+
+async function count(all: ReturnType<typeof start>, upTo: number): Promise<number> {
+  const reading = await readTable(all, 2, upTo);
   let total = 0;
   for (const batch of reading.batches()) for (let i = 0; i < batch.count; i++) total += batch.weights[i]!;
   reading.close();
@@ -58,7 +71,7 @@ test('folds up to the pin, deletes what nobody needs, and reads as of the pin', 
   expect(await count(all, writer.end)).toBe(301);
   expect(bounds.foldedOffset).toBe(writer.end);
   expect(listSegments(realDisk, join(home, 'log')).length).toBeLessThanOrEqual(2);
-  await expect(readTable(fold, rows, all.reader, 7, writer.end)).rejects.toThrow(/with OID 7 cannot be read yet/);
+  await expect(readTable(all, 7, writer.end)).rejects.toThrow(/with OID 7 cannot be read yet/);
   await fold.close();
   expect(await fold.ended).toBeUndefined();
   await rows.close();
@@ -121,10 +134,10 @@ test.each(['fold-commit:1', 'fold-commit:7', 'segment-deletion:2', 'sync:3', 'ap
     const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
     expect(signal).toBe('SIGKILL');
     const all = start();
-    const { writer, reader, rows, fold } = all;
+    const { writer, rows, fold } = all;
     const commits = Number(writer.inForce.lastCommitLsn) - 10;
     expect(commits).toBeGreaterThan(0);
-    const reading = await readTable(fold, rows, reader, 2, writer.end);
+    const reading = await readTable(all, 2, writer.end);
     const found = new Map<string, number>();
     for (const { bytes, offsets, count, weights } of reading.batches())
       for (let i = 0; i < count; i++) found.set(String(parseTuple(bytes, offsets[i]!)[1]), weights[i]!);

@@ -198,32 +198,3 @@ export function publicationMissing(publication: string, database: string, tables
     tables: tables.map((table) => qualified(table.schema, table.name)),
   });
 }
-
-/** The wanted tables, each fit to be kept exactly; throws the first reason why not. */
-export async function requireTables(
-  connection: UpstreamConnection,
-  publication: string,
-  wanted: readonly TableName[],
-): Promise<PublishedTable[]> {
-  await requirePublication(connection, publication, wanted);
-  const published = await readPublishedTables(connection, publication);
-  const found: PublishedTable[] = [];
-  for (const { schema, name } of wanted) {
-    const match = published.find(({ table }) => table.schema === schema && table.name === name);
-    if (match === undefined) throw await notPublished(connection, publication, schema, name);
-    const refusal = refusalOf(match, publication, connection.parameters.user);
-    if (refusal !== undefined) throw refusal;
-    found.push(match);
-  }
-  return found;
-}
-
-async function notPublished(connection: UpstreamConnection, publication: string, schema: string, table: string): Promise<MillraceError> {
-  const rows = await connection.query(
-    `SELECT 1 AS yes FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2`,
-    [schema, table],
-  );
-  return rows.length === 0
-    ? millraceError('UPSTREAM_TABLE_MISSING', { schema, table, database: connection.parameters.database })
-    : millraceError('TABLE_NOT_PUBLISHED', { publication, schema, table });
-}

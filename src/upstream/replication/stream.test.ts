@@ -21,7 +21,7 @@ import {
   UPDATE,
   WalCursor,
 } from '../../wire/pgoutput.ts';
-import { requireTables } from '../catalog/publication.ts';
+import { readPublishedTables } from '../catalog/publication.ts';
 import { identifySystem } from '../catalog/facts.ts';
 import { connectUpstream } from '../connection/connect.ts';
 import { parseConnectionString, type ConnectionParameters } from '../connection/parameters.ts';
@@ -105,13 +105,9 @@ class Recorder implements StreamSink {
 
 async function tables(...names: string[]) {
   const connection = await connectUpstream(parameters, { purpose: 'test' });
-  const found = await requireTables(
-    connection,
-    'mz_source',
-    names.map((name) => ({ schema: 'public', name })),
-  );
+  const published = await readPublishedTables(connection, 'mz_source');
   await connection.end();
-  return found.map(({ table }) => table);
+  return names.map((name) => published.find(({ table }) => table.name === name)!.table);
 }
 
 async function publish(...names: string[]): Promise<void> {
