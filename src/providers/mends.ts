@@ -14,6 +14,7 @@ export function mendFor(provider: Provider, need: Need | undefined, facts: MendF
   return provider.mend(need, facts) ?? plainMend(provider, need, facts);
 }
 
+/** Long: one answer a need, total. */
 function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
   switch (need.kind) {
     case 'logical_decoding':

@@ -179,8 +179,6 @@ export type Verdict = 'ready' | 'not' | 'unknown';
 
 // ---------------------------------------------------------------------------------------------------------------- steps
 
-export type Via = 'sql' | 'api' | 'hand';
-
 export interface StepCommon {
   /** Stable within a plan, the same in a second run: `aws.parameter-group.associate`, `sql.identity public.orders`. */
   readonly id: string;

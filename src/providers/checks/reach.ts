@@ -50,7 +50,7 @@ export function cidr(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
-/** What a refused session means. Total over the codes of `upstream/connection/classify.ts`. */
+/** What a refused session means. Total over the codes of `upstream/connection/classify.ts`. Long: one answer a code. */
 function fromRefusal(failure: Failure, { observed, provider }: Subject): Observation | undefined {
   const { host, port, user, database, sslmode } = observed.target;
   switch (failure.code) {

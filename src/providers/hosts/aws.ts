@@ -12,6 +12,7 @@ export interface ParameterGroup {
 const EDIT_COST =
   'A restart of the writer (no maintenance window does it). A parameter group may serve other instances: they get the change at their next restart, too. Later: somewhat more WAL.';
 
+/** Long: one answer a need. */
 export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Mend | undefined {
   const cluster = group.command === 'db-cluster';
   const name = 'millrace-logical';
