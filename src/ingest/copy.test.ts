@@ -9,11 +9,12 @@ import { findBinaries } from '../demo/embedded-postgres.ts';
 import { LogReader } from '../store/log/reader.ts';
 import { walk } from '../store/log/transactions.ts';
 import { LogWriter } from '../store/log/writer.ts';
-import { SimulatedDisk } from '../store/simulated-disk.ts';
+import { SimulatedDisk } from '../store/testing/simulated-disk.ts';
 import { readUpstreamCatalog } from '../upstream/catalog/catalog.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
 import { connectForSlot, createSlot } from '../upstream/replication/slot.ts';
-import { parseTuple, skipTuple } from '../wire/pgoutput.ts';
+import { skipTuple } from '../wire/pgoutput.ts';
+import { parseTuple } from '../wire/testing/parse-tuple.ts';
 import { copyTables } from './copy.ts';
 
 const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 8);

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startPostgres, type TestPostgres } from '../../test/postgres/postgres.ts';
 import { parseLsn } from '../base/lsn.ts';
 import { armFailpoint } from '../store/failpoints.ts';
-import { SimulatedDisk } from '../store/simulated-disk.ts';
+import { SimulatedDisk } from '../store/testing/simulated-disk.ts';
 import { parseConnectionString } from '../upstream/connection/parameters.ts';
 import { IngestClient } from './ingest-client.ts';
 import { Proxy, SHOP, Source } from './testing/source.ts';

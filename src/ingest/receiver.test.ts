@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { LogReader } from '../store/log/reader.ts';
 import { walk } from '../store/log/transactions.ts';
 import { LogWriter } from '../store/log/writer.ts';
-import { SimulatedDisk } from '../store/simulated-disk.ts';
+import { SimulatedDisk } from '../store/testing/simulated-disk.ts';
 import { ByteWriter } from '../wire/bytes.ts';
 import { BEGIN, COMMIT, COPY_DATA, INSERT, KEEPALIVE, XLOG_DATA } from '../wire/pgoutput.ts';
 import { Receiver } from './receiver.ts';

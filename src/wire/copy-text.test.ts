@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { ByteWriter } from './bytes.ts';
 import { copyLineToTuple } from './copy-text.ts';
 import { CopyTextEncoder, dataRow } from './data-row.ts';
-import { parseTuple, skipTuple } from './pgoutput.ts';
+import { skipTuple } from './pgoutput.ts';
+import { parseTuple } from './testing/parse-tuple.ts';
 
 function tuples(text: string, columnCount: number): (string | null | undefined)[][] {
   const out = new ByteWriter(16);

@@ -162,21 +162,3 @@ export function parseTruncate(bytes: Uint8Array, at: number): { options: number;
   const oids = Array.from({ length: readInt32(bytes, at + 1) }, (_, i) => readUint32(bytes, at + 6 + 4 * i));
   return { options: bytes[at + 5]!, oids };
 }
-
-/** A tuple as text values, NULLs, and undefined where a value was not sent. For tests and rare paths only. */
-export function parseTuple(bytes: Uint8Array, at: number): (string | null | undefined)[] {
-  const values: (string | null | undefined)[] = [];
-  let next = at + 2;
-  for (let left = readInt16(bytes, at); left > 0; left--) {
-    const kind = bytes[next]!;
-    if (kind === COLUMN_TEXT || kind === COLUMN_BINARY) {
-      const start = next + 5;
-      next = start + readInt32(bytes, next + 1);
-      values.push(readUtf8(bytes, start, next));
-    } else {
-      values.push(kind === COLUMN_NULL ? null : undefined);
-      next += 1;
-    }
-  }
-  return values;
-}

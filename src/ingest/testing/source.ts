@@ -24,12 +24,12 @@ import {
   NEW_TUPLE,
   OLD_TUPLE,
   parseTruncate,
-  parseTuple,
   relationOid,
   skipTuple,
   TRUNCATE,
   UPDATE,
 } from '../../wire/pgoutput.ts';
+import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { Ingest } from '../ingest.ts';
 import { IngestProgress } from '../progress.ts';
 import type { IngestOptions, IngestStatus } from '../protocol.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { madeUpVerifier, parseScramVerifier, saslPrepared, ScramExchange, scramVerifier } from './scram.ts';
+import { madeUpVerifier, saslPrepared, ScramExchange, scramVerifier } from './scram.ts';
 
 /** The example of RFC 7677, section 3. */
 const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
@@ -28,14 +28,6 @@ test.each([
   const exchange = new ScramExchange(scramVerifier('pencil', salt, 4096), serverNonce);
   exchange.first(clientFirst);
   expect(() => exchange.final(final)).toThrow(expect.objectContaining({ sqlstate: '08P01' }));
-});
-
-test("a verifier in Postgres's notation is read, and nothing else is", () => {
-  const made = scramVerifier('pencil', salt, 4096);
-  const notation = `SCRAM-SHA-256$4096:${salt.toString('base64')}$${made.storedKey.toString('base64')}:${made.serverKey.toString('base64')}`;
-  expect(parseScramVerifier(notation)).toEqual(made);
-  expect(parseScramVerifier('md5d41d8cd98f00b204e9800998ecf8427e')).toBeUndefined();
-  expect(parseScramVerifier('pencil')).toBeUndefined();
 });
 
 test('an unknown user is shown the same salt each time', () => {

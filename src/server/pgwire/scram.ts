@@ -26,19 +26,6 @@ export function scramVerifier(password: string, salt: Buffer = randomBytes(SALT_
   return { iterations, salt, storedKey: sha256(hmac(salted, 'Client Key')), serverKey: hmac(salted, 'Server Key') };
 }
 
-/** Reads Postgres's own notation (`rolpassword` of pg_authid), or undefined when it is not one. */
-export function parseScramVerifier(notation: string): ScramVerifier | undefined {
-  const match = /^SCRAM-SHA-256\$(\d{1,7}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/.exec(notation);
-  if (match === null) return undefined;
-  const [salt, storedKey, serverKey] = [match[2]!, match[3]!, match[4]!].map((part) => Buffer.from(part, 'base64')) as [
-    Buffer,
-    Buffer,
-    Buffer,
-  ];
-  if (storedKey.length !== 32 || serverKey.length !== 32) return undefined;
-  return { iterations: Number(match[1]), salt, storedKey, serverKey };
-}
-
 /** SASLprep (RFC 4013) as far as passwords need it: spaces to one kind, invisible characters away, NFKC. ASCII stays as it is. */
 export function saslPrepared(password: string): string {
   // oxlint-disable-next-line no-control-regex -- the ASCII range is meant.

@@ -4,7 +4,6 @@ import { textRows } from '../../pglite/protocol.ts';
 import type { UpstreamCollation, UpstreamColumn, UpstreamTable } from '../../upstream/table.ts';
 import { Mirror, type StatusRows } from './mirror.ts';
 import type { MirrorObject, MirrorSource, MirrorTable } from './objects.ts';
-import { columnPlaces } from './objects.ts';
 import { STATUS_RELATIONS, statusRelationsIn, type StatusName } from './status.ts';
 
 const collation = (oid: number, name: string, provider: UpstreamCollation['provider'], schema = 'pg_catalog'): UpstreamCollation => ({
@@ -116,10 +115,6 @@ const SHAPE = `SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.
   JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.oid >= 16384 AND n.nspname !~ '^pg_' ORDER BY 1, 2, a.attnum`;
 afterEach(async () => {
   expect(await ask(SHAPE)).toEqual((await mirror.catalog.query(SHAPE)).rows);
-});
-
-test('three numberings of a column', () => {
-  expect(columnPlaces(orders)[1]).toEqual({ name: 'mood', upstreamAttnum: 3, wirePosition: 1, mirrorAttnum: 2 });
 });
 
 test('an analysed statement says which objects its OIDs are', async () => {
@@ -338,59 +333,5 @@ describe('change', () => {
     expect(types.typeOf(must(types.oidOf('shop."Mood"'), 'Mood')).labels).toEqual(["it's", 'so so', 'fine']);
     expect(types.typeOf(must(types.oidOf('public.size'), 'size')).labels).toEqual(['s', 'm']);
     expect(mirror.evaluatorTypes()).toContain(`CREATE TYPE public.size AS ENUM ('s', 'm')`);
-  });
-
-  test('views follow columns that exchanged their names; indexes too', async () => {
-    const names = { price: 'email', email: 'price' } as const;
-    const columns = orders.columns.map((old) => ({ ...old, name: names[old.name as 'price'] ?? old.name }));
-    const change = await mirror.changeTable('u2', { ...orders, columns });
-    expect(change.broken).toEqual([]);
-    expect(change.rewritten).toEqual([
-      { id: 'u3', sql: expect.stringMatching(/max\(\(email\)::numeric\) AS dearest\s+FROM public.orders/) },
-      { id: 'u4', sql: expect.stringMatching(/SELECT mood AS "Mood now"\s+FROM public.by_mood/) },
-    ]);
-    expect((await mirror.changeTable('u2', { ...orders, columns })).rewritten).toEqual([]);
-    expect(mirror.get('u6')).toMatchObject({ columnNames: ['email'] });
-    expect(await ask(`SELECT count(*) FROM pg_class WHERE relname IN ('by_mood', 'moods', 'by_mood_idx', 'price_idx')`)).toEqual([['4']]);
-    await mirror.changeTable('u2', orders);
-  });
-
-  test('a view does not grow when its table does', async () => {
-    const { definition, columns } = await mirror.analyseView({ sql: 'SELECT * FROM orders', searchPath: ['public'] });
-    expect(definition).toMatch(/^SELECT id,\s+mood,[^*]*FROM public.orders$/);
-    await mirror.add({
-      kind: 'view',
-      id: 'u91',
-      schema: 'public',
-      name: 'everything',
-      sql: 'SELECT * FROM orders',
-      settings,
-      dependsOn: ['u2'],
-    });
-    const change = await mirror.changeTable('u2', { ...orders, columns: [column(20, 'newest', 'text'), ...orders.columns] });
-    expect(change.broken).toEqual([]);
-    expect(change.rewritten).toContainEqual({ id: 'u91', sql: definition });
-    expect(await ask(`SELECT attname FROM pg_attribute WHERE attrelid = 'everything'::regclass AND attnum > 0 ORDER BY attnum`)).toEqual(
-      columns.map(({ name }) => [name]),
-    );
-    await mirror.changeTable('u2', orders);
-    await mirror.remove(['u91']);
-  });
-
-  test('a dropped column takes only what reads it, with the reason', async () => {
-    const change = await mirror.changeTable('u2', { ...orders, columns: orders.columns.filter(({ name }) => name !== 'mood') });
-    expect(change.broken.map(({ id, error }) => [id, error.sqlstate])).toEqual([
-      ['u3', '42703'],
-      ['u4', '42P01'],
-      ['u5', '42703'],
-    ]);
-    expect(mirror.get('u3')).toBeUndefined();
-    expect(mirror.get('u6')).toBeDefined();
-    await mirror.catalog.reopen();
-    expect(await ask(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind <> 'c' ORDER BY 1`)).toEqual([
-      ['orders'],
-      ['orders_pkey'],
-      ['price_idx'],
-    ]);
   });
 });

@@ -6,8 +6,8 @@
  * nothing is dropped with CASCADE. Owned by the coordinator on the main thread, which changes it one statement at a time.
  */
 import { assert, must } from '../../base/assert.ts';
-import { MillraceError, millraceError } from '../../base/errors.ts';
-import { ident, qualified } from '../../base/ident.ts';
+import { millraceError } from '../../base/errors.ts';
+import { qualified } from '../../base/ident.ts';
 import { limits } from '../../base/limits.ts';
 import { CatalogClient, type CallOptions } from '../../pglite/catalog-client.ts';
 import type {
@@ -21,15 +21,13 @@ import type {
   ViewToAnalyse,
 } from '../../pglite/catalog-contract.ts';
 import { StatementLanes, type Owner } from '../../pglite/statement-lanes.ts';
-import type { UpstreamTable } from '../../upstream/table.ts';
 import { dropDdl, indexDdl, isMirrored, sourceDdl, tableDdl, typesDdl, viewDdl } from './ddl.ts';
-import type { MirrorIndex, MirrorObject, MirrorSource, MirrorTable, MirrorView } from './objects.ts';
+import type { MirrorObject, MirrorSource, MirrorTable, MirrorView } from './objects.ts';
 import { refreshDdl, statusDdl, type StatusName } from './status.ts';
 import { readTypes, type TypeTable } from './types.ts';
 
 /** An analysis is made again when the worker was reopened in the midst of it: its OIDs would be of two generations. */
 const ANALYSIS_TRIES_MAX = 3;
-const STACK_DEPTH = '54001';
 /** A lane that is further behind is made anew. */
 const CHANGES_KEPT_MAX = 100;
 
@@ -49,14 +47,6 @@ export interface Analysed extends Analysis {
 
 /** Values in the order of a status relation's columns (status.ts). */
 export type StatusRows = readonly (readonly (string | null)[])[];
-
-/** What a changed table did to what stands on it. */
-export interface TableChange {
-  /** Views whose text is another now, because a column was renamed, or because it was not kept as its definition (see `Analysis.definition`). */
-  readonly rewritten: readonly { readonly id: string; readonly sql: string }[];
-  /** Views and indexes that no longer analyse (or stand on one that does not), with Postgres's reason. They are not in the mirror any more. */
-  readonly broken: readonly { readonly id: string; readonly error: MillraceError }[];
-}
 
 export class Mirror {
   /** Plans: analysis, types, the mirror's own changes. Nothing of a client's runs in it but the input of its parameters. */
@@ -188,79 +178,6 @@ export class Mirror {
     return this.#failures;
   }
 
-  /**
-   * A table whose shape upstream changed (drift). Renamed columns first, by attnum, as Postgres itself would: views follow. Then dependents are dropped, the
-   * table is made anew, and what still analyses is created again.
-   */
-  async changeTable(id: string, upstream: UpstreamTable, options?: CallOptions): Promise<TableChange> {
-    const old = must(this.#objects.get(id), `table ${id}`);
-    assert(old.kind === 'table', `${id} is a table`);
-    const dependents = this.#dependents(id);
-    const views = dependents.filter((dependent) => dependent.kind !== 'index');
-    await this.#renameColumns(old, upstream, options);
-    // Also without a renamed column: what `*` meant is in here, and must not grow.
-    const definitions = await this.#definitions(views, options);
-    const rewritten = new Map<string, string>();
-    views.forEach((view, i) => {
-      if (definitions[i] !== view.sql) rewritten.set(view.id, definitions[i]!);
-    });
-    const changed: MirrorTable = { ...old, upstream };
-    const ddl = [...dependents.map(dropDdl).reverse(), dropDdl(old), ...this.#ddlOf(changed)];
-    await this.catalog.exec(ddl, options);
-    this.#changed(ddl, () => {
-      for (const dependent of dependents) this.#objects.delete(dependent.id);
-      this.#objects.set(id, changed);
-    });
-    const broken: { id: string; error: MillraceError }[] = [];
-    for (const dependent of dependents) {
-      const lost = dependent.kind === 'index' ? broken.find(({ id: other }) => other === dependent.onId) : undefined;
-      if (lost !== undefined) {
-        broken.push({ id: dependent.id, error: lost.error });
-        continue;
-      }
-      try {
-        await this.add(following(dependent, old, upstream, rewritten.get(dependent.id)), options);
-      } catch (error) {
-        if (!(error instanceof MillraceError)) throw error;
-        broken.push({ id: dependent.id, error });
-        rewritten.delete(dependent.id);
-      }
-    }
-    return { rewritten: [...rewritten].map(([view, sql]) => ({ id: view, sql })), broken };
-  }
-
-  async #renameColumns(old: MirrorTable, upstream: UpstreamTable, options: CallOptions | undefined): Promise<void> {
-    const renamed = renamedColumns(old.upstream, upstream);
-    if (renamed.length === 0) return;
-    const table = qualified(old.schema, old.name);
-    // By way of other names, because two columns may have exchanged theirs.
-    await this.catalog.exec(
-      [
-        ...renamed.map(({ from }, i) => `ALTER TABLE ${table} RENAME COLUMN ${ident(from)} TO millrace_renamed_${i}`),
-        ...renamed.map(({ to }, i) => `ALTER TABLE ${table} RENAME COLUMN millrace_renamed_${i} TO ${ident(to)}`),
-      ],
-      options,
-    );
-  }
-
-  /** Printed with all names qualified, so that they mean the same under any search_path. One that nests too deeply to be printed keeps its text. */
-  #definitions(views: readonly MirrorView[], options: CallOptions | undefined): Promise<string[]> {
-    return Promise.all(
-      views.map(async (view) => {
-        try {
-          const { rows } = await this.catalog.query('SELECT pg_get_viewdef($1::regclass)', [qualified(view.schema, view.name)], {
-            ...options,
-            searchPath: [],
-          });
-          return rows[0]![0]!.replace(/;\s*$/, '').trim();
-        } catch (error) {
-          if (error instanceof MillraceError && error.sqlstate === STACK_DEPTH) return view.sql;
-          throw error;
-        }
-      }),
-    );
-  }
-
   async #analysed(analyse: () => Promise<Analysis>): Promise<Analysed> {
     for (let tries = 0; tries < ANALYSIS_TRIES_MAX; tries++) {
       const analysis = await analyse();
@@ -282,19 +199,6 @@ export class Mirror {
         return object === undefined ? [] : [[oid, object] as const];
       }),
     );
-  }
-
-  /** What stands on it, directly or not, in creation order. */
-  #dependents(id: string): (MirrorView | MirrorIndex)[] {
-    const standing = new Set([id]);
-    const dependents: (MirrorView | MirrorIndex)[] = [];
-    for (const object of this.#objects.values()) {
-      const on = object.kind === 'index' ? [object.onId] : object.kind === 'source' || object.kind === 'table' ? [] : object.dependsOn;
-      if (!on.some((other) => standing.has(other))) continue;
-      standing.add(object.id);
-      dependents.push(object as MirrorView | MirrorIndex);
-    }
-    return dependents;
   }
 
   #ddlOf(object: MirrorObject): Ddl[] {
@@ -339,27 +243,6 @@ export class Mirror {
 
 function isPrefix(old: readonly unknown[], now: readonly unknown[]): boolean {
   return old.every((item, i) => JSON.stringify(item) === JSON.stringify(now[i]));
-}
-
-/** The same attnum under another name. */
-function renamedColumns(old: UpstreamTable, now: UpstreamTable): { from: string; to: string }[] {
-  return old.columns.flatMap(({ attnum, name: from }) => {
-    const to = now.columns.find((column) => column.attnum === attnum)?.name;
-    return to === undefined || to === from ? [] : [{ from, to }];
-  });
-}
-
-/** The dependent as it follows a changed table: a view's new text, an index's new column names. */
-function following(
-  dependent: MirrorView | MirrorIndex,
-  table: MirrorTable,
-  now: UpstreamTable,
-  sql: string | undefined,
-): MirrorView | MirrorIndex {
-  if (dependent.kind !== 'index') return sql === undefined ? dependent : { ...dependent, sql };
-  if (dependent.onId !== table.id) return dependent;
-  const names = new Map(renamedColumns(table.upstream, now).map(({ from, to }) => [from, to]));
-  return { ...dependent, columnNames: dependent.columnNames.map((name) => names.get(name) ?? name) };
 }
 
 /** Types and collations of a dropped source, last made first. Schemas stay: an empty one does no harm, and others may use it. */

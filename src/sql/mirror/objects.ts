@@ -44,19 +44,3 @@ export interface MirrorIndex extends Named {
   /** Of the indexed relation. */
   readonly columnNames: readonly string[];
 }
-
-/** Where one column stands: three numberings that never are mixed up. */
-export interface ColumnPlace {
-  readonly name: string;
-  /** pg_attribute.attnum upstream: survives renames, has gaps. */
-  readonly upstreamAttnum: number;
-  /** Position in pgoutput's tuples, in the COPY, and in `UpstreamTable.columns`. From 0. */
-  readonly wirePosition: number;
-  /** pg_attribute.attnum in the mirror: what a Var of the query tree says. From 1. */
-  readonly mirrorAttnum: number;
-}
-
-/** Holds because the mirror's tables are never altered column-wise, but made anew (mirror.ts). */
-export function columnPlaces(table: UpstreamTable): ColumnPlace[] {
-  return table.columns.map((column, i) => ({ name: column.name, upstreamAttnum: column.attnum, wirePosition: i, mirrorAttnum: i + 1 }));
-}

@@ -17,6 +17,7 @@ export function parseStatement(text: string): Statement {
   return statement;
 }
 
+/** Long: one line a statement. */
 function parse(reader: TokenReader): Statement {
   const verb = reader.peekWord();
   switch (verb) {

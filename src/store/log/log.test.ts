@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { SimulatedDisk } from '../simulated-disk.ts';
+import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { begin, commit, frame } from '../testing/stream.ts';
 import { LogBounds } from './bounds.ts';
 import { LogReader } from './reader.ts';

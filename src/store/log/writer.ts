@@ -115,11 +115,6 @@ export class LogWriter {
     return this.append(recordKind.table, [Buffer.from(JSON.stringify(table))]);
   }
 
-  /** The table's columns or names changed, its rows stay: what comes behind this record is in the new shape. */
-  appendAltered(table: UpstreamTable): number {
-    return this.append(recordKind.altered, [Buffer.from(JSON.stringify(table))]);
-  }
-
   /** `rows`: whole rows as TupleData, one after another. */
   appendCopy(oid: number, rows: readonly Uint8Array[]): number {
     return this.append(recordKind.copy, [oidBytes(oid), ...rows]);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseTuple } from '../../wire/pgoutput.ts';
+import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { realDisk } from '../disk.ts';
 import { LogBounds } from '../log/bounds.ts';
 import { LogReader } from '../log/reader.ts';

@@ -9,14 +9,26 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatLsn } from '../../base/lsn.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
-import { parseTuple } from '../../wire/pgoutput.ts';
+import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { armFailpoint } from '../failpoints.ts';
 import { LogReader } from '../log/reader.ts';
 import { LogWriter } from '../log/writer.ts';
 import { deleteSegments } from '../log/retention.ts';
-import { SimulatedDisk } from '../simulated-disk.ts';
+import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { TableReading } from '../table-reader.ts';
-import { begin, commit, insert, relation, remove, testTable, truncate, tuple, update, type Value } from '../testing/stream.ts';
+import {
+  appendAltered,
+  begin,
+  commit,
+  insert,
+  relation,
+  remove,
+  testTable,
+  truncate,
+  tuple,
+  update,
+  type Value,
+} from '../testing/stream.ts';
 import { Fold } from './fold.ts';
 import { RowStore } from './row-store.ts';
 import { withContentHash } from './tuple.ts';
@@ -279,7 +291,7 @@ class Run {
   deliver(): void {
     const next = this.upstream.queue.shift();
     if (next === undefined) return;
-    if (next.altered !== undefined) this.writer.appendAltered(next.altered);
+    if (next.altered !== undefined) appendAltered(this.writer, next.altered);
     else {
       const frames = [begin(next.lsn), ...next.messages, commit(next.lsn)];
       const each = Math.ceil(frames.length / next.records);

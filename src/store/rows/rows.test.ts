@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseTuple } from '../../wire/pgoutput.ts';
+import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { armFailpoint } from '../failpoints.ts';
 import { LogReader } from '../log/reader.ts';
 import { LogWriter } from '../log/writer.ts';
-import { SimulatedDisk } from '../simulated-disk.ts';
+import { SimulatedDisk } from '../testing/simulated-disk.ts';
 import { TableReading } from '../table-reader.ts';
-import { begin, commit, insert, relation, remove, testTable, truncate, tuple, update } from '../testing/stream.ts';
+import { appendAltered, begin, commit, insert, relation, remove, testTable, truncate, tuple, update } from '../testing/stream.ts';
 import { Fold, type FoldOptions } from './fold.ts';
 import { RowStore } from './row-store.ts';
 
@@ -124,7 +124,7 @@ describe('a table with a key', () => {
     const [id, , document] = orders.columns;
     const extra = { ...document!, attnum: 4, name: 'extra' };
     const altered = { ...orders, columns: [id!, { ...document!, name: 'paper' }, extra] };
-    bench.writer.appendAltered(altered);
+    appendAltered(bench.writer, altered);
     expectRows(1, ['1', 'x', null], ['2', 'y', null]);
     transaction(relation(altered), update(1, undefined, ['1', undefined, 'e']), insert(1, ['3', 'z', 'f']));
     expectRows(1, ['1', 'x', 'e'], ['2', 'y', null], ['3', 'z', 'f']);
@@ -141,7 +141,7 @@ describe('a table with a key', () => {
     bench.fold();
     expect(() => bench.read(1)).toThrow(/its columns changed; they are now \(id, document\)/);
     // Neither by its old shape, nor by what the catalog then says.
-    bench.writer.appendAltered(narrower);
+    appendAltered(bench.writer, narrower);
     expect(() => bench.read(1)).toThrow(/its columns changed/);
     expect(before).toBeGreaterThan(0);
     // What a snapshot has that is taken in again is not judged by what came before it.

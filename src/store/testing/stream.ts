@@ -1,6 +1,8 @@
 /**
  * A stream of changes as an upstream would send it, for tests: pgoutput messages in their CopyData frames. Imported by tests only.
  */
+import { recordKind } from '../log/record.ts';
+import type { LogWriter } from '../log/writer.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { COLUMN_NULL, COLUMN_TEXT, COLUMN_UNCHANGED, COPY_DATA, XLOG_DATA, XLOG_DATA_HEADER_BYTES } from '../../wire/pgoutput.ts';
@@ -114,4 +116,9 @@ export function testTable(oid: number, replicaIdentity: 'd' | 'f', columns: read
     })),
     key: key.map((name) => columns.indexOf(name)),
   };
+}
+
+/** The table's columns or names changed, its rows stay: what comes behind this record is in the new shape. */
+export function appendAltered(writer: LogWriter, table: UpstreamTable): number {
+  return writer.append(recordKind.altered, [Buffer.from(JSON.stringify(table))]);
 }

@@ -31,6 +31,7 @@ const CERTIFICATE_ERRORS = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
+/** What came from the driver or the socket, as one of our errors. Long: one answer a SQLSTATE or code. */
 export function upstreamError(error: unknown, context: ErrorContext): MillraceError {
   if (error instanceof MillraceError) return error;
   const { message, code, detail } = parts(error);

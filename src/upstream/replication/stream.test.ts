@@ -13,7 +13,6 @@ import {
   NEW_TUPLE,
   parseRelation,
   parseTruncate,
-  parseTuple,
   RELATION,
   relationOid,
   skipTuple,
@@ -21,6 +20,7 @@ import {
   UPDATE,
   WalCursor,
 } from '../../wire/pgoutput.ts';
+import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { readPublishedTables } from '../catalog/publication.ts';
 import { identifySystem } from '../catalog/facts.ts';
 import { connectUpstream } from '../connection/connect.ts';

@@ -4,8 +4,8 @@
  * For property tests only: kill -9 keeps the page cache and proves nothing about fsync.
  */
 import { dirname } from 'node:path';
-import { must } from '../base/assert.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { must } from '../../base/assert.ts';
+import type { Disk, DiskFile } from '../disk.ts';
 
 const SECTOR_BYTES = 512;
 
