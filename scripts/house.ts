@@ -67,7 +67,7 @@ export function longFunctions(linesMax = LINES_OF_FUNCTION_MAX): Long[] {
       const indent = FUNCTION.exec(line)?.[1];
       if (indent === undefined) continue;
       // A branch of a conditional expression closes below its first letter, not below its sign.
-      const close = `${indent}${/^ *[?:] /.test(line) ? '    ' : ''}}`;
+      const close = `${indent}${/^ *[?:] /.test(line) ? '  ' : ''}}`;
       let end = start + 1;
       while (end < lines.length && !lines[end]!.startsWith(close)) end++;
       if (end - start + 1 <= linesMax) continue;
