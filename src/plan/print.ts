@@ -156,29 +156,10 @@ function printConstant(text: string | null, storage: string, typeName: string): 
   return storage === 'text' && /^(text|character varying|character)$/.test(typeName) ? literal(text) : `${literal(text)}::${typeName}`;
 }
 
+const COMPOUND: ReadonlySet<Expression['kind']> = new Set(['and', 'or', 'isNull', 'booleanTest', 'isDistinct', 'anyAll', 'not']);
+
 function isCompound(expression: Expression): boolean {
-  switch (expression.kind) {
-    case 'and':
-    case 'or':
-    case 'isNull':
-    case 'booleanTest':
-    case 'isDistinct':
-    case 'anyAll':
-    case 'not':
-      return true;
-    case 'call':
-      return expression.operator !== undefined && expression.args.length === 2;
-    case 'relabel':
-      return isCompound(expression.arg);
-    case 'column':
-    case 'constant':
-    case 'case':
-    case 'coalesce':
-    case 'nullIf':
-    case 'minMax':
-    case 'ioCast':
-    case 'canonical':
-    case 'fallback':
-      return false;
-  }
+  if (expression.kind === 'relabel') return isCompound(expression.arg);
+  if (expression.kind === 'call') return expression.operator !== undefined && expression.args.length === 2;
+  return COMPOUND.has(expression.kind);
 }

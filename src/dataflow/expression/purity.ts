@@ -2,7 +2,7 @@
  * What can be said of an expression before it runs: can it fail (then it may not be moved below a join or a filter), is it all native (latency), and how
  * exact is it against the upstream. Conservative: unknown functions can fail. Float aggregates are the planner's. Called by the planner and the graph.
  */
-import { partsOf } from '../../plan/columns.ts';
+import { partsOf } from '../../plan/walk.ts';
 import { ordersByBytes } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import type { Call, Expression } from '../../plan/expression.ts';

@@ -14,6 +14,7 @@ import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../../plan/plan.ts';
 import { ascending, columnRef, mapColumns, moved, peeled } from '../../plan/columns.ts';
 import { objectsRead } from '../../plan/scans.ts';
+import { expressionsOf, mapExpressions } from '../../plan/walk.ts';
 import { cannotFail, isTrivial, references } from './rewrite.ts';
 
 export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;
@@ -138,20 +139,9 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
       // All columns tell rows apart, or break ties.
       return { kind: 'stateful', plan, input: fuse(plan.input, [], allOf(plan.input.columns), objects), where, outputs };
     case 'aggregate': {
-      const read = plan.aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((expression) => expression !== undefined);
-      const kept = ascending(references([...plan.keys, ...read]).keys());
+      const kept = ascending(references(expressionsOf(plan)).keys());
       const columns = kept.map((index) => plan.input.columns[index]!);
-      const move = moved(kept);
-      const narrowed: Aggregate = {
-        ...plan,
-        input: { op: 'values', rows: [], columns },
-        keys: plan.keys.map(move),
-        aggregates: plan.aggregates.map((call) => ({
-          ...call,
-          ...(call.arg === undefined ? {} : { arg: move(call.arg) }),
-          ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
-        })),
-      };
+      const narrowed: Aggregate = { ...mapExpressions(plan, moved(kept)), input: { op: 'values', rows: [], columns } };
       const refs = kept.map((index) => columnRef(index, plan.input.columns[index]!.type));
       return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, objects), where, outputs };
     }
@@ -271,15 +261,8 @@ function scanOf(plan: Plan): { object: string; where: Expression[]; columns: Exp
       const over = (expression: Expression): Expression => mapColumns(expression, (ref) => input.columns[ref.index]!);
       return { ...input, columns: plan.expressions.map(over) };
     }
-    case 'values':
-    case 'join':
-    case 'union':
-    case 'distinct':
-    case 'aggregate':
-    case 'topk':
-      return null;
     default:
-      return unreachable(plan);
+      return null;
   }
 }
 
@@ -291,7 +274,34 @@ function allOf(columns: readonly Column[]): Expression[] {
   return columns.map(({ type }, index) => columnRef(index, type));
 }
 
-/** The same expression when only the kept columns are left. */
+/** What is directly below. */
+function inputsOf(fused: Fused): readonly Fused[] {
+  switch (fused.kind) {
+    case 'scan':
+    case 'values':
+      return [];
+    case 'map':
+    case 'stateful':
+      return [fused.input];
+    case 'union':
+      return fused.inputs;
+    case 'join':
+      return [fused.left, fused.right].flatMap((side) => (side.kind === 'own' ? [side.input] : []));
+    default:
+      return unreachable(fused);
+  }
+}
+
+export function* fusedNodes(fused: Fused): Generator<Fused> {
+  yield fused;
+  for (const input of inputsOf(fused)) yield* fusedNodes(input);
+}
+
+/** A join's sides that use the arrangement of a table or view. */
+export function sharedSides({ left, right }: FusedJoin): SharedSide[] {
+  return [left, right].filter((side) => side.kind === 'shared');
+}
+
 export function typesOf(fused: Fused): PgType[] {
   return fused.outputs.map(({ type }) => type);
 }
@@ -304,27 +314,9 @@ export function columnsRead(fused: Fused, into = new Map<string, Set<number>>())
     for (const index of references(expressions).keys()) columns.add(index);
     for (const index of plain) columns.add(index);
   };
-  switch (fused.kind) {
-    case 'scan':
-      add(fused.object, [...fused.where, ...fused.outputs]);
-      break;
-    case 'values':
-      break;
-    case 'map':
-    case 'stateful':
-      columnsRead(fused.input, into);
-      break;
-    case 'union':
-      for (const input of fused.inputs) columnsRead(input, into);
-      break;
-    case 'join':
-      for (const side of [fused.left, fused.right]) {
-        if (side.kind === 'own') columnsRead(side.input, into);
-        else add(side.object, [...side.where, ...side.columns], side.keys);
-      }
-      break;
-    default:
-      unreachable(fused);
+  for (const node of fusedNodes(fused)) {
+    if (node.kind === 'scan') add(node.object, [...node.where, ...node.outputs]);
+    if (node.kind === 'join') for (const side of sharedSides(node)) add(side.object, [...side.where, ...side.columns], side.keys);
   }
   return into;
 }

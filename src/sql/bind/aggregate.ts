@@ -6,7 +6,8 @@
 import { assert } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Expression } from '../../plan/expression.ts';
-import type { AggregateCall } from '../../plan/plan.ts';
+import type { Aggregate, AggregateCall } from '../../plan/plan.ts';
+import { mapExpressions } from '../../plan/walk.ts';
 import type { Column } from '../../values/type.ts';
 import type { ExpressionBinder, Scope } from './bind-expression.ts';
 import { columnRef } from '../../plan/columns.ts';
@@ -78,20 +79,14 @@ export class Grouping {
   relation({ plan, ids }: Relation): Relation {
     this.#numbering.countNode();
     const collected = [...this.#keys, ...this.#aggregates];
-    return {
-      plan: {
-        op: 'aggregate',
-        input: plan,
-        keys: this.#keys.map(({ value }) => placed(value, ids)),
-        aggregates: this.#aggregates.map(({ value }) => ({
-          ...value,
-          ...(value.arg === undefined ? {} : { arg: placed(value.arg, ids) }),
-          ...(value.filter === undefined ? {} : { filter: placed(value.filter, ids) }),
-        })),
-        columns: collected.map(({ name, value }): Column => ({ name, type: value.type })),
-      },
-      ids: collected.map(({ id }) => id),
+    const written: Aggregate = {
+      op: 'aggregate',
+      input: plan,
+      keys: this.#keys.map(({ value }) => value),
+      aggregates: this.#aggregates.map(({ value }) => value),
+      columns: collected.map(({ name, value }): Column => ({ name, type: value.type })),
     };
+    return { plan: mapExpressions(written, (expression) => placed(expression, ids)), ids: collected.map(({ id }) => id) };
   }
 
   #key(name: string, expression: Expression): Expression {

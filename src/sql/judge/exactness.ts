@@ -6,7 +6,7 @@ import type { Expression } from '../../plan/expression.ts';
 import type { Exactness } from '../../plan/exactness.ts';
 import type { AggregateCall, Plan } from '../../plan/plan.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import { partsOf } from '../../plan/columns.ts';
+import { expressionsOf, nodesOf, partsOf } from '../../plan/walk.ts';
 import type { PlanContext } from '../tree/context.ts';
 
 /** From the best. */
@@ -33,7 +33,12 @@ const PRINTED_BY_SETTINGS = new Set([1082, 1114, 1184, 1186, 790]);
 
 export function judge(plan: Plan, context: PlanContext): Judgement {
   const found = new Map<string, Exactness>();
-  visitPlan(plan, (exactness, reason) => found.set(reason, exactness), context);
+  const note: Note = (exactness, reason) => found.set(reason, exactness);
+  for (const node of nodesOf(plan)) {
+    for (const expression of expressionsOf(node)) visitExpression(expression, note, context);
+    if (node.op === 'aggregate') for (const call of node.aggregates) noteAggregate(call, note);
+    if (node.op === 'topk') for (const { expression, collation } of node.order) noteOrder(expression.type, collation, 'ORDER BY', note);
+  }
   const worst = [...found.values()].reduce((a, b) => (rank(b) > rank(a) ? b : a), 'exact' as Exactness);
   return { exactness: worst, reasons: [...found].map(([reason, exactness]) => `${exactness}: ${reason}`) };
 }
@@ -43,48 +48,6 @@ export function rank(exactness: Exactness): number {
 }
 
 type Note = (exactness: Exactness, reason: string) => void;
-
-function visitPlan(plan: Plan, note: Note, context: PlanContext): void {
-  const visit = (expressions: readonly Expression[]): void =>
-    expressions.forEach((expression) => visitExpression(expression, note, context));
-  switch (plan.op) {
-    case 'scan':
-    case 'values':
-      return;
-    case 'filter':
-      visit(plan.predicates);
-      break;
-    case 'map':
-      visit(plan.expressions);
-      break;
-    case 'join':
-      visit([...plan.leftKeys, ...plan.rightKeys, ...plan.on]);
-      visitPlan(plan.left, note, context);
-      visitPlan(plan.right, note, context);
-      return;
-    case 'union':
-      for (const input of plan.inputs) visitPlan(input, note, context);
-      return;
-    case 'distinct':
-      break;
-    case 'aggregate':
-      visit(plan.keys);
-      for (const call of plan.aggregates) {
-        if (call.arg !== undefined) visit([call.arg]);
-        if (call.filter !== undefined) visit([call.filter]);
-        noteAggregate(call, note);
-      }
-      break;
-    case 'topk':
-      visit(plan.partition);
-      for (const { expression, collation } of plan.order) {
-        visit([expression]);
-        noteOrder(expression.type, collation, 'ORDER BY', note);
-      }
-      break;
-  }
-  visitPlan(plan.input, note, context);
-}
 
 function noteAggregate({ fn, arg, collation }: AggregateCall, note: Note): void {
   if (arg === undefined) return;

@@ -3,7 +3,7 @@
  * so that no error appears that the upstream would not report (I-1). A short list of what is certain; everything else may fail. Called by `join.ts`.
  */
 import type { Expression } from '../../plan/expression.ts';
-import { partsOf } from '../../plan/columns.ts';
+import { partsOf } from '../../plan/walk.ts';
 
 const COMPARISON =
   /^pg_catalog\.(bool|int[248]{1,2}|oid|float[48]{1,2}|text|bpchar|name|bytea|char|numeric|date|time|timestamp|timestamptz|interval|uuid|enum|jsonb|array|date_timestamp|timestamp_date)_?(eq|ne|lt|le|gt|ge)$/;

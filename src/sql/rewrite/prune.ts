@@ -3,8 +3,9 @@
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
 import { unreachable } from '../../base/assert.ts';
-import type { AggregateCall, Join, Plan } from '../../plan/plan.ts';
+import type { Join, Plan } from '../../plan/plan.ts';
 import type { Column } from '../../values/type.ts';
+import { expressionsOf, mapExpressions } from '../../plan/walk.ts';
 import { ascending, columnRef, columnsRead, moved } from '../../plan/columns.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
@@ -61,26 +62,9 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
     case 'aggregate': {
       const kept = union(all(plan.keys), new Set(wanted));
       const aggregates = plan.aggregates.filter((_, i) => kept.includes(plan.keys.length + i));
-      const read = columnsRead([
-        ...plan.keys,
-        ...aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((part) => part !== undefined),
-      ]);
-      const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(read));
-      const move = moved(keptBelow);
-      return {
-        plan: {
-          op: 'aggregate',
-          input,
-          keys: plan.keys.map(move),
-          aggregates: aggregates.map((call): AggregateCall => ({
-            ...call,
-            ...(call.arg === undefined ? {} : { arg: move(call.arg) }),
-            ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
-          })),
-          columns: only(plan.columns, kept),
-        },
-        kept,
-      };
+      const read = { ...plan, aggregates, columns: only(plan.columns, kept) };
+      const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(columnsRead(expressionsOf(read))));
+      return { plan: { ...mapExpressions(read, moved(keptBelow)), input }, kept };
     }
     default:
       return unreachable(plan);
@@ -107,12 +91,9 @@ function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
   const kept = [...left.kept, ...right.kept.map((index) => index + width)];
   return {
     plan: {
-      ...plan,
+      ...mapExpressions(plan, (expression, over) => moved(over === 'left' ? left.kept : over === 'right' ? right.kept : kept)(expression)),
       left: left.plan,
       right: right.plan,
-      leftKeys: plan.leftKeys.map(moved(left.kept)),
-      rightKeys: plan.rightKeys.map(moved(right.kept)),
-      on: plan.on.map(moved(kept)),
       columns: only(plan.columns, kept),
     },
     kept,

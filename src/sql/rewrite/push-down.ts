@@ -13,6 +13,7 @@ import { needsCanonical } from '../../values/canonical.ts';
 import { columnRef, columnsRead, mapColumns } from '../../plan/columns.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { Join, Plan } from '../../plan/plan.ts';
+import { nodesOf } from '../../plan/walk.ts';
 import { safeFirst } from '../bind/join.ts';
 import { cannotFail } from '../judge/safety.ts';
 
@@ -90,17 +91,7 @@ function over(condition: Expression, expressions: readonly Expression[]): Expres
 }
 
 function hasFailingKeys(plan: Plan): boolean {
-  switch (plan.op) {
-    case 'scan':
-    case 'values':
-      return false;
-    case 'join':
-      return failing(plan.leftKeys) || failing(plan.rightKeys) || hasFailingKeys(plan.left) || hasFailingKeys(plan.right);
-    case 'union':
-      return plan.inputs.some(hasFailingKeys);
-    default:
-      return hasFailingKeys(plan.input);
-  }
+  return [...nodesOf(plan)].some((node) => node.op === 'join' && (failing(node.leftKeys) || failing(node.rightKeys)));
 }
 
 function failing(keys: readonly Expression[]): boolean {
