@@ -9,7 +9,7 @@ import type { Constant, Expression } from './expression.ts';
 /** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
 export const PLAN_VERSION = 2;
 
-export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK;
+export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK | Let | Ref;
 
 /** A replicated table, or another view's output, by catalog object id. Columns are picked by position in that object. */
 export interface Scan {
@@ -108,4 +108,24 @@ export interface SortKey {
   readonly descending: boolean;
   readonly nullsFirst: boolean;
   readonly collation?: Collation;
+}
+
+/** `value` is computed once, for every Ref to it in `body` (of two lets of one id the inner one counts). */
+export interface Let {
+  readonly op: 'let';
+  readonly id: number;
+  /** For readers. */
+  readonly name: string;
+  readonly value: Plan;
+  readonly body: Plan;
+  readonly columns: readonly Column[];
+}
+
+/** The rows of the Let of that id around it, columns picked by position. */
+export interface Ref {
+  readonly op: 'ref';
+  readonly id: number;
+  readonly name: string;
+  readonly pick: readonly number[];
+  readonly columns: readonly Column[];
 }

@@ -17,6 +17,10 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
   switch (plan.op) {
     case 'scan':
       return [`Scan ${nameOf(plan.object)} (${namesOf(plan.columns)})`];
+    case 'ref':
+      return [`Read ${ident(plan.name)} (${namesOf(plan.columns)})`];
+    case 'let':
+      return [`Let ${ident(plan.name)}`, ...below(plan.value), ...linesOf(plan.body, nameOf)];
     case 'values':
       return [
         `Values (${namesOf(plan.columns)}): ${plan.rows.map((row) => `(${row.map((value) => printExpression(value, [])).join(', ')})`).join(', ')}`,

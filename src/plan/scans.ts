@@ -1,5 +1,5 @@
 /** What a plan reads, and the same plan over tables alone. Pure. Called by `sql/plan`, the graph and the engine. */
-import { columnRef } from './columns.ts';
+import { picked } from './make.ts';
 import type { Plan, Scan } from './plan.ts';
 import { nodesOf, rewriteUp } from './walk.ts';
 
@@ -13,8 +13,7 @@ export function expanded(plan: Plan, planOf: (object: string) => Plan | undefine
   return rewriteUp(plan, (node) => {
     const below = node.op === 'scan' ? planOf(node.object) : undefined;
     if (node.op !== 'scan' || below === undefined) return node;
-    const input = expanded(below, planOf);
-    return { op: 'map', input, expressions: node.pick.map((at) => columnRef(at, input.columns[at]!.type)), columns: node.columns };
+    return picked(expanded(below, planOf), node.pick, node.columns);
   });
 }
 

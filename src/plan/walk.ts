@@ -10,8 +10,11 @@ import type { AggregateCall, Plan } from './plan.ts';
 export function mapInputs(plan: Plan, change: (input: Plan) => Plan): Plan {
   switch (plan.op) {
     case 'scan':
+    case 'ref':
     case 'values':
       return plan;
+    case 'let':
+      return { ...plan, value: change(plan.value), body: change(plan.body) };
     case 'join':
       return { ...plan, left: change(plan.left), right: change(plan.right) };
     case 'union':
@@ -36,6 +39,8 @@ export function mapExpressions(plan: Plan, change: (expression: Expression, over
   const all = (expressions: readonly Expression[], over: Over): Expression[] => expressions.map((expression) => change(expression, over));
   switch (plan.op) {
     case 'scan':
+    case 'ref':
+    case 'let':
     case 'values':
     case 'union':
     case 'distinct':

@@ -44,7 +44,7 @@ test(
     const seen = { compared: 0, failed: 0, refused: 0, postgres: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(1000), { minLength: 30, maxLength: 120 }), async (choices) => {
-        const { sql } = new QueryWriter(choices).query();
+        const sql = new QueryWriter(choices).statement();
         try {
           const { plan } = await fixture.view(sql);
           await fixture.catalog.exec(['DROP VIEW IF EXISTS v', `CREATE VIEW v AS ${sql}`]);

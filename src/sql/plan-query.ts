@@ -12,6 +12,7 @@ import { judge, type Judgement } from './judge/exactness.ts';
 import { load } from './tree/load.ts';
 import { prune } from './rewrite/prune.ts';
 import { pushDown } from './rewrite/push-down.ts';
+import { share } from './rewrite/share.ts';
 
 export interface PlannedView extends Judgement {
   readonly plan: Plan;
@@ -37,16 +38,17 @@ export interface Finish {
 /** `tree`: ev_action; its select list has the names of `CREATE VIEW v (a, b)`. */
 export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
   const loaded = await load(tree, context, 'view', []);
-  const { plan: bound } = new QueryBinder(new Binding(context, loaded), loaded.query).bind();
-  const plan = prune(pushDown(bound));
+  const binding = new Binding(context, loaded);
+  const plan = rewritten(new QueryBinder(binding, loaded.query).bind().plan, binding);
   return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
 /** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
 export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
   const loaded = await load(tree, context, 'query', parameters);
-  const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select('always');
-  const plan = prune(pushDown(relation.plan));
+  const binding = new Binding(context, loaded);
+  const { relation, shown, order, limit, offset } = new QueryBinder(binding, loaded.query).select('always');
+  const plan = rewritten(relation.plan, binding);
   return {
     plan,
     columns: shown.map((position) => plan.columns[position]!),
@@ -54,6 +56,11 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
     finish: { order, limit, offset, project: shown },
     ...judge(plan, context),
   };
+}
+
+/** As it runs. */
+function rewritten(bound: Plan, binding: Binding): Plan {
+  return prune(pushDown(share(binding.whole(bound), binding.numbering)));
 }
 
 /** What a NOTICE at CREATE says; undefined for an exact view. */

@@ -74,9 +74,23 @@ export class QueryWriter {
   readonly #choices: readonly number[];
   #at = 0;
   #aliases = 0;
+  /** CTEs of the query: read anywhere, as tables are. */
+  readonly #common: { readonly name: string; readonly columns: readonly (readonly [string, Kind])[] }[] = [];
 
   constructor(choices: readonly number[]) {
     this.#choices = choices;
+  }
+
+  /** With CTEs in front, which are read once, twice or not at all. */
+  statement(): string {
+    const common: string[] = [];
+    for (let more = this.#pick(3); more > 0; more--) {
+      const name = `q${more}`;
+      const { sql, columns } = this.query(1);
+      common.push(`${name} AS (${sql})`);
+      this.#common.push({ name, columns: columns.map((kind, i) => [`c${i + 1}`, kind]) });
+    }
+    return `${common.length === 0 ? '' : `WITH ${common.join(', ')} `}${this.query().sql}`;
   }
 
   query(depth = 2): { sql: string; columns: readonly Kind[] } {
@@ -178,7 +192,7 @@ export class QueryWriter {
       const { sql, columns } = this.query(depth - 1);
       return { from: `(${sql}) AS ${alias}`, scope: columns.map((kind, i) => ({ sql: `${alias}.c${i + 1}`, kind })) };
     }
-    const { name, columns } = this.#one(RELATIONS);
+    const { name, columns } = this.#common.length > 0 && this.#chance(2) ? this.#one(this.#common) : this.#one(RELATIONS);
     return { from: `${name} AS ${alias}`, scope: columns.map(([column, kind]) => ({ sql: `${alias}.${column}`, kind })) };
   }
 

@@ -14,10 +14,10 @@ import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../../plan/plan.ts';
 import { ascending, columnRef, mapColumns, moved, peeled } from '../../plan/columns.ts';
 import { objectsRead } from '../../plan/scans.ts';
-import { expressionsOf, mapExpressions } from '../../plan/walk.ts';
+import { expressionsOf, mapExpressions, nodesOf } from '../../plan/walk.ts';
 import { cannotFail, isTrivial, references } from './rewrite.ts';
 
-export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;
+export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful | FusedLet | FusedRef;
 
 interface Projection {
   readonly where: readonly Expression[];
@@ -89,6 +89,21 @@ export interface FusedStateful extends Projection {
   readonly input: Fused;
 }
 
+/** `value` is run once a push, before all that read it. */
+export interface FusedLet {
+  readonly kind: 'let';
+  readonly id: number;
+  readonly value: Fused;
+  readonly body: Fused;
+  readonly outputs: readonly Expression[];
+}
+
+/** A reader of the let around it: expressions over its value's outputs. */
+export interface FusedRef extends Projection {
+  readonly kind: 'ref';
+  readonly id: number;
+}
+
 /** What the fusing asks of the objects that a plan reads. */
 export interface Objects {
   /** The base tables that it stands on (of a table: itself). */
@@ -98,6 +113,8 @@ export interface Objects {
   isView(object: string): boolean;
   /** Whether a side by these columns may share it: false where that would take an index that is not there. */
   indexed(object: string, keys: readonly number[]): boolean;
+  /** The lets around: what each reads. */
+  readonly lets?: ReadonlyMap<number, readonly string[]>;
 }
 
 export function fusePlan(plan: Plan, objects: Objects): Fused {
@@ -109,6 +126,15 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
     case 'scan': {
       const picked = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(plan.pick[ref.index]!, ref.type));
       return { kind: 'scan', object: plan.object, where: where.map(picked), outputs: outputs.map(picked) };
+    }
+    case 'ref': {
+      const place = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(plan.pick[ref.index]!, ref.type));
+      return { kind: 'ref', id: plan.id, where: where.map(place), outputs: outputs.map(place) };
+    }
+    case 'let': {
+      const within = { ...objects, lets: new Map([...(objects.lets ?? []), [plan.id, readBy(plan.value, objects)]]) };
+      const value = fuse(plan.value, [], allOf(plan.value.columns), objects);
+      return { kind: 'let', id: plan.id, value, body: fuse(plan.body, where, outputs, within), outputs };
     }
     case 'values':
       return { kind: 'values', rows: plan.rows, where, outputs };
@@ -234,7 +260,13 @@ function mayShare(object: string, other: Plan, objects: Objects): boolean {
   if (!objects.arranged(object)) return false;
   if (!objects.isView(object)) return true;
   const tables = objects.tables(object);
-  return objectsRead(other).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
+  return readBy(other, objects).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
+}
+
+/** Also through the lets around it. */
+function readBy(plan: Plan, { lets }: Objects): readonly string[] {
+  const through = [...nodesOf(plan)].flatMap((node) => (node.op === 'ref' ? (lets?.get(node.id) ?? []) : []));
+  return [...objectsRead(plan), ...through];
 }
 
 /** In place of a column that nobody reads, so that its expression asks for nothing. */
@@ -278,8 +310,11 @@ function allOf(columns: readonly Column[]): Expression[] {
 function inputsOf(fused: Fused): readonly Fused[] {
   switch (fused.kind) {
     case 'scan':
+    case 'ref':
     case 'values':
       return [];
+    case 'let':
+      return [fused.value, fused.body];
     case 'map':
     case 'stateful':
       return [fused.input];

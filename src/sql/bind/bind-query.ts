@@ -1,12 +1,12 @@
 /**
- * Postgres's analysed query → a relation: FROM and WHERE, GROUP BY and HAVING, the select list, DISTINCT, set operations, ORDER BY with LIMIT. CTEs and plain
- * views are planned in place, at every reference. What is not here is refused by the name of the SQL feature (I-8). Pure: `load.ts` has done all the waiting.
+ * Postgres's analysed query → a relation: FROM and WHERE, GROUP BY and HAVING, the select list, DISTINCT, set operations, ORDER BY with LIMIT. A CTE
+ * or plain view is bound once; `share.ts` decides where it is computed. What is not here is refused by the name of the SQL feature (I-8). Pure: `load.ts` has done all the waiting.
  * Called by `plan-query.ts`.
  */
 import { assert, must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
-import type { Plan, SortKey } from '../../plan/plan.ts';
+import type { Let, Plan, SortKey } from '../../plan/plan.ts';
 import { Grouping } from './aggregate.ts';
 import { conjuncts, ExpressionBinder, type Scope } from './bind-expression.ts';
 import { columnRef } from '../../plan/columns.ts';
@@ -26,12 +26,32 @@ export class Binding {
   readonly numbering = new Numbering();
   readonly binder: ExpressionBinder;
   readonly joins: JoinPlanner;
+  readonly #shared = new Map<TreeNode, Omit<Let, 'body' | 'columns'>>();
 
   constructor(context: PlanContext, loaded: Loaded) {
     this.context = context;
     this.loaded = loaded;
     this.binder = new ExpressionBinder(context, loaded);
     this.joins = new JoinPlanner(context, this.numbering);
+  }
+
+  /** What is written once and read anywhere, bound once: `query` stands for it. A relation that reads it. */
+  shared(query: TreeNode, name: string, bind: () => Relation): Relation {
+    let found = this.#shared.get(query);
+    if (found === undefined) {
+      const value = bind().plan;
+      found = { op: 'let', id: this.numbering.id(), name, value };
+      // In this order each is below those that read it.
+      this.#shared.set(query, found);
+    }
+    const { id, value } = found;
+    const { columns } = value;
+    return { plan: { op: 'ref', id, name, pick: columns.map((_, i) => i), columns }, ids: this.numbering.ids(columns.length) };
+  }
+
+  /** The plan with all that it shares. */
+  whole(body: Plan): Plan {
+    return [...this.#shared.values()].reduceRight((plan: Plan, one) => ({ ...one, body: plan, columns: plan.columns }), body);
   }
 }
 
@@ -235,7 +255,7 @@ export class QueryBinder {
     if (entry.maybe('tablesample') !== null) throw unsupported('TABLESAMPLE');
     const { loaded, numbering } = this.#binding;
     const { facts, query } = must(loaded.relations.get(entry.number('relid')), 'a loaded relation');
-    if (query !== undefined) return renumbered(new QueryBinder(this.#binding, query).bind(), numbering);
+    if (query !== undefined) return this.#binding.shared(query, facts.name, () => new QueryBinder(this.#binding, query).bind());
     const plan: Plan = { op: 'scan', object: facts.objectId, pick: facts.columns.map((_, i) => i), columns: facts.columns };
     return { plan, ids: numbering.ids(facts.columns.length) };
   }
@@ -253,14 +273,15 @@ export class QueryBinder {
   }
 
   #commonTable(entry: TreeNode): Relation {
-    const name = entry.text('ctename');
+    const name = entry.text('ctename') ?? '';
     const home = this.#outer(entry.number('ctelevelsup'));
     const table = must(
       home.#query.nodes('cteList').find((cte) => cte.text('ctename') === name),
       `CTE ${name}`,
     );
     if (table.flag('cterecursive')) throw unsupported('WITH RECURSIVE');
-    return renumbered(new QueryBinder(this.#binding, table.node('ctequery'), home).bind(), this.#binding.numbering);
+    const query = table.node('ctequery');
+    return this.#binding.shared(query, name, () => new QueryBinder(this.#binding, query, home).bind());
   }
 
   /** The query so many levels up. */

@@ -3,9 +3,9 @@
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
 import { unreachable } from '../../base/assert.ts';
-import type { Join, Plan } from '../../plan/plan.ts';
+import type { Join, Let, Plan } from '../../plan/plan.ts';
 import type { Column } from '../../values/type.ts';
-import { expressionsOf, mapExpressions } from '../../plan/walk.ts';
+import { expressionsOf, mapExpressions, nodesOf, rewriteUp } from '../../plan/walk.ts';
 import { ascending, columnRef, columnsRead, moved } from '../../plan/columns.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
@@ -16,6 +16,15 @@ interface Narrowed {
 
 export function prune(plan: Plan): Plan {
   return exactly(plan, all(plan.columns));
+}
+
+/** The let's value with the columns that its readers in the body have left. */
+function narrowedLet(plan: Let, body: Plan): Let {
+  const readers = [...nodesOf(body)].flatMap((node) => (node.op === 'ref' && node.id === plan.id ? node.pick : []));
+  const { plan: value, kept } = narrowed(plan.value, ascending(new Set(readers)));
+  const place = (node: Plan): Plan =>
+    node.op === 'ref' && node.id === plan.id ? { ...node, pick: node.pick.map((index) => kept.indexOf(index)) } : node;
+  return { ...plan, value, body: rewriteUp(body, place), columns: body.columns };
 }
 
 /** The plan with exactly these columns, in this order. */
@@ -29,7 +38,12 @@ function exactly(plan: Plan, wanted: readonly number[]): Plan {
 /** `wanted` ascending. */
 function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
   switch (plan.op) {
+    case 'let': {
+      const { plan: body, kept } = narrowed(plan.body, wanted);
+      return { plan: narrowedLet(plan, body), kept };
+    }
     case 'scan':
+    case 'ref':
       return {
         plan: { ...plan, pick: wanted.map((index) => plan.pick[index]!), columns: only(plan.columns, wanted) },
         kept: wanted,

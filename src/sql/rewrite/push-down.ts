@@ -26,8 +26,11 @@ function pushed(plan: Plan, conditions: readonly Expression[]): Plan {
   if (!hasFailingKeys(plan)) return above(plan, conditions);
   switch (plan.op) {
     case 'scan':
+    case 'ref':
     case 'values':
       return above(plan, conditions);
+    case 'let':
+      return { ...plan, value: pushed(plan.value, []), body: pushed(plan.body, conditions) };
     case 'filter':
       return { ...pushed(plan.input, [...plan.predicates, ...conditions]), columns: plan.columns };
     case 'map': {
@@ -90,7 +93,7 @@ function over(condition: Expression, expressions: readonly Expression[]): Expres
   return mapColumns(condition, (ref) => expressions[ref.index]!);
 }
 
-function hasFailingKeys(plan: Plan): boolean {
+export function hasFailingKeys(plan: Plan): boolean {
   return [...nodesOf(plan)].some((node) => node.op === 'join' && (failing(node.leftKeys) || failing(node.rightKeys)));
 }
 
