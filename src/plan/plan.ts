@@ -4,6 +4,7 @@
  * Every node states its output columns; expressions refer to input columns by position.
  */
 import type { Collation, Column, PgType } from '../values/type.ts';
+import type { AggregateName } from './aggregates.ts';
 import type { Constant, Expression } from './expression.ts';
 
 /** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
@@ -78,7 +79,7 @@ export interface Aggregate {
 }
 
 export interface AggregateCall {
-  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'bool_and' | 'bool_or';
+  readonly fn: AggregateName;
   /** pg_proc OID of the very aggregate (int4 sum, numeric sum …). */
   readonly proc: number;
   /** Absent for count(*). */

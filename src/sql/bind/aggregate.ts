@@ -5,6 +5,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
+import { aggregateNamed, AGGREGATES } from '../../plan/aggregates.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { Aggregate, AggregateCall } from '../../plan/plan.ts';
 import { mapExpressions } from '../../plan/walk.ts';
@@ -15,17 +16,6 @@ import type { PlanContext } from '../tree/context.ts';
 import { requireKeyType, requireOrder } from '../judge/key-type.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
 import { placed, type Numbering, type Relation } from './relation.ts';
-
-const FUNCTIONS: Readonly<Record<string, AggregateCall['fn']>> = {
-  count: 'count',
-  sum: 'sum',
-  avg: 'avg',
-  min: 'min',
-  max: 'max',
-  bool_and: 'bool_and',
-  bool_or: 'bool_or',
-  every: 'bool_and',
-};
 
 /** smallint, integer, bigint, real, double precision, numeric, interval. */
 const SUMMED = new Set([21, 23, 20, 700, 701, 1700, 1186]);
@@ -103,7 +93,7 @@ export class Grouping {
   #call(node: TreeNode): AggregateCall {
     const facts = this.#context.functionOf(node.number('aggfnoid'));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: 'an aggregate' });
-    const fn = FUNCTIONS[facts.name];
+    const fn = aggregateNamed(facts.name);
     if (node.text('aggkind') !== 'n')
       throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
     if (fn === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the aggregate ${facts.name}()` });
@@ -128,8 +118,9 @@ export class Grouping {
 
   #judge(fn: AggregateCall['fn'], { type }: Expression, distinct: boolean): void {
     if (distinct) requireKeyType(type, `${fn}(DISTINCT …)`);
-    if (fn === 'min' || fn === 'max') requireOrder(type, `${fn}()`);
-    if ((fn === 'sum' || fn === 'avg') && !SUMMED.has((type.base ?? type).oid)) {
+    const { over } = AGGREGATES[fn];
+    if (over === 'order') requireOrder(type, `${fn}()`);
+    if (over === 'amounts' && !SUMMED.has((type.base ?? type).oid)) {
       throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `${fn}() of type ${type.name}` });
     }
   }

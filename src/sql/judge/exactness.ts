@@ -2,6 +2,7 @@
  * How exact a plan is, and why: the weakest of its expressions. Read from the finished plan, so that a column that nobody reads costs nothing.
  * Called by `plan-query.ts`; the classes and their meaning are docs/internals/exactness.md.
  */
+import { AGGREGATES } from '../../plan/aggregates.ts';
 import type { Expression } from '../../plan/expression.ts';
 import type { Exactness } from '../../plan/exactness.ts';
 import type { AggregateCall, Plan } from '../../plan/plan.ts';
@@ -51,10 +52,11 @@ type Note = (exactness: Exactness, reason: string) => void;
 
 function noteAggregate({ fn, arg, collation }: AggregateCall, note: Note): void {
   if (arg === undefined) return;
-  if ((fn === 'sum' || fn === 'avg') && arg.type.storage === 'float64') {
+  const { over } = AGGREGATES[fn];
+  if (over === 'amounts' && arg.type.storage === 'float64') {
     note('float_aggregate', `${fn}() over ${arg.type.name} is added up exactly, and Postgres's own answer depends on the order of adding`);
   }
-  if (fn === 'min' || fn === 'max') noteOrder(arg.type, collation, `${fn}()`, note);
+  if (over === 'order') noteOrder(arg.type, collation, `${fn}()`, note);
 }
 
 function noteOrder(type: PgType, collation: Collation | undefined, what: string, note: Note): void {
