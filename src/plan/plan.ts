@@ -10,7 +10,7 @@ import type { Constant, Expression } from './expression.ts';
 /** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
 export const PLAN_VERSION = 2;
 
-export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK | Let | Ref;
+export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK | Let | Ref | Apply;
 
 /** A replicated table, or another view's output, by catalog object id. Columns are picked by position in that object. */
 export interface Scan {
@@ -128,5 +128,20 @@ export interface Ref {
   readonly id: number;
   readonly name: string;
   readonly pick: readonly number[];
+  readonly columns: readonly Column[];
+}
+
+/**
+ * A subquery in an expression, which only rewriting sees: `decorrelate` leaves none. For each row of `outer` the rows of `inner`, in which `outer` expressions count the
+ * values of `correlated` (over the outer columns). `on` is over the outer columns, then the inner ones. A *semi* (*anti*) apply keeps the outer rows for which ON of an (no)
+ * inner row is true; a *mark* adds that as a column (NULL: of none true, of one NULL); a *scalar* adds the inner's one column of its one row, NULL of none, an error of more.
+ */
+export interface Apply {
+  readonly op: 'apply';
+  readonly kind: 'semi' | 'anti' | 'mark' | 'scalar';
+  readonly outer: Plan;
+  readonly inner: Plan;
+  readonly correlated: readonly Expression[];
+  readonly on: readonly Expression[];
   readonly columns: readonly Column[];
 }

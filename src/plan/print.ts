@@ -36,6 +36,8 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
       const condition = [...keys, ...(on.length === 0 ? [] : [conditions(on, [...left.columns, ...right.columns])])].join(' AND ');
       return [condition === '' ? name : `${name} on ${condition}`, ...below(left, right)];
     }
+    case 'apply':
+      return [`Apply ${plan.kind}`, ...below(plan.outer, plan.inner)];
     case 'union':
       return ['Union all', ...below(...plan.inputs)];
     case 'distinct':
@@ -103,6 +105,10 @@ export function printExpression(expression: Expression, columns: readonly Column
       const column = columns[expression.index];
       return column === undefined ? `#${expression.index}` : ident(column.name);
     }
+    case 'outer':
+      return `outer #${expression.index}`;
+    case 'raise':
+      return `error ${expression.sqlstate}`;
     case 'constant':
       return printConstant(expression.text, expression.type.storage, expression.type.name);
     case 'call': {

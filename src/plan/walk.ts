@@ -15,6 +15,8 @@ export function mapInputs(plan: Plan, change: (input: Plan) => Plan): Plan {
       return plan;
     case 'let':
       return { ...plan, value: change(plan.value), body: change(plan.body) };
+    case 'apply':
+      return { ...plan, outer: change(plan.outer), inner: change(plan.inner) };
     case 'join':
       return { ...plan, left: change(plan.left), right: change(plan.right) };
     case 'union':
@@ -49,6 +51,8 @@ export function mapExpressions(plan: Plan, change: (expression: Expression, over
       return { ...plan, predicates: all(plan.predicates, 'input') };
     case 'map':
       return { ...plan, expressions: all(plan.expressions, 'input') };
+    case 'apply':
+      return { ...plan, correlated: all(plan.correlated, 'left'), on: all(plan.on, 'both') };
     case 'join':
       return { ...plan, leftKeys: all(plan.leftKeys, 'left'), rightKeys: all(plan.rightKeys, 'right'), on: all(plan.on, 'both') };
     case 'aggregate': {
@@ -74,7 +78,9 @@ export function mapExpressions(plan: Plan, change: (expression: Expression, over
 export function mapParts(expression: Expression, change: (part: Expression) => Expression): Expression {
   switch (expression.kind) {
     case 'column':
+    case 'outer':
     case 'constant':
+    case 'raise':
       return expression;
     case 'nullIf':
     case 'isDistinct':

@@ -11,6 +11,7 @@ import type { PlanContext } from './tree/context.ts';
 import { judge, type Judgement } from './judge/exactness.ts';
 import { load } from './tree/load.ts';
 import { prune } from './rewrite/prune.ts';
+import { decorrelate } from './rewrite/decorrelate.ts';
 import { pushDown } from './rewrite/push-down.ts';
 import { share } from './rewrite/share.ts';
 
@@ -60,7 +61,14 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
 
 /** As it runs. */
 function rewritten(bound: Plan, binding: Binding): Plan {
-  return prune(pushDown(share(binding.whole(bound), binding.numbering)));
+  return prune(
+    pushDown(
+      share(
+        decorrelate(binding.whole(bound), (expression) => binding.joins.keyPair(expression)),
+        binding.numbering,
+      ),
+    ),
+  );
 }
 
 /** What a NOTICE at CREATE says; undefined for an exact view. */

@@ -7,7 +7,7 @@
  * Law: the result is that of the plan, row for row. An expression that can fail is never moved below a join, nor run twice a row (except per pair at a shared side).
  * Pure. Called by `dataflow.ts`; `build.ts` makes operators of the result.
  */
-import { unreachable } from '../../base/assert.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import { needsCanonical } from '../../values/canonical.ts';
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
@@ -171,6 +171,8 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
       const refs = kept.map((index) => columnRef(index, plan.input.columns[index]!.type));
       return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, objects), where, outputs };
     }
+    case 'apply':
+      throw new AssertionError('an apply that rewriting left');
     default:
       return unreachable(plan);
   }

@@ -30,6 +30,7 @@ const COMPARISON =
 export function cannotFail(expression: Expression): boolean {
   switch (expression.kind) {
     case 'column':
+    case 'outer':
     case 'constant':
       return true;
     case 'and':
@@ -53,6 +54,7 @@ export function cannotFail(expression: Expression): boolean {
       return expression.whens.every(({ when, then }) => cannotFail(when) && cannotFail(then)) && cannotFail(expression.otherwise);
     case 'ioCast':
     case 'fallback':
+    case 'raise':
       return false;
     default:
       return unreachable(expression);

@@ -37,6 +37,8 @@ export function naive(plan: Plan, tables: Tables, lets: ReadonlyMap<number, read
         return [[...row, ...plan.right.columns.map(() => null)]];
       });
     }
+    case 'apply':
+      throw new Error('the oracle does not know apply');
     case 'distinct':
       return [...new Map(run(plan.input).map((row) => [JSON.stringify(row), row])).values()];
     case 'aggregate': {

@@ -100,6 +100,8 @@ function visitExpression(expression: Expression, note: Note, context: PlanContex
       if (expression.exactness !== undefined && expression.exactness !== 'exact') note(expression.exactness, `in ${expression.sql}`);
       break;
     case 'column':
+    case 'outer':
+    case 'raise':
     case 'constant':
     case 'and':
     case 'or':

@@ -20,6 +20,7 @@ export function cannotFail(expression: Expression): boolean {
   switch (expression.kind) {
     case 'ioCast':
     case 'fallback':
+    case 'raise':
       return false;
     case 'call':
       if (!(COMPARISON.test(expression.procName) || WIDENING.has(expression.proc) || TOTAL.has(expression.proc) || isSafeLike(expression)))
@@ -31,6 +32,7 @@ export function cannotFail(expression: Expression): boolean {
     case 'nullIf':
     case 'isDistinct':
     case 'column':
+    case 'outer':
     case 'constant':
     case 'and':
     case 'or':

@@ -2,7 +2,7 @@
  * Columns that nobody reads, taken out of a plan from the top down, so that a scan picks just what the view needs (an arrangement holds what views need).
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
-import { unreachable } from '../../base/assert.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import type { Join, Let, Plan } from '../../plan/plan.ts';
 import type { Column } from '../../values/type.ts';
 import { expressionsOf, mapExpressions, nodesOf, rewriteUp } from '../../plan/walk.ts';
@@ -80,6 +80,8 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
       const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(columnsRead(expressionsOf(read))));
       return { plan: { ...mapExpressions(read, moved(keptBelow)), input }, kept };
     }
+    case 'apply':
+      throw new AssertionError('an apply that decorrelate left');
     default:
       return unreachable(plan);
   }

@@ -8,7 +8,7 @@
  *
  * Law: the same rows. Errors: fewer of keys, and of conditions those that Postgres could have met. Pure. Called by `plan-query.ts`.
  */
-import { unreachable } from '../../base/assert.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import { needsCanonical } from '../../values/canonical.ts';
 import { columnRef, columnsRead, mapColumns } from '../../plan/columns.ts';
 import type { Expression } from '../../plan/expression.ts';
@@ -52,6 +52,8 @@ function pushed(plan: Plan, conditions: readonly Expression[]): Plan {
     }
     case 'topk':
       return above({ ...plan, input: pushed(plan.input, []) }, conditions);
+    case 'apply':
+      throw new AssertionError('an apply that decorrelate left');
     default:
       return unreachable(plan);
   }

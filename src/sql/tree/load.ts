@@ -12,7 +12,6 @@ import { constantText } from './constant.ts';
 import type { PlanContext, RelationFacts } from './context.ts';
 import { exactnessOfFunction, rank } from '../judge/exactness.ts';
 import { Datum, parseQueryTree, type TreeNode } from './node-tree.ts';
-import { refuseSubquery } from '../bind/refuse.ts';
 import { refusedCall, refusedSqlValue, type Purpose } from '../judge/volatility.ts';
 
 export interface Loaded {
@@ -114,12 +113,11 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
         return true;
       }
       case 'PARAM':
-        return visitParameter(node);
+        // The comparison of IN and ANY has the subquery's columns as parameters.
+        return node.number('paramkind') === EXTERNAL && visitParameter(node);
       case 'RANGETBLENTRY':
         if (node.number('rtekind') === 0) oids.push(node.number('relid'));
         break;
-      case 'SUBLINK':
-        return refuseSubquery(node);
       case 'SQLVALUEFUNCTION': {
         const refused = refusedSqlValue(node.number('op'), as);
         if (refused !== undefined) throw refused;
@@ -195,6 +193,9 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     if (refused !== undefined) throw refused;
   }
 }
+
+/** ParamKind: PARAM_EXTERN. */
+const EXTERNAL = 0;
 
 export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',
