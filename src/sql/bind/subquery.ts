@@ -8,7 +8,6 @@ import { columnRef } from '../../plan/columns.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
 import { conjuncts, type Scope } from './bind-expression.ts';
 import type { Binding } from './bind-query.ts';
-import { refuseSubquery } from './refuse.ts';
 import { placed, refOf, type Relation } from './relation.ts';
 
 /** What the query around a subquery means by its columns; those that the subquery reads are collected. */
@@ -88,7 +87,6 @@ export class Subqueries {
   }
 
   #add(node: TreeNode, kind: Apply['kind']): Subquery {
-    if (!isOf(node, EXISTS) && !isOf(node, ANY) && !isOf(node, SCALAR)) refuseSubquery(node);
     const correlated: Expression[] = [];
     const inner = this.#bind(node.node('subselect'), { scope: this.scope, correlated });
     const test = node.maybe('testexpr');

@@ -11,6 +11,7 @@ import { replaceParameters } from './parameters.ts';
 import { constantText } from './constant.ts';
 import type { PlanContext, RelationFacts } from './context.ts';
 import { exactnessOfFunction, rank } from '../judge/exactness.ts';
+import { requireSubquery } from '../bind/refuse.ts';
 import { Datum, parseQueryTree, type TreeNode } from './node-tree.ts';
 import { refusedCall, refusedSqlValue, type Purpose } from '../judge/volatility.ts';
 
@@ -117,6 +118,9 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
         return node.number('paramkind') === EXTERNAL && visitParameter(node);
       case 'RANGETBLENTRY':
         if (node.number('rtekind') === 0) oids.push(node.number('relid'));
+        break;
+      case 'SUBLINK':
+        requireSubquery(node);
         break;
       case 'SQLVALUEFUNCTION': {
         const refused = refusedSqlValue(node.number('op'), as);
