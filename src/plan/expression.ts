@@ -3,7 +3,7 @@
  * Plain data: crosses threads, is kept in the catalog as JSON. `sql/plan` makes it; `dataflow/expression` compiles it.
  */
 import type { Collation, PgType } from '../values/type.ts';
-import type { Exactness } from './exactness.ts';
+import type { Exactness } from './facts/exactness.ts';
 
 export type Expression =
   | ColumnRef

@@ -7,7 +7,7 @@ import type { Collation, Column, PgType } from '../values/type.ts';
 import type { AggregateName } from './aggregates.ts';
 import type { Constant, Expression } from './expression.ts';
 
-/** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
+/** Raised when the form of plans or expressions changes, or what has been done to them: plans that are kept are then made again from the views' SQL. */
 export const PLAN_VERSION = 2;
 
 export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK | Let | Ref | Apply;

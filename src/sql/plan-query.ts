@@ -1,19 +1,18 @@
 /**
- * From an analysed statement to a plan that can run: everything is loaded, bound, pruned and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
+ * From an analysed statement to a plan that can run: everything is loaded, bound, rewritten and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
  * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the coordinator for CREATE VIEW, SELECT, SUBSCRIBE and EXPLAIN.
  */
-import type { Exactness } from '../plan/exactness.ts';
+import type { Exactness } from '../plan/facts/exactness.ts';
 import type { Plan, SortKey } from '../plan/plan.ts';
+import { rewritten } from '../plan/rewrite/rewrite.ts';
 import { objectsRead } from '../plan/scans.ts';
 import type { Column } from '../values/type.ts';
 import { Binding, QueryBinder } from './bind/bind-query.ts';
+import { share } from './rewrite/share.ts';
 import type { PlanContext } from './tree/context.ts';
 import { judge, type Judgement } from './judge/exactness.ts';
 import { load } from './tree/load.ts';
-import { prune } from './rewrite/prune.ts';
 import { decorrelate } from './rewrite/decorrelate.ts';
-import { pushDown } from './rewrite/push-down.ts';
-import { share } from './rewrite/share.ts';
 
 export interface PlannedView extends Judgement {
   readonly plan: Plan;
@@ -40,7 +39,7 @@ export interface Finish {
 export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
   const loaded = await load(tree, context, 'view', []);
   const binding = new Binding(context, loaded);
-  const plan = rewritten(new QueryBinder(binding, loaded.query).bind().plan, binding);
+  const plan = asItRuns(new QueryBinder(binding, loaded.query).bind().plan, binding);
   return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
@@ -49,7 +48,7 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
   const loaded = await load(tree, context, 'query', parameters);
   const binding = new Binding(context, loaded);
   const { relation, shown, order, limit, offset } = new QueryBinder(binding, loaded.query).select('always');
-  const plan = rewritten(relation.plan, binding);
+  const plan = asItRuns(relation.plan, binding);
   return {
     plan,
     columns: shown.map((position) => plan.columns[position]!),
@@ -59,16 +58,9 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
   };
 }
 
-/** As it runs. */
-function rewritten(bound: Plan, binding: Binding): Plan {
-  return prune(
-    pushDown(
-      share(
-        decorrelate(binding.whole(bound), (expression) => binding.joins.keyPair(expression)),
-        binding.numbering,
-      ),
-    ),
-  );
+function asItRuns(bound: Plan, binding: Binding): Plan {
+  const joined = decorrelate(binding.whole(bound), (expression) => binding.joins.keyPair(expression));
+  return rewritten(share(joined, binding.numbering));
 }
 
 /** What a NOTICE at CREATE says; undefined for an exact view. */

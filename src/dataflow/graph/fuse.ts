@@ -1,10 +1,10 @@
 /**
- * From the plan as written to the plan as run: filters and maps melt into the scan, join or union below them, unread columns disappear, conditions that
- * cannot fail sink below joins, and a join side that is a table (or view) keyed by plain columns is marked as *shared*: it uses the table's own arrangement.
+ * From the plan (as `plan/rewrite` made it) to the plan as run: filters and maps melt into the scan, join or union below them, and a join side that is a table
+ * (or view) keyed by plain columns is marked as *shared*: it uses the table's own arrangement. No condition changes its place; an operator's input is what it reads.
  *
  *     fuse(P, where, outputs) computes  π outputs (σ where (P))
  *
- * Law: the result is that of the plan, row for row. An expression that can fail is never moved below a join, nor run twice a row (except per pair at a shared side).
+ * Law: the result is that of the plan, row for row. An expression that can fail is never run twice a row; one that cannot may be, per pair at a shared side.
  * Pure. Called by `dataflow.ts`; `build.ts` makes operators of the result.
  */
 import { AssertionError, unreachable } from '../../base/assert.ts';
@@ -13,9 +13,9 @@ import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../../plan/plan.ts';
 import { ascending, columnRef, mapColumns, moved, peeled } from '../../plan/columns.ts';
+import { cannotFail } from '../../plan/facts/failure.ts';
 import { objectsRead } from '../../plan/scans.ts';
 import { expressionsOf, mapExpressions, nodesOf } from '../../plan/walk.ts';
-import { cannotFail, isTrivial, references } from './rewrite.ts';
 
 export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful | FusedLet | FusedRef;
 
@@ -180,43 +180,18 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
 
 function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
   const leftWidth = plan.left.columns.length;
-  const leftFilters: Expression[] = [];
-  const rightFilters: Expression[] = [];
-  const on: Expression[] = [];
-  const above: Expression[] = [];
-  const reads = (expression: Expression): 'left' | 'right' | 'both' => {
-    const indexes = [...references([expression]).keys()];
-    if (indexes.length === 0 || !cannotFail(expression)) return 'both';
-    if (indexes.every((index) => index < leftWidth)) return 'left';
-    return indexes.every((index) => index >= leftWidth) ? 'right' : 'both';
-  };
-  const overRight = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index - leftWidth, ref.type));
-  for (const condition of plan.on) {
-    const side = reads(condition);
-    // A condition of ON on the left rows of a left join decides about matches, not about rows.
-    if (side === 'left' && plan.kind === 'inner') leftFilters.push(condition);
-    else if (side === 'right') rightFilters.push(overRight(condition));
-    else on.push(condition);
-  }
-  for (const condition of where) {
-    const side = reads(condition);
-    if (side === 'left') leftFilters.push(condition);
-    // Above a left join it also judges the padded rows.
-    else if (side === 'right' && plan.kind === 'inner') rightFilters.push(overRight(condition));
-    else above.push(condition);
-  }
-  const read = ascending(references([...on, ...above, ...outputs]).keys());
+  const read = ascending(references([...plan.on, ...where, ...outputs]).keys());
   const leftRead = read.filter((index) => index < leftWidth);
   const rightRead = read.filter((index) => index >= leftWidth).map((index) => index - leftWidth);
   return {
     kind: 'join',
     join: plan.kind,
-    left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, objects, plan.right),
-    right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, objects, plan.left),
+    left: sideOf(plan.left, plan.leftKeys, leftRead, objects, plan.right),
+    right: sideOf(plan.right, plan.rightKeys, rightRead, objects, plan.left),
     leftWidth,
     plan,
-    on,
-    where: above,
+    on: plan.on,
+    where,
     outputs,
   };
 }
@@ -300,10 +275,6 @@ function scanOf(plan: Plan): { object: string; where: Expression[]; columns: Exp
   }
 }
 
-function filtered(plan: Plan, predicates: readonly Expression[]): Plan {
-  return predicates.length === 0 ? plan : { op: 'filter', input: plan, predicates, columns: plan.columns };
-}
-
 function allOf(columns: readonly Column[]): Expression[] {
   return columns.map(({ type }, index) => columnRef(index, type));
 }
@@ -337,6 +308,23 @@ export function* fusedNodes(fused: Fused): Generator<Fused> {
 /** A join's sides that use the arrangement of a table or view. */
 export function sharedSides({ left, right }: FusedJoin): SharedSide[] {
   return [left, right].filter((side) => side.kind === 'shared');
+}
+
+/** How often each column is read. */
+function references(expressions: readonly Expression[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const expression of expressions) {
+    mapColumns(expression, (ref) => {
+      counts.set(ref.index, (counts.get(ref.index) ?? 0) + 1);
+      return ref;
+    });
+  }
+  return counts;
+}
+
+/** Reading it twice costs nothing. */
+function isTrivial(expression: Expression): boolean {
+  return expression.kind === 'column' || expression.kind === 'constant' || (expression.kind === 'relabel' && isTrivial(expression.arg));
 }
 
 export function typesOf(fused: Fused): PgType[] {

@@ -9,11 +9,11 @@ import { qualified } from '../../base/ident.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import { arrayElements } from '../tree/constant.ts';
-import type { FunctionFacts, OperatorFacts, PlanContext } from '../tree/context.ts';
+import { PG_TYPEOF, type FunctionFacts } from '../../plan/facts/function.ts';
+import type { OperatorFacts, PlanContext } from '../tree/context.ts';
 import { requireCallable, requireOrderOfValues, requireOwn } from '../judge/key-type.ts';
 import { FUNCTION_FIELD, listOf, type Loaded } from '../tree/load.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
-import { PG_TYPEOF } from '../judge/volatility.ts';
 
 /** What the leaves mean. */
 export interface Scope {

@@ -15,13 +15,13 @@
  */
 import { columnRef, mapColumns } from '../../plan/columns.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
+import { cannotFail } from '../../plan/facts/failure.ts';
 import { filtered, mapped, picked } from '../../plan/make.ts';
 import type { AggregateCall, Apply, Join, Plan } from '../../plan/plan.ts';
 import { expressionsOf, inputsOf, mapExpressions, mapParts, partsOf, rewriteUp } from '../../plan/walk.ts';
 import type { Column, PgType } from '../../values/type.ts';
 import { unsupported } from '../bind/refuse.ts';
 import { requireKeyType, requireOrder } from '../judge/key-type.ts';
-import { cannotFail } from '../judge/safety.ts';
 
 /** Both sides of an equality that a hash can decide, in one type. */
 export type KeyPair = (expression: Expression) => { readonly a: Expression; readonly b: Expression } | undefined;

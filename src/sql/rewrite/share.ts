@@ -13,7 +13,7 @@ import { filtered, mapped, picked } from '../../plan/make.ts';
 import type { Let, Plan } from '../../plan/plan.ts';
 import { inputsOf, mapInputs, nodesOf, rewriteUp } from '../../plan/walk.ts';
 import { NODES_MAX, type Numbering } from '../bind/relation.ts';
-import { hasFailingKeys } from './push-down.ts';
+import { hasFailingKeys } from '../../plan/rewrite/push-down.ts';
 
 export function share(plan: Plan, numbering: Numbering): Plan {
   if (plan.op !== 'let') return plan;

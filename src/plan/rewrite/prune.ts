@@ -3,10 +3,10 @@
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
 import { AssertionError, unreachable } from '../../base/assert.ts';
-import type { Join, Let, Plan } from '../../plan/plan.ts';
 import type { Column } from '../../values/type.ts';
-import { expressionsOf, mapExpressions, nodesOf, rewriteUp } from '../../plan/walk.ts';
-import { ascending, columnRef, columnsRead, moved } from '../../plan/columns.ts';
+import { ascending, columnRef, columnsRead, moved } from '../columns.ts';
+import type { Join, Let, Plan } from '../plan.ts';
+import { expressionsOf, mapExpressions, nodesOf, rewriteUp } from '../walk.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
 interface Narrowed {
@@ -89,7 +89,12 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
 
 function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
   const width = plan.left.columns.length;
-  const read = union(wanted, columnsRead(plan.on));
+  // Of a semi, anti or mark join no column is the right side's.
+  const showsRight = plan.kind === 'inner' || plan.kind === 'left' || plan.kind === 'full';
+  const read = union(
+    wanted.filter((index) => showsRight || index < width),
+    columnsRead(plan.on),
+  );
   const left = narrowed(
     plan.left,
     union(
@@ -104,10 +109,11 @@ function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
       columnsRead(plan.rightKeys),
     ),
   );
-  const kept = [...left.kept, ...right.kept.map((index) => index + width)];
+  const both = [...left.kept, ...right.kept.map((index) => index + width)];
+  const kept = showsRight ? both : [...left.kept, ...(plan.kind === 'mark' ? [width] : [])];
   return {
     plan: {
-      ...mapExpressions(plan, (expression, over) => moved(over === 'left' ? left.kept : over === 'right' ? right.kept : kept)(expression)),
+      ...mapExpressions(plan, (expression, over) => moved(over === 'left' ? left.kept : over === 'right' ? right.kept : both)(expression)),
       left: left.plan,
       right: right.plan,
       columns: only(plan.columns, kept),

@@ -1,21 +1,22 @@
 /**
- * Conditions written above a join whose key can fail (of a subquery, a view, a left join), brought below it as Postgres brings them, so that a row which the query
- * rejects is none whose key is computed (`join.ts` has the rule). Everything else stays where it was bound: a condition that can fail runs as late as it may.
+ * Conditions brought below joins, each as low as it may run: one that cannot fail wherever its columns are; one that can fail only beside a key that can fail, too, where it
+ * saves the key from rows that the query rejects (`sql/bind/join.ts` has the rule). Where no join is below, a plan stays as it was bound.
  *
  *     σ p (L ⋈ R) → σ p (L) ⋈ R      p reads L alone          σ p (L ⟕ R) → σ p (L) ⟕ R          L ⟕p R → L ⟕ σ p (R)      p reads R alone
  *     σ p (L ⟕ R) → σ p (L ⟕ σ p (R))      p reads R alone and is not true where R is NULL: what it takes from R leaves rows that it rejects
- *     σ p (π e) → π e (σ p∘e)          σ p (A ∪ B) → σ p (A) ∪ σ p (B)          σ p (γ k) → γ k (σ p∘k)      p reads keys alone; equal keys are identical
+ *     σ p (L ⋈ R) → L ⋈p R           p reads both             σ p (π e) → π e (σ p∘e)            σ p (A ∪ B) → σ p (A) ∪ σ p (B)
+ *     σ p (γ k) → γ k (σ p∘k)        p reads keys alone; equal keys are identical
  *
- * Law: the same rows. Errors: fewer of keys, and of conditions those that Postgres could have met. Pure. Called by `plan-query.ts`.
+ * Semi, anti and mark joins are as ⟕ (without what rejects NULLs; ON of a mark join stays whole); a full join lets nothing through.
+ * Law: the same rows. Errors: fewer of keys, and of conditions those that Postgres could have met. Pure. Called by `rewrite.ts`.
  */
 import { AssertionError, unreachable } from '../../base/assert.ts';
 import { needsCanonical } from '../../values/canonical.ts';
-import { columnRef, columnsRead, mapColumns } from '../../plan/columns.ts';
-import type { Expression } from '../../plan/expression.ts';
-import type { Join, Plan } from '../../plan/plan.ts';
-import { nodesOf } from '../../plan/walk.ts';
-import { safeFirst } from '../bind/join.ts';
-import { cannotFail } from '../judge/safety.ts';
+import { columnRef, columnsRead, mapColumns } from '../columns.ts';
+import type { Expression } from '../expression.ts';
+import { cannotFail, safeFirst } from '../facts/failure.ts';
+import type { Join, Plan } from '../plan.ts';
+import { nodesOf } from '../walk.ts';
 
 export function pushDown(plan: Plan): Plan {
   return pushed(plan, []);
@@ -23,7 +24,7 @@ export function pushDown(plan: Plan): Plan {
 
 /** σ conditions (plan), under the plan's own column names. */
 function pushed(plan: Plan, conditions: readonly Expression[]): Plan {
-  if (!hasFailingKeys(plan)) return above(plan, conditions);
+  if (!hasJoin(plan)) return above(plan, conditions);
   switch (plan.op) {
     case 'scan':
     case 'ref':
@@ -34,19 +35,26 @@ function pushed(plan: Plan, conditions: readonly Expression[]): Plan {
     case 'filter':
       return { ...pushed(plan.input, [...plan.predicates, ...conditions]), columns: plan.columns };
     case 'map': {
-      const inside = conditions.map((condition) => over(condition, plan.expressions));
-      return { ...plan, input: pushed(plan.input, inside) };
+      const [inside, rest] = split(conditions, (condition) => maySink(over(condition, plan.expressions), plan.input));
+      const overInput = inside.map((condition) => over(condition, plan.expressions));
+      return above({ ...plan, input: pushed(plan.input, overInput) }, rest);
     }
     case 'union':
       return { ...plan, inputs: plan.inputs.map((input) => pushed(input, conditions)) };
     case 'join':
       return pushedJoin(plan, conditions);
     case 'distinct': {
-      const [inside, rest] = split(conditions, (condition) => readsIdentities(condition, plan.columns.length, plan));
+      const [inside, rest] = split(
+        conditions,
+        (condition) => maySink(condition, plan.input) && readsIdentities(condition, plan.columns.length, plan),
+      );
       return above({ ...plan, input: pushed(plan.input, inside) }, rest);
     }
     case 'aggregate': {
-      const [inside, rest] = split(conditions, (condition) => readsIdentities(condition, plan.keys.length, plan));
+      const [inside, rest] = split(
+        conditions,
+        (condition) => readsIdentities(condition, plan.keys.length, plan) && maySink(over(condition, plan.keys), plan.input),
+      );
       const overInput = inside.map((condition) => over(condition, plan.keys));
       return above({ ...plan, input: pushed(plan.input, overInput) }, rest);
     }
@@ -60,28 +68,28 @@ function pushed(plan: Plan, conditions: readonly Expression[]): Plan {
 }
 
 function pushedJoin(plan: Join, conditions: readonly Expression[]): Plan {
+  // Its rows of either side show, whatever they meet.
+  if (plan.kind === 'full') return above({ ...plan, left: pushed(plan.left, []), right: pushed(plan.right, []) }, conditions);
   const width = plan.left.columns.length;
-  const wantsLeft = failing(plan.leftKeys) || hasFailingKeys(plan.left);
-  const wantsRight = failing(plan.rightKeys) || hasFailingKeys(plan.right);
-  const ofLeft = (condition: Expression): boolean => wantsLeft && readsOnly(condition, (index) => index < width);
-  const ofRight = (condition: Expression): boolean => wantsRight && readsOnly(condition, (index) => index >= width);
+  const rightFails = !plan.rightKeys.every(cannotFail) || hasFailingKeys(plan.right);
+  const readsRight = (condition: Expression): boolean => readsOnly(condition, (index) => index >= width);
+  const ofLeft = (condition: Expression): boolean =>
+    readsOnly(condition, (index) => index < width) && (!plan.leftKeys.every(cannotFail) || maySink(condition, plan.left));
+  // A mark join tells a condition that is NULL from none.
+  const ofRight = (condition: Expression): boolean =>
+    plan.kind !== 'mark' && readsRight(condition) && (rightFails || cannotFail(condition));
   const isInner = plan.kind === 'inner';
   const [left, notLeft] = split(isInner ? [...plan.on, ...conditions] : conditions, ofLeft);
-  const [right, rest] = isInner ? split(notLeft, ofRight) : split(plan.on, ofRight);
+  const [right, rest] = split(isInner ? notLeft : plan.on, ofRight);
   // Also above: it rejects the left rows that have no match any more.
-  const both = isInner ? [] : notLeft.filter((condition) => ofRight(condition) && rejectsNull(condition, width));
-  const kept = isInner ? rest.filter((condition) => plan.on.includes(condition)) : rest;
+  const both = notLeft.filter((condition) => plan.kind === 'left' && rightFails && readsRight(condition) && rejectsNull(condition, width));
+  const ofBoth = (condition: Expression): boolean =>
+    plan.on.includes(condition) || (cannotFail(condition) && readsOnly(condition, () => true));
+  const [on, later] = isInner ? split(rest, ofBoth) : [rest, notLeft];
+  const overRight = (condition: Expression): Expression => mapColumns(condition, (ref) => columnRef(ref.index - width, ref.type));
   return above(
-    {
-      ...plan,
-      left: pushed(plan.left, left),
-      right: pushed(
-        plan.right,
-        [...right, ...both].map((condition) => mapColumns(condition, (ref) => columnRef(ref.index - width, ref.type))),
-      ),
-      on: kept,
-    },
-    isInner ? rest.filter((condition) => !kept.includes(condition)) : notLeft,
+    { ...plan, left: pushed(plan.left, left), right: pushed(plan.right, [...right, ...both].map(overRight)), on: safeFirst(on) },
+    later,
   );
 }
 
@@ -95,12 +103,17 @@ function over(condition: Expression, expressions: readonly Expression[]): Expres
   return mapColumns(condition, (ref) => expressions[ref.index]!);
 }
 
-export function hasFailingKeys(plan: Plan): boolean {
-  return [...nodesOf(plan)].some((node) => node.op === 'join' && (failing(node.leftKeys) || failing(node.rightKeys)));
+/** Whether a condition may run on all rows of this plan, although it was written above. */
+function maySink(condition: Expression, plan: Plan): boolean {
+  return cannotFail(condition) || hasFailingKeys(plan);
 }
 
-function failing(keys: readonly Expression[]): boolean {
-  return !keys.every(cannotFail);
+export function hasFailingKeys(plan: Plan): boolean {
+  return nodesOf(plan).some((node) => node.op === 'join' && ![...node.leftKeys, ...node.rightKeys].every(cannotFail));
+}
+
+function hasJoin(plan: Plan): boolean {
+  return nodesOf(plan).some(({ op }) => op === 'join');
 }
 
 function readsOnly(condition: Expression, isMeant: (index: number) => boolean): boolean {
