@@ -10,14 +10,14 @@ import { fail } from '../../values/failure.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import { valueOrder } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import type { Expression } from '../../plan/expression.ts';
+import type { Call, Expression } from '../../plan/expression.ts';
 import type { FallbackCalls } from './fallback.ts';
 import { fallbackOf } from './fallback-sql.ts';
 import type { Generator, Operand } from './generator.ts';
 import { nativeIoCast } from './io-cast.ts';
-import { nativeOf } from './natives/table.ts';
+import { NATIVES } from './natives/table.ts';
 import type { CallSite, Native } from './native.ts';
-import type { SessionSettings } from './session.ts';
+import { isUtc, type SessionSettings } from './session.ts';
 
 export interface Scope {
   readonly generator: Generator;
@@ -371,4 +371,11 @@ function askPostgres(
     isNull === 'true' ? 'null' : isNull === 'false' ? value : `${isNull} ? null : ${value}`,
   );
   return `${target} = ${memo}.answer([${args.join(', ')}]); if (${target} === undefined) { aside[asideCount++] = i; continue rows; }`;
+}
+
+/** undefined: asked of Postgres. */
+function nativeOf(call: Call, session: SessionSettings): Native | undefined {
+  const native = NATIVES.get(call.proc);
+  if (native === undefined || (native.zoned === true && !isUtc(session.timeZone))) return undefined;
+  return native.covers?.(call) === false ? undefined : native;
 }

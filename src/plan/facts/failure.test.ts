@@ -7,7 +7,7 @@ import { rowLayout } from '../../values/layout.ts';
 import { DeltaBlock } from '../../dataflow/arrangement/delta-block.ts';
 import { compileBlock } from '../../dataflow/expression/compile-block.ts';
 import type { Evaluator } from '../../dataflow/expression/contract.ts';
-import { nativeTable } from '../../dataflow/expression/natives/table.ts';
+import { NATIVES } from '../../dataflow/expression/natives/table.ts';
 import { compileParse } from '../../dataflow/expression/rows.ts';
 import type { Call, Expression } from '../expression.ts';
 import { ARRAY_COMPARISONS, COMPARISONS } from './comparison.ts';
@@ -117,7 +117,7 @@ test('a function that cannot fail does not, in Postgres and as compiled', async 
       return `pg_catalog."${proc.name}"(${args.join(', ')})`;
     });
     for (const [i, answer] of (await postgres.answers(sqls)).entries()) if ('error' in answer) wrong.push(`${sqls[i]}: ${answer.error}`);
-    const native = nativeTable().get(proc.oid);
+    const native = NATIVES.get(proc.oid);
     if (native === undefined) continue;
     // Where its code gives up, Postgres is asked.
     if (native.fails && native.partial !== true) wrong.push(`${proc.oid} ${proc.name}: its code may fail`);
