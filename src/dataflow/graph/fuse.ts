@@ -179,18 +179,27 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
 }
 
 function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
+  const { kind, on } = plan;
   const leftWidth = plan.left.columns.length;
-  const read = ascending(references([...plan.on, ...where, ...outputs]).keys());
-  const leftRead = read.filter((index) => index < leftWidth);
-  const rightRead = read.filter((index) => index >= leftWidth).map((index) => index - leftWidth);
+  const showsRight = kind === 'inner' || kind === 'left' || kind === 'full';
+  const onRead = references(on);
+  const shownRead = references([...where, ...outputs]);
+  const leftRead = ascending(new Set([...onRead.keys(), ...shownRead.keys()])).filter((index) => index < leftWidth);
+  const rightRead = ascending(new Set([...onRead.keys(), ...(showsRight ? shownRead.keys() : [])])).filter((index) => index >= leftWidth);
   return {
     kind: 'join',
-    join: plan.kind,
+    join: kind,
     left: sideOf(plan.left, plan.leftKeys, leftRead, objects, plan.right),
-    right: sideOf(plan.right, plan.rightKeys, rightRead, objects, plan.left),
+    right: sideOf(
+      plan.right,
+      plan.rightKeys,
+      rightRead.map((index) => index - leftWidth),
+      objects,
+      plan.left,
+    ),
     leftWidth,
     plan,
-    on: plan.on,
+    on,
     where,
     outputs,
   };

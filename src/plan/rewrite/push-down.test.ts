@@ -99,7 +99,7 @@ test('of a semi and a mark join the right side is asked nothing that it does not
   expect(rewritten(filter(join('semi', a, b, [ofA, ofB]), ofA))).toMatchObject({
     left: { op: 'filter' },
     right: { op: 'filter' },
-    on: [ofA],
+    on: [],
   });
   expect(rewritten(filter(join('mark', a, b, [ofB]), ofA, less(mark, one)))).toMatchObject({
     op: 'filter',

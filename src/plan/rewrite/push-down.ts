@@ -7,7 +7,7 @@
  *     σ p (L ⋈ R) → L ⋈p R           p reads both             σ p (π e) → π e (σ p∘e)            σ p (A ∪ B) → σ p (A) ∪ σ p (B)
  *     σ p (γ k) → γ k (σ p∘k)        p reads keys alone; equal keys are identical
  *
- * Semi, anti and mark joins are as ⟕ (without what rejects NULLs; ON of a mark join stays whole); a full join lets nothing through.
+ * Semi, anti and mark joins are as ⟕, without what rejects NULLs; ON of a semi join goes to either side, of a mark join to neither. A full join lets nothing through.
  * Law: the same rows. Errors: fewer of keys, and of conditions those that Postgres could have met. Pure. Called by `rewrite.ts`.
  */
 import { AssertionError, unreachable } from '../../base/assert.ts';
@@ -80,7 +80,9 @@ function pushedJoin(plan: Join, conditions: readonly Expression[]): Plan {
     plan.kind !== 'mark' && readsRight(condition) && (rightFails || cannotFail(condition));
   const isInner = plan.kind === 'inner';
   const [left, notLeft] = split(isInner ? [...plan.on, ...conditions] : conditions, ofLeft);
-  const [right, rest] = split(isInner ? notLeft : plan.on, ofRight);
+  // Of a semi join ON decides about left rows, too.
+  const [onLeft, onRest] = split(isInner ? notLeft : plan.on, (condition) => plan.kind === 'semi' && ofLeft(condition));
+  const [right, rest] = split(onRest, ofRight);
   // Also above: it rejects the left rows that have no match any more.
   const both = notLeft.filter((condition) => plan.kind === 'left' && rightFails && readsRight(condition) && rejectsNull(condition, width));
   const ofBoth = (condition: Expression): boolean =>
@@ -88,7 +90,12 @@ function pushedJoin(plan: Join, conditions: readonly Expression[]): Plan {
   const [on, later] = isInner ? split(rest, ofBoth) : [rest, notLeft];
   const overRight = (condition: Expression): Expression => mapColumns(condition, (ref) => columnRef(ref.index - width, ref.type));
   return above(
-    { ...plan, left: pushed(plan.left, left), right: pushed(plan.right, [...right, ...both].map(overRight)), on: safeFirst(on) },
+    {
+      ...plan,
+      left: pushed(plan.left, [...left, ...onLeft]),
+      right: pushed(plan.right, [...right, ...both].map(overRight)),
+      on: safeFirst(on),
+    },
     later,
   );
 }
