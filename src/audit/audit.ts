@@ -15,7 +15,7 @@ import { randomBytes } from 'node:crypto';
 import { MillraceError, reasonOf } from '../base/errors.ts';
 import { formatLsn, type Lsn } from '../base/lsn.ts';
 import { literal } from '../base/ident.ts';
-import type { Exactness } from '../plan/exactness.ts';
+import type { Exactness } from '../plan/facts/exactness.ts';
 import { connectUpstream, type UpstreamConnection } from '../upstream/connection/connect.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
 import { connectForSlot, createSlot } from '../upstream/replication/slot.ts';

@@ -2,7 +2,7 @@
  * The catalog: every object that a user made, by id and by name. The coordinator keeps it in memory on the main thread; the engine worker keeps the
  * durable copy (`catalog-store.ts`), whose commit is the commit point of DDL. Plain data throughout.
  */
-import type { Exactness } from '../plan/exactness.ts';
+import type { Exactness } from '../plan/facts/exactness.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { UpstreamCollation, UpstreamFacts, UpstreamTable, UpstreamType } from '../upstream/table.ts';
 import type { Column } from '../values/type.ts';

@@ -18,8 +18,7 @@ import { DataflowFault } from './fault.ts';
 import { givenRows, type PackedRows } from './tables/given-rows.ts';
 import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
-import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
-import { hasJoin, sharedSides } from './graph/joins-of.ts';
+import { columnsRead, fusedNodes, fusePlan, sharedSides, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
 import { uniqueKey } from './graph/unique-key.ts';
 import { ViewGraph, type Observer } from './graph/view-graph.ts';
@@ -194,7 +193,8 @@ export class Dataflow implements RowChanges {
     assert(!this.#views.has(object) && !this.#tables.has(object) && !this.#hydrations.has(object), `${object} is installed twice`);
     this.#assertBetweenSteps();
     const fused = this.#fuse(plan, false);
-    const sides = sharedSides(fused);
+    const joins = [...fusedNodes(fused)].filter((node) => node.kind === 'join');
+    const sides = joins.flatMap(sharedSides);
     const below: ViewGraph[] = [];
     const graph = new ViewGraph(object, plan.columns, below, uniqueKey(fused));
     const inputs: InputUse[] = [];
@@ -228,7 +228,7 @@ export class Dataflow implements RowChanges {
         for (const name of reads.keys()) this.#refuseFault(name);
         if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
       },
-      turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(hasJoin(fused) ? this.#pieceRowsMax : this.#longPieceRowsMax)),
+      turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(joins.length > 0 ? this.#pieceRowsMax : this.#longPieceRowsMax)),
       cost: () => ({
         pairs: graph.effort.pairs,
         bytes: graph.stateBytes(),

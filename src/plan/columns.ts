@@ -1,79 +1,15 @@
 /** Expressions and the columns they read: which ones, and the same expression over other columns. Pure. Called all over `sql/plan` and `dataflow`. */
-import { must, unreachable } from '../base/assert.ts';
+import { must } from '../base/assert.ts';
 import type { ColumnRef, Expression } from './expression.ts';
 import type { PgType } from '../values/type.ts';
+import { mapParts, partsOf } from './walk.ts';
 
 export function columnRef(index: number, type: PgType): ColumnRef {
   return { kind: 'column', index, type };
 }
 
 export function mapColumns(expression: Expression, replace: (ref: ColumnRef) => Expression): Expression {
-  const go = (inner: Expression): Expression => mapColumns(inner, replace);
-  switch (expression.kind) {
-    case 'column':
-      return replace(expression);
-    case 'constant':
-      return expression;
-    case 'nullIf':
-    case 'isDistinct':
-      return { ...expression, args: [go(expression.args[0]), go(expression.args[1])] };
-    case 'and':
-    case 'or':
-    case 'coalesce':
-    case 'minMax':
-    case 'call':
-    case 'fallback':
-      return { ...expression, args: expression.args.map(go) };
-    case 'not':
-    case 'isNull':
-    case 'booleanTest':
-    case 'relabel':
-    case 'ioCast':
-    case 'canonical':
-      return { ...expression, arg: go(expression.arg) };
-    case 'case':
-      return {
-        ...expression,
-        // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
-        whens: expression.whens.map(({ when, then }) => ({ when: go(when), then: go(then) })),
-        otherwise: go(expression.otherwise),
-      };
-    case 'anyAll':
-      return { ...expression, left: go(expression.left), elements: expression.elements.map(go) };
-    default:
-      return unreachable(expression);
-  }
-}
-
-/** The expressions directly below. */
-export function partsOf(expression: Expression): readonly Expression[] {
-  switch (expression.kind) {
-    case 'column':
-    case 'constant':
-      return [];
-    case 'nullIf':
-    case 'isDistinct':
-    case 'and':
-    case 'or':
-    case 'coalesce':
-    case 'minMax':
-    case 'call':
-    case 'fallback':
-      return expression.args;
-    case 'not':
-    case 'isNull':
-    case 'booleanTest':
-    case 'relabel':
-    case 'ioCast':
-    case 'canonical':
-      return [expression.arg];
-    case 'case':
-      return [...expression.whens.flatMap(({ when, then }) => [when, then]), expression.otherwise];
-    case 'anyAll':
-      return [expression.left, ...expression.elements];
-    default:
-      return unreachable(expression);
-  }
+  return expression.kind === 'column' ? replace(expression) : mapParts(expression, (part) => mapColumns(part, replace));
 }
 
 export function columnsRead(expressions: readonly Expression[], into = new Set<number>()): Set<number> {

@@ -3,7 +3,7 @@
  * Plain data: crosses threads, is kept in the catalog as JSON. `sql/plan` makes it; `dataflow/expression` compiles it.
  */
 import type { Collation, PgType } from '../values/type.ts';
-import type { Exactness } from './exactness.ts';
+import type { Exactness } from './facts/exactness.ts';
 
 export type Expression =
   | ColumnRef
@@ -67,6 +67,10 @@ export type Expression =
   | { readonly kind: 'ioCast'; readonly arg: Expression; readonly type: PgType }
   /** The canonical form of a value: identity of canonical values = equality of the values (1.00 → 1, -0 → 0). Same storage; what hash keys are made of. */
   | { readonly kind: 'canonical'; readonly arg: Expression; readonly type: PgType }
+  /** Of the rows of the apply around, the value of that number of `correlated`. Rewriting leaves none. */
+  | { readonly kind: 'outer'; readonly index: number; readonly type: PgType }
+  /** Fails wherever it is evaluated. */
+  | { readonly kind: 'raise'; readonly sqlstate: string; readonly message: string; readonly type: PgType }
   | Fallback;
 
 export interface ColumnRef {

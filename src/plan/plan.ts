@@ -4,12 +4,13 @@
  * Every node states its output columns; expressions refer to input columns by position.
  */
 import type { Collation, Column, PgType } from '../values/type.ts';
+import type { AggregateName } from './aggregates.ts';
 import type { Constant, Expression } from './expression.ts';
 
-/** Raised when the form of plans or expressions changes: plans that are kept are then made again from the views' SQL. */
+/** Raised when the form of plans or expressions changes, or what has been done to them: plans that are kept are then made again from the views' SQL. */
 export const PLAN_VERSION = 2;
 
-export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK;
+export type Plan = Scan | Values | Filter | MapRows | Join | UnionAll | Distinct | Aggregate | TopK | Let | Ref | Apply;
 
 /** A replicated table, or another view's output, by catalog object id. Columns are picked by position in that object. */
 export interface Scan {
@@ -41,12 +42,13 @@ export interface MapRows {
 }
 
 /**
- * Columns: left, then right. `leftKeys[i] = rightKeys[i]` by equality of their (common) type, NULL matches nothing; no keys = cross join.
- * `on` are further conditions over the concatenated columns. A left join pads unmatched left rows with NULLs.
+ * `leftKeys[i] = rightKeys[i]` by equality of their (common) type, NULL matches nothing; no keys = cross join. `on` are further conditions, over the left columns, then the
+ * right ones. Columns: left, then right (left and full joins pad rows that nothing matches with NULLs); of a semi (anti) join the left ones, a row if something (nothing)
+ * matches it; of a mark join those, then a boolean: of the right rows with equal keys, ON of one is true: true; else ON of one is NULL: NULL; else false.
  */
 export interface Join {
   readonly op: 'join';
-  readonly kind: 'inner' | 'left';
+  readonly kind: 'inner' | 'left' | 'full' | 'semi' | 'anti' | 'mark';
   readonly left: Plan;
   readonly right: Plan;
   readonly leftKeys: readonly Expression[];
@@ -77,7 +79,7 @@ export interface Aggregate {
 }
 
 export interface AggregateCall {
-  readonly fn: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'bool_and' | 'bool_or';
+  readonly fn: AggregateName;
   /** pg_proc OID of the very aggregate (int4 sum, numeric sum …). */
   readonly proc: number;
   /** Absent for count(*). */
@@ -107,4 +109,39 @@ export interface SortKey {
   readonly descending: boolean;
   readonly nullsFirst: boolean;
   readonly collation?: Collation;
+}
+
+/** `value` is computed once, for every Ref to it in `body` (of two lets of one id the inner one counts). */
+export interface Let {
+  readonly op: 'let';
+  readonly id: number;
+  /** For readers. */
+  readonly name: string;
+  readonly value: Plan;
+  readonly body: Plan;
+  readonly columns: readonly Column[];
+}
+
+/** The rows of the Let of that id around it, columns picked by position. */
+export interface Ref {
+  readonly op: 'ref';
+  readonly id: number;
+  readonly name: string;
+  readonly pick: readonly number[];
+  readonly columns: readonly Column[];
+}
+
+/**
+ * A subquery in an expression, which only rewriting sees: `decorrelate` leaves none. For each row of `outer` the rows of `inner`, in which `outer` expressions count the
+ * values of `correlated` (over the outer columns). `on` is over the outer columns, then the inner ones. A *semi* (*anti*) apply keeps the outer rows for which ON of an (no)
+ * inner row is true; a *mark* adds that as a column (NULL: of none true, of one NULL); a *scalar* adds the inner's one column of its one row, NULL of none, an error of more.
+ */
+export interface Apply {
+  readonly op: 'apply';
+  readonly kind: 'semi' | 'anti' | 'mark' | 'scalar';
+  readonly outer: Plan;
+  readonly inner: Plan;
+  readonly correlated: readonly Expression[];
+  readonly on: readonly Expression[];
+  readonly columns: readonly Column[];
 }

@@ -17,6 +17,10 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
   switch (plan.op) {
     case 'scan':
       return [`Scan ${nameOf(plan.object)} (${namesOf(plan.columns)})`];
+    case 'ref':
+      return [`Read ${ident(plan.name)} (${namesOf(plan.columns)})`];
+    case 'let':
+      return [`Let ${ident(plan.name)}`, ...below(plan.value), ...linesOf(plan.body, nameOf)];
     case 'values':
       return [
         `Values (${namesOf(plan.columns)}): ${plan.rows.map((row) => `(${row.map((value) => printExpression(value, [])).join(', ')})`).join(', ')}`,
@@ -32,6 +36,8 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
       const condition = [...keys, ...(on.length === 0 ? [] : [conditions(on, [...left.columns, ...right.columns])])].join(' AND ');
       return [condition === '' ? name : `${name} on ${condition}`, ...below(left, right)];
     }
+    case 'apply':
+      return [`Apply ${plan.kind}`, ...below(plan.outer, plan.inner)];
     case 'union':
       return ['Union all', ...below(...plan.inputs)];
     case 'distinct':
@@ -99,6 +105,10 @@ export function printExpression(expression: Expression, columns: readonly Column
       const column = columns[expression.index];
       return column === undefined ? `#${expression.index}` : ident(column.name);
     }
+    case 'outer':
+      return `outer #${expression.index}`;
+    case 'raise':
+      return `error ${expression.sqlstate}`;
     case 'constant':
       return printConstant(expression.text, expression.type.storage, expression.type.name);
     case 'call': {
@@ -156,29 +166,10 @@ function printConstant(text: string | null, storage: string, typeName: string): 
   return storage === 'text' && /^(text|character varying|character)$/.test(typeName) ? literal(text) : `${literal(text)}::${typeName}`;
 }
 
+const COMPOUND: ReadonlySet<Expression['kind']> = new Set(['and', 'or', 'isNull', 'booleanTest', 'isDistinct', 'anyAll', 'not']);
+
 function isCompound(expression: Expression): boolean {
-  switch (expression.kind) {
-    case 'and':
-    case 'or':
-    case 'isNull':
-    case 'booleanTest':
-    case 'isDistinct':
-    case 'anyAll':
-    case 'not':
-      return true;
-    case 'call':
-      return expression.operator !== undefined && expression.args.length === 2;
-    case 'relabel':
-      return isCompound(expression.arg);
-    case 'column':
-    case 'constant':
-    case 'case':
-    case 'coalesce':
-    case 'nullIf':
-    case 'minMax':
-    case 'ioCast':
-    case 'canonical':
-    case 'fallback':
-      return false;
-  }
+  if (expression.kind === 'relabel') return isCompound(expression.arg);
+  if (expression.kind === 'call') return expression.operator !== undefined && expression.args.length === 2;
+  return COMPOUND.has(expression.kind);
 }

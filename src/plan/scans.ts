@@ -1,45 +1,20 @@
 /** What a plan reads, and the same plan over tables alone. Pure. Called by `sql/plan`, the graph and the engine. */
+import { picked } from './make.ts';
 import type { Plan, Scan } from './plan.ts';
-
-function scansOf(plan: Plan): Scan[] {
-  switch (plan.op) {
-    case 'scan':
-      return [plan];
-    case 'values':
-      return [];
-    case 'join':
-      return [...scansOf(plan.left), ...scansOf(plan.right)];
-    case 'union':
-      return plan.inputs.flatMap(scansOf);
-    default:
-      return scansOf(plan.input);
-  }
-}
+import { nodesOf, rewriteUp } from './walk.ts';
 
 /** The objects that a plan reads, each once, in the order of their first scan. */
 export function objectsRead(plan: Plan): string[] {
-  return [...new Set(scansOf(plan).map(({ object }) => object))];
+  return [...new Set([...nodesOf(plan)].flatMap((node) => (node.op === 'scan' ? [node.object] : [])))];
 }
 
 /** Scans of objects that `planOf` knows (materialized views) are replaced by their plans, all the way down. */
 export function expanded(plan: Plan, planOf: (object: string) => Plan | undefined): Plan {
-  switch (plan.op) {
-    case 'scan': {
-      const below = planOf(plan.object);
-      if (below === undefined) return plan;
-      const input = expanded(below, planOf);
-      const expressions = plan.pick.map((position) => ({ kind: 'column' as const, index: position, type: input.columns[position]!.type }));
-      return { op: 'map', input, expressions, columns: plan.columns };
-    }
-    case 'values':
-      return plan;
-    case 'join':
-      return { ...plan, left: expanded(plan.left, planOf), right: expanded(plan.right, planOf) };
-    case 'union':
-      return { ...plan, inputs: plan.inputs.map((input) => expanded(input, planOf)) };
-    default:
-      return { ...plan, input: expanded(plan.input, planOf) };
-  }
+  return rewriteUp(plan, (node) => {
+    const below = node.op === 'scan' ? planOf(node.object) : undefined;
+    if (node.op !== 'scan' || below === undefined) return node;
+    return picked(expanded(below, planOf), node.pick, node.columns);
+  });
 }
 
 /** Exactly the object's own rows, all columns in order? */

@@ -44,7 +44,7 @@ test(
     const seen = { compared: 0, failed: 0, refused: 0, postgres: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(1000), { minLength: 30, maxLength: 120 }), async (choices) => {
-        const { sql } = new QueryWriter(choices).query();
+        const sql = new QueryWriter(choices).statement();
         try {
           const { plan } = await fixture.view(sql);
           await fixture.catalog.exec(['DROP VIEW IF EXISTS v', `CREATE VIEW v AS ${sql}`]);
@@ -54,15 +54,17 @@ test(
           const theirs = await fixture.catalog.query(upstream, [], { searchPath: [] }).catch((error: unknown) => error as Error);
           const { rows, errors } = flow.evaluate(plan, (object) => [rowsOf[object as 't' | 'u']]);
           if (theirs instanceof Error) {
-            // Division by zero: here the row is an error.
-            expect(`${theirs.message} in ${sql} as ${upstream}`).toContain('division by zero');
+            // Division by zero, two rows of a scalar subquery: here the row is an error.
+            expect(`${theirs.message} in ${sql} as ${upstream}`).toMatch(/^(division by zero|more than one row)/);
+            // A column of a CTE that nobody reads is not computed here.
+            if (!theirs.message.startsWith('division') && !sql.startsWith('WITH')) expect(errors.length, sql).toBeGreaterThan(0);
             seen.failed++;
             return;
           }
           if (errors.length > 0) {
             // Postgres happened not to look at that row (an empty other side of a join, another order of WHERE); it might have.
             expect(
-              errors.every(({ sqlstate }) => sqlstate === '22012'),
+              errors.every(({ sqlstate }) => sqlstate === '22012' || sqlstate === '21000'),
               sql,
             ).toBe(true);
             seen.failed++;

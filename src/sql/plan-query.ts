@@ -1,17 +1,18 @@
 /**
- * From an analysed statement to a plan that can run: everything is loaded, bound, pruned and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
+ * From an analysed statement to a plan that can run: everything is loaded, bound, rewritten and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
  * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the coordinator for CREATE VIEW, SELECT, SUBSCRIBE and EXPLAIN.
  */
-import type { Exactness } from '../plan/exactness.ts';
+import type { Exactness } from '../plan/facts/exactness.ts';
 import type { Plan, SortKey } from '../plan/plan.ts';
+import { rewritten } from '../plan/rewrite/rewrite.ts';
 import { objectsRead } from '../plan/scans.ts';
 import type { Column } from '../values/type.ts';
 import { Binding, QueryBinder } from './bind/bind-query.ts';
+import { share } from './rewrite/share.ts';
 import type { PlanContext } from './tree/context.ts';
 import { judge, type Judgement } from './judge/exactness.ts';
 import { load } from './tree/load.ts';
-import { prune } from './rewrite/prune.ts';
-import { pushDown } from './rewrite/push-down.ts';
+import { decorrelate } from './rewrite/decorrelate.ts';
 
 export interface PlannedView extends Judgement {
   readonly plan: Plan;
@@ -37,16 +38,17 @@ export interface Finish {
 /** `tree`: ev_action; its select list has the names of `CREATE VIEW v (a, b)`. */
 export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
   const loaded = await load(tree, context, 'view', []);
-  const { plan: bound } = new QueryBinder(new Binding(context, loaded), loaded.query).bind();
-  const plan = prune(pushDown(bound));
+  const binding = new Binding(context, loaded);
+  const plan = asItRuns(new QueryBinder(binding, loaded.query).bind().plan, binding);
   return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
 /** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
 export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
   const loaded = await load(tree, context, 'query', parameters);
-  const { relation, shown, order, limit, offset } = new QueryBinder(new Binding(context, loaded), loaded.query).select('always');
-  const plan = prune(pushDown(relation.plan));
+  const binding = new Binding(context, loaded);
+  const { relation, shown, order, limit, offset } = new QueryBinder(binding, loaded.query).select('always');
+  const plan = asItRuns(relation.plan, binding);
   return {
     plan,
     columns: shown.map((position) => plan.columns[position]!),
@@ -54,6 +56,11 @@ export async function planQuery(tree: string, context: PlanContext, parameters: 
     finish: { order, limit, offset, project: shown },
     ...judge(plan, context),
   };
+}
+
+function asItRuns(bound: Plan, binding: Binding): Plan {
+  const joined = decorrelate(binding.whole(bound), (expression) => binding.joins.keyPair(expression));
+  return rewritten(share(joined, binding.numbering));
 }
 
 /** What a NOTICE at CREATE says; undefined for an exact view. */

@@ -74,9 +74,23 @@ export class QueryWriter {
   readonly #choices: readonly number[];
   #at = 0;
   #aliases = 0;
+  /** CTEs of the query: read anywhere, as tables are. */
+  readonly #common: { readonly name: string; readonly columns: readonly (readonly [string, Kind])[] }[] = [];
 
   constructor(choices: readonly number[]) {
     this.#choices = choices;
+  }
+
+  /** With CTEs in front, which are read once, twice or not at all. */
+  statement(): string {
+    const common: string[] = [];
+    for (let more = this.#pick(3); more > 0; more--) {
+      const name = `q${more}`;
+      const { sql, columns } = this.query(1);
+      common.push(`${name} AS (${sql})`);
+      this.#common.push({ name, columns: columns.map((kind, i) => [`c${i + 1}`, kind]) });
+    }
+    return `${common.length === 0 ? '' : `WITH ${common.join(', ')} `}${this.query().sql}`;
   }
 
   query(depth = 2): { sql: string; columns: readonly Kind[] } {
@@ -178,7 +192,7 @@ export class QueryWriter {
       const { sql, columns } = this.query(depth - 1);
       return { from: `(${sql}) AS ${alias}`, scope: columns.map((kind, i) => ({ sql: `${alias}.c${i + 1}`, kind })) };
     }
-    const { name, columns } = this.#one(RELATIONS);
+    const { name, columns } = this.#common.length > 0 && this.#chance(2) ? this.#one(this.#common) : this.#one(RELATIONS);
     return { from: `${name} AS ${alias}`, scope: columns.map(([column, kind]) => ({ sql: `${alias}.${column}`, kind })) };
   }
 
@@ -193,7 +207,37 @@ export class QueryWriter {
     return `${order} ${this.#one(['LIMIT 3', 'LIMIT 2 OFFSET 1', 'OFFSET 2'])}`;
   }
 
+  /** FROM and WHERE of a subquery, with its own columns; correlated by up to two equalities. */
+  #inner(around: readonly ColumnInScope[]): { rest: string; scope: ColumnInScope[] } {
+    const { from, scope } = this.#item(0);
+    const outer = around.filter(({ sql }) => /^\(?\w+\.\w+\)?$/.test(sql));
+    const pairs = scope.flatMap((a) => outer.filter((b) => a.kind === b.kind).map((b) => `${a.sql} = ${b.sql}`));
+    const conditions = Array.from({ length: pairs.length === 0 ? 0 : this.#pick(3) }, () => this.#one(pairs));
+    if (this.#chance(3)) conditions.push(this.#bool(scope, 1));
+    return { rest: ` FROM ${from}${conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`}`, scope };
+  }
+
+  #membership(outer: readonly ColumnInScope[]): string {
+    const { rest, scope } = this.#inner(outer);
+    if (this.#chance(2)) return `(${this.#one(['', 'NOT '])}EXISTS (SELECT${rest}))`;
+    const { sql, kind } = this.#one(scope);
+    const limit = this.#chance(8) ? ` ORDER BY ${scope.map((column) => column.sql).join(', ')} LIMIT 2` : '';
+    return `(${this.#expression(kind, outer, 0)} ${this.#one(['IN', 'NOT IN'])} (SELECT ${sql}${rest}${limit}))`;
+  }
+
+  #scalar(kind: Kind, outer: readonly ColumnInScope[]): string {
+    const { rest, scope } = this.#inner(outer);
+    const columns = scope.filter((column) => column.kind === kind);
+    if (kind === 'int' && this.#chance(2)) return `(SELECT count(*)${rest})`;
+    if (columns.length === 0) return this.#expression(kind, outer, 0);
+    const { sql } = this.#one(columns);
+    if (this.#chance(4)) return `(SELECT ${sql}${rest})`;
+    if (this.#chance(4)) return `(SELECT ${sql}${rest} ORDER BY ${sql}, ${scope.map((column) => column.sql).join(', ')} LIMIT 1)`;
+    return `(SELECT ${kind === 'bool' ? 'bool_or' : this.#one(['min', 'max'])}(${sql})${rest})`;
+  }
+
   #expression(kind: Kind, scope: readonly ColumnInScope[], depth: number): string {
+    if (depth > 0 && this.#chance(8)) return this.#scalar(kind, scope);
     const columns = scope.filter((column) => column.kind === kind);
     if (columns.length > 0 && (depth === 0 || this.#chance(2))) return this.#one(columns).sql;
     const sub = (of: Kind): string => this.#expression(of, scope, depth - 1);
@@ -239,7 +283,9 @@ export class QueryWriter {
     if (depth <= 0) return columns.length > 0 && this.#chance(2) ? this.#one(columns).sql : this.#one(['true', 'false', 'NULL::boolean']);
     const kind = this.#one(KINDS);
     const sub = (): string => `(${this.#expression(kind, scope, depth - 1)})`;
-    switch (this.#pick(7)) {
+    switch (this.#pick(8)) {
+      case 7:
+        return this.#membership(scope);
       case 0:
         return `(${this.#bool(scope, depth - 1)} ${this.#one(['AND', 'OR'])} ${this.#bool(scope, depth - 1)})`;
       case 1:

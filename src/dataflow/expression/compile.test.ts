@@ -7,6 +7,7 @@ import { sample, seeded, type Random } from '../../values/testing/samples.ts';
 import type { PgType } from '../../values/type.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Expression } from '../../plan/expression.ts';
+import { cannotFail } from '../../plan/facts/failure.ts';
 import { compileBlock } from './compile-block.ts';
 import type { EvaluationFailure, Evaluator } from './contract.ts';
 import { compileFormat, compileParse } from './rows.ts';
@@ -305,10 +306,11 @@ test('every kind of expression equals Postgres', async () => {
   let actual: Answer[][];
   do actual = cases.map(({ expression }) => evaluate(expression));
   while (await evaluator.settle());
-  cases.forEach(({ sql }, n) => {
+  cases.forEach(({ sql, expression }, n) => {
     const answers = actual[n]!;
     rows.forEach((row, i) => {
       const want = expected[n * rows.length + i]!;
+      if ('error' in want && cannotFail(expression)) differences.push(`${sql} fails, and was held to be unable to: ${want.error}`);
       if (JSON.stringify(answers[i]) !== JSON.stringify(want)) {
         differences.push(`${sql} over ${JSON.stringify(row)}: ${JSON.stringify(answers[i])}, Postgres ${JSON.stringify(want)}`);
       }

@@ -2,21 +2,22 @@
  * One expression → statements of generated JavaScript that leave an Operand. Three-valued logic, strictness and the order of evaluation are Postgres's:
  * arguments are evaluated before a strict function looks for NULLs; CASE, COALESCE, AND and OR stop early. Called by `compile-block.ts`.
  */
-import { unreachable } from '../../base/assert.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import { canonicalizer } from '../../values/canonical.ts';
 import { baseOid, codecOf, type Value } from '../../values/codec.ts';
+import { fail } from '../../values/failure.ts';
 import type { RowLayout } from '../../values/layout.ts';
 import { valueOrder } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-import type { Expression } from '../../plan/expression.ts';
+import type { Call, Expression } from '../../plan/expression.ts';
 import type { FallbackCalls } from './fallback.ts';
 import { fallbackOf } from './fallback-sql.ts';
 import type { Generator, Operand } from './generator.ts';
 import { nativeIoCast } from './io-cast.ts';
-import { nativeOf } from './natives/table.ts';
+import { NATIVES } from './natives/table.ts';
 import type { CallSite, Native } from './native.ts';
-import type { SessionSettings } from './session.ts';
+import { isUtc, type SessionSettings } from './session.ts';
 
 export interface Scope {
   readonly generator: Generator;
@@ -84,6 +85,13 @@ export function compile(expression: Expression, scope: Scope): Operand {
     }
     case 'canonical':
       return compileCanonical(expression, scope);
+    case 'raise': {
+      generator.fails = true;
+      const value = `${generator.use(fail, 'fail')}(${JSON.stringify(expression.sqlstate)}, ${JSON.stringify(expression.message)})`;
+      return { type: expression.type, isNull: 'false', value, cheap: false };
+    }
+    case 'outer':
+      throw new AssertionError('a plan with a subquery that no rewriting took out');
     default:
       return unreachable(expression);
   }
@@ -363,4 +371,11 @@ function askPostgres(
     isNull === 'true' ? 'null' : isNull === 'false' ? value : `${isNull} ? null : ${value}`,
   );
   return `${target} = ${memo}.answer([${args.join(', ')}]); if (${target} === undefined) { aside[asideCount++] = i; continue rows; }`;
+}
+
+/** undefined: asked of Postgres. */
+function nativeOf(call: Call, session: SessionSettings): Native | undefined {
+  const native = NATIVES.get(call.proc);
+  if (native === undefined || (native.zoned === true && !isUtc(session.timeZone))) return undefined;
+  return native.covers?.(call) === false ? undefined : native;
 }

@@ -3,7 +3,6 @@
  * (`natives/table.ts`); whatever is not in it goes to the fallback. Every native is held against PGlite by a property test.
  */
 import type { Call, Expression } from '../../plan/expression.ts';
-import type { Exactness } from '../../plan/exactness.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import type { Generator, Operand } from './generator.ts';
 
@@ -30,7 +29,6 @@ export interface Native {
   readonly partial?: boolean;
   /** Can it do this very call? (a pattern that is constant, a zone that is UTC). */
   readonly covers?: (site: CallSite) => boolean;
-  readonly exactness?: (site: CallSite) => Exactness;
   /** Depends on the session's time zone: native in UTC only. */
   readonly zoned?: boolean;
 }
@@ -43,7 +41,6 @@ export interface NativeOptions {
   partial?: boolean;
   slots?: NonNullable<Native['slots']>;
   covers?: NonNullable<Native['covers']>;
-  exactness?: NonNullable<Native['exactness']>;
 }
 
 /** A call of a JavaScript function. */

@@ -7,7 +7,7 @@ import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Call, Expression } from '../../plan/expression.ts';
 import { compileBlock } from './compile-block.ts';
 import type { Evaluator } from './contract.ts';
-import { nativeTable } from './natives/table.ts';
+import { NATIVES } from './natives/table.ts';
 import { compileFormat, compileParse } from './rows.ts';
 
 const CASES_EACH = Number(process.env['MILLRACE_CASES'] ?? 40);
@@ -164,7 +164,7 @@ const show = (answer: Answer): string => ('error' in answer ? answer.error : ans
 
 test('every native equals Postgres', async () => {
   const failures: string[] = [];
-  for (const [oid, native] of nativeTable()) {
+  for (const [oid, native] of NATIVES) {
     const proc = procs.get(oid);
     if (proc === undefined) {
       failures.push(`${oid} ${native.name}: no such function`);

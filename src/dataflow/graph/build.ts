@@ -52,10 +52,12 @@ interface Building {
   readonly sources: Sources;
   readonly evaluator: Evaluator;
   readonly validate: boolean;
+  /** The lets around. */
+  readonly lets: ReadonlyMap<number, Stream>;
 }
 
 export function buildView(view: ViewGraph, fused: Fused, sources: Sources, evaluator: Evaluator, validate: boolean): void {
-  const root = build(fused, undefined, { view, sources, evaluator, validate });
+  const root = build(fused, undefined, { view, sources, evaluator, validate, lets: new Map() });
   assert(
     root.layout.columns.length === view.layout.columns.length &&
       root.layout.columns.every(({ storage }, index) => storage === view.layout.columns[index]!.storage),
@@ -74,6 +76,16 @@ function build(fused: Fused, target: DeltaBlock | undefined, building: Building)
       const place = placed(building.sources.table(fused.object));
       const operator = new FilterMap(port.layout, fused.where.map(place), fused.outputs.map(place), layout, evaluator);
       return add(building, new StepNode(operator, port, output, view.errors), layout);
+    }
+    case 'let': {
+      const value = build(fused.value, undefined, building);
+      return build(fused.body, target, { ...building, lets: new Map([...building.lets, [fused.id, value]]) });
+    }
+    case 'ref': {
+      // A block of its own, which its reader may change.
+      const value = must(building.lets.get(fused.id), 'the let of a reader');
+      const operator = new FilterMap(value.layout, fused.where, fused.outputs, layout, evaluator);
+      return add(building, new StepNode(operator, value, output, view.errors), layout);
     }
     case 'values':
       return add(

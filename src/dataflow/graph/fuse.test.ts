@@ -85,21 +85,20 @@ describe('a join', () => {
     expect(canonical.left).toMatchObject({ kind: 'own', input: { outputs: [col(0), { kind: 'canonical' }] } });
   });
 
-  test('takes conditions that cannot fail to the side they are about, and leaves those that can where they were written', () => {
+  test('shares a side whose conditions cannot fail; with one that can it is the join’s own', () => {
     const safe = less(col(1), one);
     const unsafe = less(over(one, col(1)), one);
-    const fused = fuse(filter(join('inner', scan('a', 0, 1), scan('b', 0)), safe, unsafe)) as FusedJoin;
-    expect(fused.left).toMatchObject({ kind: 'shared', where: [safe] });
-    expect(fused.where).toEqual([unsafe]);
-    const below = fuse(join('inner', filter(scan('a', 0, 1), unsafe), scan('b', 0))) as FusedJoin;
-    expect(below.left).toMatchObject({ kind: 'own', input: { kind: 'scan', where: [unsafe] } });
+    const side = (condition: Expression): unknown =>
+      (fuse(join('inner', filter(scan('a', 0, 1), condition), scan('b', 0))) as FusedJoin).left;
+    expect(side(safe)).toMatchObject({ kind: 'shared', where: [safe] });
+    expect(side(unsafe)).toMatchObject({ kind: 'own', input: { kind: 'scan', where: [unsafe] } });
   });
 
-  test('on the left: ON never drops left rows, WHERE on the right side is asked of padded rows, too', () => {
+  test('leaves conditions where they stand: ON decides about matches, WHERE is asked of padded rows, too', () => {
     const left = less(col(0), one);
     const right = less(col(1), one);
-    const fused = fuse(filter(join('left', scan('a', 0), scan('b', 0), { on: [left, right] }), left, right)) as FusedJoin;
-    expect(fused).toMatchObject({ left: { where: [left] }, right: { where: [left] }, on: [left], where: [right] });
+    const fused = fuse(filter(join('left', scan('a', 0), scan('b', 0), { on: [left, right] }), left, right));
+    expect(fused).toMatchObject({ left: { where: [] }, right: { where: [] }, on: [left, right], where: [left, right] });
   });
 
   test('shares a view’s rows only with a side that no push can change at the same time', () => {

@@ -1,22 +1,23 @@
 /**
- * From the plan as written to the plan as run: filters and maps melt into the scan, join or union below them, unread columns disappear, conditions that
- * cannot fail sink below joins, and a join side that is a table (or view) keyed by plain columns is marked as *shared*: it uses the table's own arrangement.
+ * From the plan (as `plan/rewrite` made it) to the plan as run: filters and maps melt into the scan, join or union below them, and a join side that is a table
+ * (or view) keyed by plain columns is marked as *shared*: it uses the table's own arrangement. No condition changes its place; an operator's input is what it reads.
  *
  *     fuse(P, where, outputs) computes  π outputs (σ where (P))
  *
- * Law: the result is that of the plan, row for row. An expression that can fail is never moved below a join, nor run twice a row (except per pair at a shared side).
+ * Law: the result is that of the plan, row for row. An expression that can fail is never run twice a row; one that cannot may be, per pair at a shared side.
  * Pure. Called by `dataflow.ts`; `build.ts` makes operators of the result.
  */
-import { unreachable } from '../../base/assert.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import { needsCanonical } from '../../values/canonical.ts';
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Aggregate, Distinct, Join, Plan, TopK } from '../../plan/plan.ts';
 import { ascending, columnRef, mapColumns, moved, peeled } from '../../plan/columns.ts';
+import { cannotFail } from '../../plan/facts/failure.ts';
 import { objectsRead } from '../../plan/scans.ts';
-import { cannotFail, isTrivial, references } from './rewrite.ts';
+import { expressionsOf, mapExpressions, nodesOf } from '../../plan/walk.ts';
 
-export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful;
+export type Fused = FusedScan | FusedValues | FusedMap | FusedJoin | FusedUnion | FusedStateful | FusedLet | FusedRef;
 
 interface Projection {
   readonly where: readonly Expression[];
@@ -42,7 +43,7 @@ export interface FusedMap extends Projection {
 /** `on`, `where` and `outputs` over the written join's columns, of which each side brings those that are read. */
 export interface FusedJoin extends Projection {
   readonly kind: 'join';
-  readonly join: 'inner' | 'left';
+  readonly join: Join['kind'];
   readonly left: Side;
   readonly right: Side;
   readonly leftWidth: number;
@@ -88,6 +89,21 @@ export interface FusedStateful extends Projection {
   readonly input: Fused;
 }
 
+/** `value` is run once a push, before all that read it. */
+export interface FusedLet {
+  readonly kind: 'let';
+  readonly id: number;
+  readonly value: Fused;
+  readonly body: Fused;
+  readonly outputs: readonly Expression[];
+}
+
+/** A reader of the let around it: expressions over its value's outputs. */
+export interface FusedRef extends Projection {
+  readonly kind: 'ref';
+  readonly id: number;
+}
+
 /** What the fusing asks of the objects that a plan reads. */
 export interface Objects {
   /** The base tables that it stands on (of a table: itself). */
@@ -97,6 +113,8 @@ export interface Objects {
   isView(object: string): boolean;
   /** Whether a side by these columns may share it: false where that would take an index that is not there. */
   indexed(object: string, keys: readonly number[]): boolean;
+  /** The lets around: what each reads. */
+  readonly lets?: ReadonlyMap<number, readonly string[]>;
 }
 
 export function fusePlan(plan: Plan, objects: Objects): Fused {
@@ -108,6 +126,15 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
     case 'scan': {
       const picked = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(plan.pick[ref.index]!, ref.type));
       return { kind: 'scan', object: plan.object, where: where.map(picked), outputs: outputs.map(picked) };
+    }
+    case 'ref': {
+      const place = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(plan.pick[ref.index]!, ref.type));
+      return { kind: 'ref', id: plan.id, where: where.map(place), outputs: outputs.map(place) };
+    }
+    case 'let': {
+      const within = { ...objects, lets: new Map([...(objects.lets ?? []), [plan.id, readBy(plan.value, objects)]]) };
+      const value = fuse(plan.value, [], allOf(plan.value.columns), objects);
+      return { kind: 'let', id: plan.id, value, body: fuse(plan.body, where, outputs, within), outputs };
     }
     case 'values':
       return { kind: 'values', rows: plan.rows, where, outputs };
@@ -138,67 +165,42 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
       // All columns tell rows apart, or break ties.
       return { kind: 'stateful', plan, input: fuse(plan.input, [], allOf(plan.input.columns), objects), where, outputs };
     case 'aggregate': {
-      const read = plan.aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((expression) => expression !== undefined);
-      const kept = ascending(references([...plan.keys, ...read]).keys());
+      const kept = ascending(references(expressionsOf(plan)).keys());
       const columns = kept.map((index) => plan.input.columns[index]!);
-      const move = moved(kept);
-      const narrowed: Aggregate = {
-        ...plan,
-        input: { op: 'values', rows: [], columns },
-        keys: plan.keys.map(move),
-        aggregates: plan.aggregates.map((call) => ({
-          ...call,
-          ...(call.arg === undefined ? {} : { arg: move(call.arg) }),
-          ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
-        })),
-      };
+      const narrowed: Aggregate = { ...mapExpressions(plan, moved(kept)), input: { op: 'values', rows: [], columns } };
       const refs = kept.map((index) => columnRef(index, plan.input.columns[index]!.type));
       return { kind: 'stateful', plan: narrowed, input: fuse(plan.input, [], refs, objects), where, outputs };
     }
+    case 'apply':
+      throw new AssertionError('an apply that rewriting left');
     default:
       return unreachable(plan);
   }
 }
 
 function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
+  const { kind, on } = plan;
   const leftWidth = plan.left.columns.length;
-  const leftFilters: Expression[] = [];
-  const rightFilters: Expression[] = [];
-  const on: Expression[] = [];
-  const above: Expression[] = [];
-  const reads = (expression: Expression): 'left' | 'right' | 'both' => {
-    const indexes = [...references([expression]).keys()];
-    if (indexes.length === 0 || !cannotFail(expression)) return 'both';
-    if (indexes.every((index) => index < leftWidth)) return 'left';
-    return indexes.every((index) => index >= leftWidth) ? 'right' : 'both';
-  };
-  const overRight = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index - leftWidth, ref.type));
-  for (const condition of plan.on) {
-    const side = reads(condition);
-    // A condition of ON on the left rows of a left join decides about matches, not about rows.
-    if (side === 'left' && plan.kind === 'inner') leftFilters.push(condition);
-    else if (side === 'right') rightFilters.push(overRight(condition));
-    else on.push(condition);
-  }
-  for (const condition of where) {
-    const side = reads(condition);
-    if (side === 'left') leftFilters.push(condition);
-    // Above a left join it also judges the padded rows.
-    else if (side === 'right' && plan.kind === 'inner') rightFilters.push(overRight(condition));
-    else above.push(condition);
-  }
-  const read = ascending(references([...on, ...above, ...outputs]).keys());
-  const leftRead = read.filter((index) => index < leftWidth);
-  const rightRead = read.filter((index) => index >= leftWidth).map((index) => index - leftWidth);
+  const showsRight = kind === 'inner' || kind === 'left' || kind === 'full';
+  const onRead = references(on);
+  const shownRead = references([...where, ...outputs]);
+  const leftRead = ascending(new Set([...onRead.keys(), ...shownRead.keys()])).filter((index) => index < leftWidth);
+  const rightRead = ascending(new Set([...onRead.keys(), ...(showsRight ? shownRead.keys() : [])])).filter((index) => index >= leftWidth);
   return {
     kind: 'join',
-    join: plan.kind,
-    left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, objects, plan.right),
-    right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, objects, plan.left),
+    join: kind,
+    left: sideOf(plan.left, plan.leftKeys, leftRead, objects, plan.right),
+    right: sideOf(
+      plan.right,
+      plan.rightKeys,
+      rightRead.map((index) => index - leftWidth),
+      objects,
+      plan.left,
+    ),
     leftWidth,
     plan,
     on,
-    where: above,
+    where,
     outputs,
   };
 }
@@ -244,7 +246,13 @@ function mayShare(object: string, other: Plan, objects: Objects): boolean {
   if (!objects.arranged(object)) return false;
   if (!objects.isView(object)) return true;
   const tables = objects.tables(object);
-  return objectsRead(other).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
+  return readBy(other, objects).every((read) => [...objects.tables(read)].every((table) => !tables.has(table)));
+}
+
+/** Also through the lets around it. */
+function readBy(plan: Plan, { lets }: Objects): readonly string[] {
+  const through = [...nodesOf(plan)].flatMap((node) => (node.op === 'ref' ? (lets?.get(node.id) ?? []) : []));
+  return [...objectsRead(plan), ...through];
 }
 
 /** In place of a column that nobody reads, so that its expression asks for nothing. */
@@ -271,27 +279,63 @@ function scanOf(plan: Plan): { object: string; where: Expression[]; columns: Exp
       const over = (expression: Expression): Expression => mapColumns(expression, (ref) => input.columns[ref.index]!);
       return { ...input, columns: plan.expressions.map(over) };
     }
-    case 'values':
-    case 'join':
-    case 'union':
-    case 'distinct':
-    case 'aggregate':
-    case 'topk':
-      return null;
     default:
-      return unreachable(plan);
+      return null;
   }
-}
-
-function filtered(plan: Plan, predicates: readonly Expression[]): Plan {
-  return predicates.length === 0 ? plan : { op: 'filter', input: plan, predicates, columns: plan.columns };
 }
 
 function allOf(columns: readonly Column[]): Expression[] {
   return columns.map(({ type }, index) => columnRef(index, type));
 }
 
-/** The same expression when only the kept columns are left. */
+/** What is directly below. */
+function inputsOf(fused: Fused): readonly Fused[] {
+  switch (fused.kind) {
+    case 'scan':
+    case 'ref':
+    case 'values':
+      return [];
+    case 'let':
+      return [fused.value, fused.body];
+    case 'map':
+    case 'stateful':
+      return [fused.input];
+    case 'union':
+      return fused.inputs;
+    case 'join':
+      return [fused.left, fused.right].flatMap((side) => (side.kind === 'own' ? [side.input] : []));
+    default:
+      return unreachable(fused);
+  }
+}
+
+export function* fusedNodes(fused: Fused): Generator<Fused> {
+  yield fused;
+  for (const input of inputsOf(fused)) yield* fusedNodes(input);
+}
+
+/** A join's sides that use the arrangement of a table or view. */
+export function sharedSides({ left, right }: FusedJoin): SharedSide[] {
+  return [left, right].filter((side) => side.kind === 'shared');
+}
+
+/** How often each column is read. */
+function references(expressions: readonly Expression[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const expression of expressions) {
+    mapColumns(expression, (ref) => {
+      counts.set(ref.index, (counts.get(ref.index) ?? 0) + 1);
+      return ref;
+    });
+  }
+  return counts;
+}
+
+/** Reading it twice costs nothing. */
+function isTrivial(expression: Expression): boolean {
+  return expression.kind === 'column' || expression.kind === 'constant' || (expression.kind === 'relabel' && isTrivial(expression.arg));
+}
+
 export function typesOf(fused: Fused): PgType[] {
   return fused.outputs.map(({ type }) => type);
 }
@@ -304,27 +348,9 @@ export function columnsRead(fused: Fused, into = new Map<string, Set<number>>())
     for (const index of references(expressions).keys()) columns.add(index);
     for (const index of plain) columns.add(index);
   };
-  switch (fused.kind) {
-    case 'scan':
-      add(fused.object, [...fused.where, ...fused.outputs]);
-      break;
-    case 'values':
-      break;
-    case 'map':
-    case 'stateful':
-      columnsRead(fused.input, into);
-      break;
-    case 'union':
-      for (const input of fused.inputs) columnsRead(input, into);
-      break;
-    case 'join':
-      for (const side of [fused.left, fused.right]) {
-        if (side.kind === 'own') columnsRead(side.input, into);
-        else add(side.object, [...side.where, ...side.columns], side.keys);
-      }
-      break;
-    default:
-      unreachable(fused);
+  for (const node of fusedNodes(fused)) {
+    if (node.kind === 'scan') add(node.object, [...node.where, ...node.outputs]);
+    if (node.kind === 'join') for (const side of sharedSides(node)) add(side.object, [...side.where, ...side.columns], side.keys);
   }
   return into;
 }

@@ -22,7 +22,10 @@ export function uniqueKey(fused: Fused): readonly number[] | undefined {
       const key = uniqueKey(fused.input);
       return key === undefined ? undefined : shownAt(fused.outputs, key);
     }
+    case 'let':
+      return uniqueKey(fused.body);
     case 'scan':
+    case 'ref':
     case 'values':
     case 'union':
     case 'join':

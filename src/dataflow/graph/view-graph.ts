@@ -27,7 +27,7 @@ export interface GraphNode {
   readonly output: DeltaBlock;
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
-  /** Blocks of other nodes that it takes. Each is taken by one node. */
+  /** Blocks of other nodes that it takes. Each is taken by one node, a let's value by all its readers. */
   readonly reads: readonly DeltaBlock[];
   /** What it is, where it has state or may make many rows of few. */
   readonly plan: Plan | undefined;
@@ -187,19 +187,18 @@ export class ViewGraph {
     for (const node of this.nodes) if (node.flush !== undefined) node.flush = null;
   }
 
-  /** Runs what stands between a node's output and the view, as often as there is too much of it. The plan is a tree, and one scan is pushed: no other block is under way. */
+  /** Runs what stands between a node's output and the view, as often as there is too much of it. One scan is pushed: what else is under way came of it, too, and goes along. */
   #flushOf(from: GraphNode, flushBytes: number): Flush {
-    const above: GraphNode[] = [];
-    for (let node: GraphNode | undefined = from; node !== undefined;) {
-      const output: DeltaBlock = node.output;
-      node = this.nodes.find(({ reads }) => reads.includes(output));
-      if (node !== undefined) above.push(node);
-    }
+    const filled = new Set([from.output]);
+    const above = this.nodes.filter((node) => {
+      const reads = node.reads.some((block) => filled.has(block));
+      if (reads) filled.add(node.output);
+      return reads;
+    });
+    const taken = new Set(above.flatMap(({ reads }) => reads));
     const now = (): void => {
-      for (const node of above) {
-        node.run(false);
-        for (const block of node.reads) block.clear();
-      }
+      for (const node of above) node.run(false);
+      for (const block of taken) block.clear();
       this.#emit();
       this.root.block.clear();
     };

@@ -9,21 +9,26 @@ import type { Row } from './rows.ts';
 type Value = string | null;
 export type Tables = (object: string) => readonly Row[];
 
-export function naive(plan: Plan, tables: Tables): Row[] {
+export function naive(plan: Plan, tables: Tables, lets: ReadonlyMap<number, readonly Row[]> = new Map()): Row[] {
+  const run = (input: Plan): Row[] => naive(input, tables, lets);
   switch (plan.op) {
     case 'scan':
       return tables(plan.object).map((row) => plan.pick.map((index) => row[index]!));
+    case 'let':
+      return naive(plan.body, tables, new Map([...lets, [plan.id, run(plan.value)]]));
+    case 'ref':
+      return lets.get(plan.id)!.map((row) => plan.pick.map((index) => row[index]!));
     case 'values':
       return plan.rows.map((row) => row.map(({ text }) => text));
     case 'filter':
-      return naive(plan.input, tables).filter((row) => plan.predicates.every((predicate) => evaluate(predicate, row) === 't'));
+      return run(plan.input).filter((row) => plan.predicates.every((predicate) => evaluate(predicate, row) === 't'));
     case 'map':
-      return naive(plan.input, tables).map((row) => plan.expressions.map((expression) => evaluate(expression, row)));
+      return run(plan.input).map((row) => plan.expressions.map((expression) => evaluate(expression, row)));
     case 'union':
-      return plan.inputs.flatMap((input) => naive(input, tables));
+      return plan.inputs.flatMap((input) => run(input));
     case 'join': {
-      const right = naive(plan.right, tables);
-      return naive(plan.left, tables).flatMap((row) => {
+      const right = run(plan.right);
+      return run(plan.left).flatMap((row) => {
         const matches = right
           .filter((other) => plan.leftKeys.every((key, i) => equal(key, evaluate(key, row), evaluate(plan.rightKeys[i]!, other)) === 't'))
           .map((other) => [...row, ...other])
@@ -32,12 +37,14 @@ export function naive(plan: Plan, tables: Tables): Row[] {
         return [[...row, ...plan.right.columns.map(() => null)]];
       });
     }
+    case 'apply':
+      throw new Error('the oracle does not know apply');
     case 'distinct':
-      return [...new Map(naive(plan.input, tables).map((row) => [JSON.stringify(row), row])).values()];
+      return [...new Map(run(plan.input).map((row) => [JSON.stringify(row), row])).values()];
     case 'aggregate': {
       const groups = new Map<string, Row[]>();
       if (plan.keys.length === 0) groups.set('[]', []);
-      for (const row of naive(plan.input, tables)) {
+      for (const row of run(plan.input)) {
         const key = JSON.stringify(plan.keys.map((expression) => evaluate(expression, row)));
         groups.set(key, [...(groups.get(key) ?? []), row]);
       }
@@ -45,7 +52,7 @@ export function naive(plan: Plan, tables: Tables): Row[] {
     }
     case 'topk': {
       const partitions = new Map<string, Row[]>();
-      for (const row of naive(plan.input, tables)) {
+      for (const row of run(plan.input)) {
         const key = JSON.stringify(plan.partition.map((expression) => evaluate(expression, row)));
         partitions.set(key, [...(partitions.get(key) ?? []), row]);
       }

@@ -32,7 +32,7 @@ export class Choices {
 
 export function randomPlan(choices: Choices, relations: readonly Relation[], depth: number): Plan {
   const inner = (): Plan => randomPlan(choices, relations, depth - 1);
-  switch (depth === 0 ? 0 : choices.below(12)) {
+  switch (depth === 0 ? 0 : choices.below(13)) {
     case 1:
     case 2: {
       const input = inner();
@@ -61,6 +61,14 @@ export function randomPlan(choices: Choices, relations: readonly Relation[], dep
         offset: choices.below(2),
         columns: input.columns,
       }));
+    case 12: {
+      const value = inner();
+      const { columns: shape } = value;
+      const ref: Plan = { op: 'ref', id: depth, name: 'shared', pick: [...shape.keys()], columns: shape };
+      const filtered: Plan = { op: 'filter', input: ref, predicates: [predicate(choices, shape)], columns: shape };
+      const body = choices.below(2) === 0 ? join(choices, ref, filtered) : union(choices, filtered, ref);
+      return { op: 'let', id: depth, name: 'shared', value, body, columns: body.columns };
+    }
     default: {
       if (choices.below(10) === 9) {
         const shape = columns(int4, text);

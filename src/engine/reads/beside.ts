@@ -5,6 +5,7 @@
 import { must } from '../../base/assert.ts';
 import { limits } from '../../base/limits.ts';
 import { Packer } from '../../dataflow/tables/given-rows.ts';
+import { rewritten } from '../../plan/rewrite/rewrite.ts';
 import { expanded, objectsRead } from '../../plan/scans.ts';
 import type { Cut } from '../../store/log/transactions.ts';
 import { liveView } from '../views/live-view.ts';
@@ -43,7 +44,7 @@ export async function evaluatedBeside(
   const { queryId, timeoutMs, finish, format } = request;
   const { stepper, tables, views } = parts;
   parts.refuseFaults(request.plan);
-  const plan = position === undefined ? request.plan : expanded(request.plan, (id) => views.get(id)?.object.plan);
+  const plan = position === undefined ? request.plan : rewritten(expanded(request.plan, (id) => views.get(id)?.object.plan));
   const objects = objectsRead(plan);
   const read = objects.flatMap((id) => tables.get(id) ?? []);
   const rows =

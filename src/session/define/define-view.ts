@@ -3,8 +3,8 @@
  * What is not exact is said now (a NOTICE), never discovered later (I-1).
  */
 import { millraceError, reasonOf } from '../../base/errors.ts';
+import type { Exactness } from '../../plan/facts/exactness.ts';
 import { PLAN_VERSION } from '../../plan/plan.ts';
-import type { Exactness } from '../../plan/exactness.ts';
 import type { Notice } from '../../server/session.ts';
 import { exactnessNotice } from '../../sql/plan-query.ts';
 import type { Statement } from '../../sql/statements/statement.ts';

@@ -103,14 +103,44 @@ function isName({ kind }: Token): boolean {
   return kind === 'word' || kind === 'quoted';
 }
 
+/** In the order of the printed text: CTEs, select list, FROM, WHERE, GROUP BY, HAVING, ORDER BY; a key of GROUP BY is printed wherever it is read. */
 function limitedQueries(query: TreeNode): TreeNode[] {
+  const table = query.nodes('rtable');
+  const inEntry = (entry: TreeNode): TreeNode[] => (entry.number('rtekind') === 1 ? limitedQueries(entry.node('subquery')) : []);
+  const inItem = (item: TreeNode): TreeNode[] => {
+    if (item.tag === 'RANGETBLREF') return inEntry(table[item.number('rtindex') - 1]!);
+    return [...inItem(item.node('larg')), ...inItem(item.node('rarg')), ...inExpression(item.maybe('quals'))];
+  };
+  const inExpression = (node: TreeNode | null): TreeNode[] => {
+    if (node === null) return [];
+    if (node.tag === 'SUBLINK') return [...inExpression(node.maybe('testexpr')), ...limitedQueries(node.node('subselect'))];
+    const group = node.tag === 'VAR' && node.number('varlevelsup') === 0 ? table[node.number('varno') - 1] : undefined;
+    if (group?.number('rtekind') === GROUP_ENTRY) return inExpression(group.nodes('groupexprs')[node.number('varattno') - 1]!);
+    return [...node.children()].flatMap(inExpression);
+  };
+  const tree = query.node('jointree');
+  const targets = query.nodes('targetList');
+  const referenced = (clauses: string): TreeNode[] =>
+    query.nodes(clauses).flatMap((clause) => {
+      const target = targets.find((candidate) => candidate.number('ressortgroupref') === clause.number('tleSortGroupRef'));
+      return target === undefined ? [] : inExpression(target.node('expr'));
+    });
   const inside = [
-    ...query.nodes('cteList').map((cte) => cte.node('ctequery')),
-    ...query.nodes('rtable').flatMap((entry) => (entry.number('rtekind') === 1 ? [entry.node('subquery')] : [])),
-  ].flatMap(limitedQueries);
+    ...query.nodes('cteList').flatMap((cte) => limitedQueries(cte.node('ctequery'))),
+    ...targets.filter((target) => !target.flag('resjunk')).flatMap((target) => inExpression(target.node('expr'))),
+    ...(query.maybe('setOperations') === null ? tree.nodes('fromlist').flatMap(inItem) : table.flatMap(inEntry)),
+    ...inExpression(tree.maybe('quals')),
+    ...referenced('groupClause'),
+    ...inExpression(query.maybe('havingQual')),
+    ...referenced('sortClause'),
+  ];
   const isLimited = query.maybe('limitCount') !== null || query.maybe('limitOffset') !== null;
-  return isLimited ? [...inside, query] : inside;
+  // EXISTS (SELECT FROM …) tells no rows apart.
+  return isLimited && targets.length > 0 ? [...inside, query] : inside;
 }
+
+/** RTE_GROUP. */
+const GROUP_ENTRY = 9;
 
 /** The text of one query, with the queries in its brackets. `waiting`: those with a LIMIT that are still to be met. */
 function withTieBreaks(text: string, waiting: TreeNode[], context: PlanContext): string {
@@ -164,6 +194,7 @@ function clausesOf(text: string): Clauses | undefined {
   const bodyEnd = order?.start ?? limit.start;
   const isSetOperation = outer.some((token) => isWord(token, 'union', 'intersect', 'except'));
   const select = outer.findLast((token) => isWord(token, 'select'));
+  if (select !== undefined && /^\s*(FROM|WHERE|LIMIT|OFFSET)\b/i.test(text.slice(select.end))) return undefined;
   if (!isSetOperation && select === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: 'an audit of VALUES with LIMIT' });
   const from = outer.find(
     (token) => select !== undefined && token.start > select.start && isWord(token, 'from', 'where', 'group', 'having', 'window'),

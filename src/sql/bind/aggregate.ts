@@ -5,8 +5,10 @@
  */
 import { assert } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
+import { aggregateNamed, AGGREGATES } from '../../plan/aggregates.ts';
 import type { Expression } from '../../plan/expression.ts';
-import type { AggregateCall } from '../../plan/plan.ts';
+import type { Aggregate, AggregateCall } from '../../plan/plan.ts';
+import { mapExpressions } from '../../plan/walk.ts';
 import type { Column } from '../../values/type.ts';
 import type { ExpressionBinder, Scope } from './bind-expression.ts';
 import { columnRef } from '../../plan/columns.ts';
@@ -14,17 +16,6 @@ import type { PlanContext } from '../tree/context.ts';
 import { requireKeyType, requireOrder } from '../judge/key-type.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
 import { placed, type Numbering, type Relation } from './relation.ts';
-
-const FUNCTIONS: Readonly<Record<string, AggregateCall['fn']>> = {
-  count: 'count',
-  sum: 'sum',
-  avg: 'avg',
-  min: 'min',
-  max: 'max',
-  bool_and: 'bool_and',
-  bool_or: 'bool_or',
-  every: 'bool_and',
-};
 
 /** smallint, integer, bigint, real, double precision, numeric, interval. */
 const SUMMED = new Set([21, 23, 20, 700, 701, 1700, 1186]);
@@ -78,20 +69,14 @@ export class Grouping {
   relation({ plan, ids }: Relation): Relation {
     this.#numbering.countNode();
     const collected = [...this.#keys, ...this.#aggregates];
-    return {
-      plan: {
-        op: 'aggregate',
-        input: plan,
-        keys: this.#keys.map(({ value }) => placed(value, ids)),
-        aggregates: this.#aggregates.map(({ value }) => ({
-          ...value,
-          ...(value.arg === undefined ? {} : { arg: placed(value.arg, ids) }),
-          ...(value.filter === undefined ? {} : { filter: placed(value.filter, ids) }),
-        })),
-        columns: collected.map(({ name, value }): Column => ({ name, type: value.type })),
-      },
-      ids: collected.map(({ id }) => id),
+    const written: Aggregate = {
+      op: 'aggregate',
+      input: plan,
+      keys: this.#keys.map(({ value }) => value),
+      aggregates: this.#aggregates.map(({ value }) => value),
+      columns: collected.map(({ name, value }): Column => ({ name, type: value.type })),
     };
+    return { plan: mapExpressions(written, (expression) => placed(expression, ids)), ids: collected.map(({ id }) => id) };
   }
 
   #key(name: string, expression: Expression): Expression {
@@ -108,7 +93,7 @@ export class Grouping {
   #call(node: TreeNode): AggregateCall {
     const facts = this.#context.functionOf(node.number('aggfnoid'));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: 'an aggregate' });
-    const fn = FUNCTIONS[facts.name];
+    const fn = aggregateNamed(facts.name);
     if (node.text('aggkind') !== 'n')
       throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
     if (fn === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the aggregate ${facts.name}()` });
@@ -133,8 +118,9 @@ export class Grouping {
 
   #judge(fn: AggregateCall['fn'], { type }: Expression, distinct: boolean): void {
     if (distinct) requireKeyType(type, `${fn}(DISTINCT …)`);
-    if (fn === 'min' || fn === 'max') requireOrder(type, `${fn}()`);
-    if ((fn === 'sum' || fn === 'avg') && !SUMMED.has((type.base ?? type).oid)) {
+    const { over } = AGGREGATES[fn];
+    if (over === 'order') requireOrder(type, `${fn}()`);
+    if (over === 'amounts' && !SUMMED.has((type.base ?? type).oid)) {
       throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `${fn}() of type ${type.name}` });
     }
   }

@@ -9,17 +9,20 @@ import { qualified } from '../../base/ident.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import { arrayElements } from '../tree/constant.ts';
-import type { FunctionFacts, OperatorFacts, PlanContext } from '../tree/context.ts';
+import { PG_TYPEOF, type FunctionFacts } from '../../plan/facts/function.ts';
+import type { OperatorFacts, PlanContext } from '../tree/context.ts';
 import { requireCallable, requireOrderOfValues, requireOwn } from '../judge/key-type.ts';
 import { FUNCTION_FIELD, listOf, type Loaded } from '../tree/load.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
-import { PG_TYPEOF } from '../judge/volatility.ts';
 
 /** What the leaves mean. */
 export interface Scope {
-  column(node: TreeNode): Expression;
+  /** Of the query so many levels up (the Var says it). */
+  column(node: TreeNode, levels?: number): Expression;
   aggregate(node: TreeNode): Expression;
   subquery(node: TreeNode): Expression;
+  /** In the comparison of IN and ANY: a column of the subquery, from 1. */
+  readonly parameter?: (number: number) => Expression;
 }
 
 type BooleanTest = Extract<Expression, { kind: 'booleanTest' }>['test'];
@@ -69,6 +72,8 @@ export class ExpressionBinder {
         return scope.aggregate(node);
       case 'SUBLINK':
         return scope.subquery(node);
+      case 'PARAM':
+        return must(scope.parameter, 'a subquery around its parameter')(node.number('paramid'));
       case 'CASETESTEXPR':
         return must(test, 'the value that CASE tests');
       case 'FUNCEXPR': {
@@ -204,6 +209,11 @@ export class ExpressionBinder {
       }
       case 'XMLEXPR':
         return free(node.number('type'));
+      case 'SUBLINK': {
+        if (node.number('subLinkType') !== SCALAR) return free(BOOL_OID);
+        const [target] = node.node('subselect').nodes('targetList');
+        return this.typeOf(must(target, 'the column of a scalar subquery').node('expr'));
+      }
       case 'DISTINCTEXPR':
       case 'SCALARARRAYOPEXPR':
       case 'BOOLEXPR':
@@ -399,6 +409,8 @@ function foreignOnly(type: PgType): PgType | undefined {
   return type.foreign === undefined ? undefined : type;
 }
 
+/** SubLinkType: EXPR_SUBLINK. */
+const SCALAR = 4;
 const BOOL_OID = 16;
 const INT4_OID = 23;
 const TEXT_OID = 25;

@@ -1,23 +1,26 @@
 /**
- * Postgres's analysed query → a relation: FROM and WHERE, GROUP BY and HAVING, the select list, DISTINCT, set operations, ORDER BY with LIMIT. CTEs and plain
- * views are planned in place, at every reference. What is not here is refused by the name of the SQL feature (I-8). Pure: `load.ts` has done all the waiting.
+ * Postgres's analysed query → a relation: FROM and WHERE, GROUP BY and HAVING, the select list, DISTINCT, set operations, ORDER BY with LIMIT. A CTE
+ * or plain view is bound once; `share.ts` decides where it is computed. What is not here is refused by the name of the SQL feature (I-8). Pure: `load.ts` has done all the waiting.
  * Called by `plan-query.ts`.
  */
 import { assert, must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
-import type { Plan, SortKey } from '../../plan/plan.ts';
+import type { Let, Plan, SortKey } from '../../plan/plan.ts';
 import { Grouping } from './aggregate.ts';
 import { conjuncts, ExpressionBinder, type Scope } from './bind-expression.ts';
 import { columnRef } from '../../plan/columns.ts';
+import { safeFirst } from '../../plan/facts/failure.ts';
 import type { PlanContext } from '../tree/context.ts';
-import { JoinPlanner, safeFirst } from './join.ts';
+import { JoinPlanner } from './join.ts';
 import { requireKeyType, requireOrder } from '../judge/key-type.ts';
 import type { Loaded } from '../tree/load.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
+import { readsOuter } from '../rewrite/decorrelate.ts';
 import { filter, Numbering, project, refsOf, type NamedExpression, type Relation } from './relation.ts';
 import { refuseUnsupported, refuseSubquery, unsupported } from './refuse.ts';
 import { bindSetOperation } from './set-operation.ts';
+import { hasSubquery, Subqueries, type Outer } from './subquery.ts';
 
 /** What all queries of one statement share. */
 export class Binding {
@@ -26,12 +29,34 @@ export class Binding {
   readonly numbering = new Numbering();
   readonly binder: ExpressionBinder;
   readonly joins: JoinPlanner;
+  readonly #shared = new Map<TreeNode, Omit<Let, 'body' | 'columns'>>();
 
   constructor(context: PlanContext, loaded: Loaded) {
     this.context = context;
     this.loaded = loaded;
     this.binder = new ExpressionBinder(context, loaded);
     this.joins = new JoinPlanner(context, this.numbering);
+  }
+
+  /** What is written once and read anywhere, bound once: `query` stands for it. A relation that reads it. */
+  shared(query: TreeNode, name: string, bind: () => Relation): Relation {
+    let found = this.#shared.get(query);
+    if (found === undefined) {
+      const value = bind().plan;
+      if (readsOuter(value))
+        throw unsupported('a CTE of a subquery that reads a column of an outer query', 'Write it as a subquery in FROM.');
+      found = { op: 'let', id: this.numbering.id(), name, value };
+      // In this order each is below those that read it.
+      this.#shared.set(query, found);
+    }
+    const { id, value } = found;
+    const { columns } = value;
+    return { plan: { op: 'ref', id, name, pick: columns.map((_, i) => i), columns }, ids: this.numbering.ids(columns.length) };
+  }
+
+  /** The plan with all that it shares. */
+  whole(body: Plan): Plan {
+    return [...this.#shared.values()].reduceRight((plan: Plan, one) => ({ ...one, body: plan, columns: plan.columns }), body);
   }
 }
 
@@ -58,15 +83,20 @@ export class QueryBinder {
   readonly #ranges = new Map<number, Relation>();
   readonly #scope: Scope;
 
-  constructor(binding: Binding, query: TreeNode, parent?: QueryBinder) {
+  readonly #outer: Outer | undefined;
+
+  /** `outer`: of a subquery in an expression. One in FROM sees what its parent does. */
+  constructor(binding: Binding, query: TreeNode, parent?: QueryBinder, outer?: Outer) {
     this.#binding = binding;
     this.#query = query;
     this.#parent = parent;
+    this.#outer = outer;
     this.#table = query.nodes('rtable');
     this.#scope = {
-      column: (node) => this.#column(node, this.#scope),
+      column: (node, levels = node.number('varlevelsup')) =>
+        levels > 0 ? this.#outerColumn(node, levels - 1) : this.#column(node, this.#scope),
       aggregate: () => {
-        throw unsupported('an aggregate of an outer query');
+        throw unsupported('an aggregate of an outer query in a subquery');
       },
       subquery: refuseSubquery,
     };
@@ -95,15 +125,19 @@ export class QueryBinder {
     refuseUnsupported(query);
     const setOperations = query.maybe('setOperations');
     let input: Relation;
-    let scope = this.#scope;
     let having: Expression[] = [];
     let grouping: Grouping | undefined;
+    const before = this.#subqueries(this.#scope);
+    let inHaving = before;
+    let inTargets = before;
     if (setOperations === null) {
       input = this.#from();
-      grouping = this.#grouping();
+      grouping = this.#grouping(before.scope);
       if (grouping !== undefined) {
-        scope = this.#groupScope(grouping);
-        having = conjuncts(query.maybe('havingQual')).map((node) => this.#binding.binder.bind(node, scope));
+        const scope = this.#groupScope(grouping, before.scope);
+        inHaving = this.#subqueries(scope);
+        inTargets = this.#subqueries(scope);
+        having = conjuncts(query.maybe('havingQual')).flatMap((node) => inHaving.condition(node) ?? []);
       }
     } else {
       const leftmost = leftmostLeaf(setOperations);
@@ -114,10 +148,11 @@ export class QueryBinder {
     const outputs = targets.map((target): NamedExpression => ({
       id: this.#binding.numbering.id(),
       name: target.text('resname') ?? '?column?',
-      expression: this.#binding.binder.bind(target.node('expr'), scope),
+      expression: this.#binding.binder.bind(target.node('expr'), inTargets.scope),
     }));
+    input = before.over(input);
     // Now that everything is bound, the groups know their keys and aggregates.
-    if (grouping !== undefined) input = filter(grouping.relation(input), safeFirst(having));
+    if (grouping !== undefined) input = inTargets.over(filter(inHaving.over(grouping.relation(input)), safeFirst(having)));
     // Hidden columns (grouped by, and not shown) tell no rows apart; DISTINCT is ordered by shown ones alone.
     const isDistinct = query.list('distinctClause').length > 0;
     const isKept = (target: TreeNode): boolean => !(isDistinct && target.flag('resjunk'));
@@ -180,8 +215,11 @@ export class QueryBinder {
     };
     for (const item of items) collect(item);
     if (members.length === 0) members.push({ plan: ONE_ROW, ids: [] });
-    const bound = [...quals, ...conditions].map((node) => this.#binding.binder.bind(node, this.#scope));
-    return this.#binding.joins.inner(members, bound);
+    const subqueries = this.#subqueries(this.#scope);
+    const all = [...quals, ...conditions];
+    const plain = all.filter((node) => !hasSubquery(node)).map((node) => this.#binding.binder.bind(node, this.#scope));
+    const others = all.filter(hasSubquery).flatMap((node) => subqueries.condition(node) ?? []);
+    return filter(subqueries.over(this.#binding.joins.inner(members, plain)), safeFirst(others));
   }
 
   #outerJoin(item: TreeNode): Relation {
@@ -235,7 +273,7 @@ export class QueryBinder {
     if (entry.maybe('tablesample') !== null) throw unsupported('TABLESAMPLE');
     const { loaded, numbering } = this.#binding;
     const { facts, query } = must(loaded.relations.get(entry.number('relid')), 'a loaded relation');
-    if (query !== undefined) return renumbered(new QueryBinder(this.#binding, query).bind(), numbering);
+    if (query !== undefined) return this.#binding.shared(query, facts.name, () => new QueryBinder(this.#binding, query).bind());
     const plan: Plan = { op: 'scan', object: facts.objectId, pick: facts.columns.map((_, i) => i), columns: facts.columns };
     return { plan, ids: numbering.ids(facts.columns.length) };
   }
@@ -253,24 +291,40 @@ export class QueryBinder {
   }
 
   #commonTable(entry: TreeNode): Relation {
-    const name = entry.text('ctename');
-    const home = this.#outer(entry.number('ctelevelsup'));
+    const name = entry.text('ctename') ?? '';
+    const home = this.#above(entry.number('ctelevelsup'));
     const table = must(
       home.#query.nodes('cteList').find((cte) => cte.text('ctename') === name),
       `CTE ${name}`,
     );
     if (table.flag('cterecursive')) throw unsupported('WITH RECURSIVE');
-    return renumbered(new QueryBinder(this.#binding, table.node('ctequery'), home).bind(), this.#binding.numbering);
+    const query = table.node('ctequery');
+    return this.#binding.shared(query, name, () => new QueryBinder(this.#binding, query, home).bind());
   }
 
   /** The query so many levels up. */
-  #outer(levels: number): QueryBinder {
-    return levels === 0 ? this : must(this.#parent, 'an outer query').#outer(levels - 1);
+  #above(levels: number): QueryBinder {
+    return levels === 0 ? this : must(this.#parent, 'an outer query').#above(levels - 1);
+  }
+
+  #subqueries(around: Scope): Subqueries {
+    return new Subqueries(this.#binding, around, (query, outer) => new QueryBinder(this.#binding, query, this, outer).bind());
+  }
+
+  /** `levels` above the query around this one. */
+  #outerColumn(node: TreeNode, levels: number): Expression {
+    if (this.#outer === undefined) {
+      if (levels === 0 || this.#parent === undefined) throw unsupported('LATERAL');
+      return this.#parent.#outerColumn(node, levels - 1);
+    }
+    const { scope, correlated } = this.#outer;
+    const expression = scope.column(node, levels);
+    const known = correlated.findIndex((one) => JSON.stringify(one) === JSON.stringify(expression));
+    return { kind: 'outer', index: known >= 0 ? known : correlated.push(expression) - 1, type: expression.type };
   }
 
   /** A Var: of a relation its column, of a join what the join says. */
   #column(node: TreeNode, scope: Scope): Expression {
-    if (node.number('varlevelsup') > 0) throw unsupported('a correlated subquery', 'Write it as a join.');
     const attribute = node.number('varattno');
     const index = node.number('varno');
     const entry = must(this.#table[index - 1], `range table entry ${index}`);
@@ -284,37 +338,37 @@ export class QueryBinder {
 
   // ── GROUP BY ──
 
-  #grouping(): Grouping | undefined {
+  #grouping(before: Scope): Grouping | undefined {
     const query = this.#query;
     if (!query.flag('hasAggs') && query.list('groupClause').length === 0 && query.maybe('havingQual') === null) return undefined;
     const { context, binder, numbering } = this.#binding;
-    const grouping = new Grouping(context, binder, numbering, this.#scope);
+    const grouping = new Grouping(context, binder, numbering, before);
     // In the order written, before anything is bound that could add to them.
     const entry = this.#table.find((candidate) => candidate.number('rtekind') === GROUP_ENTRY);
-    entry?.nodes('groupexprs').forEach((node, i) => grouping.addKey(nameIn(entry, i), binder.bind(node, this.#scope)));
+    entry?.nodes('groupexprs').forEach((node, i) => grouping.addKey(nameIn(entry, i), binder.bind(node, before)));
     return grouping;
   }
 
-  #groupScope(grouping: Grouping): Scope {
+  #groupScope(grouping: Grouping, before: Scope): Scope {
     const { binder } = this.#binding;
-    const scope: Scope = {
-      column: (node) => {
+    return {
+      column: (node, levels = node.number('varlevelsup')) => {
+        if (levels > 0) return this.#outerColumn(node, levels - 1);
         const entry = this.#table[node.number('varno') - 1];
         const attribute = node.number('varattno');
-        if (node.number('varlevelsup') === 0 && entry?.number('rtekind') === GROUP_ENTRY) {
-          return grouping.addKey(nameIn(entry, attribute - 1), binder.bind(entry.nodes('groupexprs')[attribute - 1]!, this.#scope));
+        if (entry?.number('rtekind') === GROUP_ENTRY) {
+          return grouping.addKey(nameIn(entry, attribute - 1), binder.bind(entry.nodes('groupexprs')[attribute - 1]!, before));
         }
         // Not in GROUP BY, yet allowed: the primary key is.
         const name = entry === undefined || attribute < 1 ? '?column?' : nameIn(entry, attribute - 1);
         return grouping.addDetermined(name, this.#column(node, this.#scope));
       },
       aggregate: (node) => {
-        if (node.number('agglevelsup') > 0) throw unsupported('an aggregate of an outer query');
+        if (node.number('agglevelsup') > 0) throw unsupported('an aggregate of an outer query in a subquery');
         return grouping.aggregate(node);
       },
       subquery: refuseSubquery,
     };
-    return scope;
   }
 
   // ── ORDER BY, LIMIT ──

@@ -1,6 +1,5 @@
 /**
- * Joins: equalities between two sides become keys, relations are joined in the order written as long as a key connects them, and a condition runs below a join
- * only when it cannot fail.
+ * Joins: equalities between two sides become keys, and relations are joined in the order written as long as a key connects them.
  *
  *     members m1 … mn, conditions C   →   σ rest ( … ((m1 ⋈keys m2) ⋈keys m3) … )
  *
@@ -11,18 +10,18 @@
  *     key fails on r  is an error   ⇔   r ∈ σ (conditions that read that side alone) (side)
  *
  * In ON of a left join the conditions on the left rows reject no row, only its matches: there the key is `CASE WHEN conditions THEN key END`, and NULL matches nothing.
- * Law: the rows are those of the written FROM and WHERE, and no error appears that Postgres could not have met. Called by `bind-query.ts`; what is written above
- * a join of another query level is brought below it by `push-down.ts`.
+ * Law: the rows are those of the written FROM and WHERE, and no error appears that Postgres could not have met. Called by `bind-query.ts`; where conditions
+ * come to stand is `plan/rewrite`'s (`push-down.ts`).
  */
 import type { Expression } from '../../plan/expression.ts';
 import type { Join } from '../../plan/plan.ts';
 import type { PgType } from '../../values/type.ts';
 import { columnsRead } from '../../plan/columns.ts';
+import { cannotFail, safeFirst } from '../../plan/facts/failure.ts';
+import { isKeyType } from '../../plan/facts/type.ts';
 import type { PlanContext } from '../tree/context.ts';
 import { factored } from './factored.ts';
-import { isKeyType } from '../judge/key-type.ts';
 import { filter, placed, type Numbering, type Relation } from './relation.ts';
-import { cannotFail } from '../judge/safety.ts';
 
 /** `=` between one side and another. */
 interface KeyPair {
@@ -30,11 +29,8 @@ interface KeyPair {
   readonly b: Expression;
 }
 
-interface Condition {
-  readonly expression: Expression;
-  readonly reads: ReadonlySet<number>;
-  readonly pair: KeyPair | undefined;
-}
+/** Of the left side, of the right one. */
+type Key = readonly [Expression, Expression];
 
 export class JoinPlanner {
   readonly #context: PlanContext;
@@ -45,84 +41,46 @@ export class JoinPlanner {
     this.#numbering = numbering;
   }
 
-  /** All rows that fit together. */
+  /** All rows that fit together. What is no key is asked above them, from where `plan/rewrite` brings it down. */
   inner(members: readonly Relation[], expressions: readonly Expression[]): Relation {
-    let rest = expressions.flatMap(factored).map((expression) => this.#condition(expression));
-    const mayRunEarly = rest.some(({ pair }) => pair !== undefined && !(cannotFail(pair.a) && cannotFail(pair.b))) ? anything : cannotFail;
-    const take = (wanted: (condition: Condition) => boolean): Condition[] => {
-      const taken = rest.filter(wanted);
-      rest = rest.filter((condition) => !taken.includes(condition));
-      return taken;
+    let rest = expressions.flatMap(factored).map((expression) => ({ expression, pair: this.keyPair(expression) }));
+    const paired = (left: Relation, right: Relation): Relation => {
+      const keys = rest.flatMap(({ pair }) => connected(pair, left, right));
+      rest = rest.filter(({ pair }) => connected(pair, left, right).length === 0);
+      return this.#join('inner', left, right, keys, []);
     };
-    let waiting = members.map((member) => {
-      if (members.length === 1) return member;
-      const own = take(({ expression, reads }) => reads.size > 0 && isWithin(reads, member.ids) && mayRunEarly(expression));
-      return filter(member, safeFirst(expressionsOf(own)));
-    });
+    let waiting = [...members];
     // Each component is what keys connect; components meet in cross joins at the end.
     const components: Relation[] = [];
     while (waiting.length > 0) {
       let joined = waiting[0]!;
       waiting = waiting.slice(1);
       for (;;) {
-        const next = waiting.find((member) => rest.some(({ pair }) => pair !== undefined && connects(pair, joined, member) !== undefined));
+        const next = waiting.find((member) => rest.some(({ pair }) => connected(pair, joined, member).length > 0));
         if (next === undefined) break;
         waiting = waiting.filter((member) => member !== next);
-        joined = this.#pair(joined, next, take, mayRunEarly);
+        joined = paired(joined, next);
       }
       components.push(joined);
     }
-    const all = components.reduce((left, right) => this.#pair(left, right, take, mayRunEarly));
-    return filter(all, safeFirst(expressionsOf(rest)));
+    const all = components.reduce(paired);
+    return filter(all, safeFirst(rest.map(({ expression }) => expression)));
   }
 
   /** Every left row, with NULLs where no right row fits. */
   left(left: Relation, right: Relation, expressions: readonly Expression[]): Relation {
-    let rest = expressions.flatMap(factored).map((expression) => this.#condition(expression));
-    const take = (wanted: (condition: Condition) => boolean): Expression[] => {
-      const taken = rest.filter(wanted);
-      rest = rest.filter((condition) => !taken.includes(condition));
-      return safeFirst(expressionsOf(taken));
-    };
-    let keys: [Expression, Expression][] = [];
-    take(({ pair }) => {
-      const key = pair === undefined ? undefined : connects(pair, left, right);
-      if (key !== undefined) keys.push(key);
-      return key !== undefined;
-    });
-    // Of the right side alone: decides which right rows can fit.
-    const rightKeysFail = !keys.every(([, key]) => cannotFail(key));
-    const below = take(
-      ({ expression, reads }) => reads.size > 0 && isWithin(reads, right.ids) && (rightKeysFail || cannotFail(expression)),
-    );
-    if (!keys.every(([key]) => cannotFail(key))) {
-      const guards = take(({ reads }) => reads.size > 0 && isWithin(reads, left.ids));
-      keys = keys.map(([key, other]) => [cannotFail(key) ? key : guarded(guards, key), other]);
-    }
-    return this.#join('left', left, filter(right, below), keys, safeFirst(expressionsOf(rest)));
+    const conditions = expressions.flatMap(factored);
+    const keysOf = (expression: Expression): Key[] => connected(this.keyPair(expression), left, right);
+    const keys = conditions.flatMap(keysOf);
+    const rest = conditions.filter((expression) => keysOf(expression).length === 0);
+    if (keys.every(([key]) => cannotFail(key))) return this.#join('left', left, right, keys, rest);
+    const guards = rest.filter((expression) => isWithin(columnsRead([expression]), left.ids));
+    const on = rest.filter((expression) => !guards.includes(expression));
+    const guardedKeys = keys.map(([key, other]): Key => [cannotFail(key) ? key : guarded(safeFirst(guards), key), other]);
+    return this.#join('left', left, right, guardedKeys, on);
   }
 
-  /** Inner join of two: takes the keys between them, and the other conditions on both that may run before those above. */
-  #pair(
-    left: Relation,
-    right: Relation,
-    take: (wanted: (condition: Condition) => boolean) => Condition[],
-    mayRunEarly: (expression: Expression) => boolean,
-  ): Relation {
-    const keys = take(({ pair }) => pair !== undefined && connects(pair, left, right) !== undefined);
-    const both = [...left.ids, ...right.ids];
-    const on = take(({ expression, reads }) => reads.size > 0 && isWithin(reads, both) && mayRunEarly(expression));
-    const sides = keys.map(({ pair }) => connects(pair!, left, right)!);
-    return this.#join('inner', left, right, sides, safeFirst(expressionsOf(on)));
-  }
-
-  #join(
-    kind: Join['kind'],
-    left: Relation,
-    right: Relation,
-    keys: readonly (readonly [Expression, Expression])[],
-    on: readonly Expression[],
-  ): Relation {
+  #join(kind: Join['kind'], left: Relation, right: Relation, keys: readonly Key[], on: readonly Expression[]): Relation {
     this.#numbering.countNode();
     const ids = [...left.ids, ...right.ids];
     return {
@@ -140,16 +98,11 @@ export class JoinPlanner {
     };
   }
 
-  #condition(expression: Expression): Condition {
-    const pair = this.keyPair(expression);
-    return { expression, reads: columnsRead([expression]), pair };
-  }
-
   /** Both sides of an equality that a hash can decide, in one type; undefined for anything else. */
   keyPair(expression: Expression): KeyPair | undefined {
     if (expression.kind !== 'call' || expression.operator === undefined || expression.args.length !== 2) return undefined;
     const facts = this.#context.functionOf(expression.proc);
-    if (facts === undefined || !EQUALITY.test(facts.name) || expression.collation?.deterministic === false) return undefined;
+    if (facts?.isEquality !== true || expression.collation?.deterministic === false) return undefined;
     const [left, right] = expression.args as [Expression, Expression];
     const common = this.#inOneType(left, right);
     return common !== undefined && isKeyType(common.a.type) ? common : undefined;
@@ -180,10 +133,6 @@ export class JoinPlanner {
   }
 }
 
-/** `=` of a btree or hash operator class among the types that can be keys. */
-const EQUALITY =
-  /^(nameeqtext|texteqname|(date|timestamp|timestamptz)_eq_(date|timestamp|timestamptz))$|^(bool|char|name|text|bpchar|bytea|oid|int2|int4|int8|int24|int42|int28|int82|int48|int84|float4|float8|float48|float84|numeric_|date_|time_|timetz_|timestamp_|timestamptz_|interval_|uuid_|enum_|network_|macaddr_|macaddr8_|cash_|bit|varbit|array_|range_|tsvector_|pg_lsn_)eq$/;
-
 /** Types that are compared across, narrow to wide: smallint, integer, bigint; real, double precision; name, text; date, timestamp, timestamptz. */
 const FAMILIES = [
   [21, 23, 20],
@@ -196,27 +145,20 @@ function baseOf(type: PgType): number {
   return (type.base ?? type).oid;
 }
 
-function connects({ a, b }: KeyPair, left: Relation, right: Relation): [Expression, Expression] | undefined {
+/** The key that a pair is between these two; none where it connects something else. */
+function connected(pair: KeyPair | undefined, left: Relation, right: Relation): Key[] {
+  if (pair === undefined) return [];
+  const { a, b } = pair;
   const readsA = columnsRead([a]);
   const readsB = columnsRead([b]);
-  // A comparison with a constant connects nothing.
-  if (readsA.size === 0 || readsB.size === 0) return undefined;
-  if (isWithin(readsA, left.ids) && isWithin(readsB, right.ids)) return [a, b];
-  if (isWithin(readsB, left.ids) && isWithin(readsA, right.ids)) return [b, a];
-  return undefined;
+  if (isWithin(readsA, left.ids) && isWithin(readsB, right.ids)) return [[a, b]];
+  return isWithin(readsB, left.ids) && isWithin(readsA, right.ids) ? [[b, a]] : [];
 }
 
+/** A comparison with a constant is within nothing. */
 function isWithin(reads: ReadonlySet<number>, ids: readonly number[]): boolean {
   for (const id of reads) if (!ids.includes(id)) return false;
-  return true;
-}
-
-function expressionsOf(conditions: readonly Condition[]): Expression[] {
-  return conditions.map(({ expression }) => expression);
-}
-
-function anything(): boolean {
-  return true;
+  return reads.size > 0;
 }
 
 /** `key` where the conditions hold, else NULL. */
@@ -227,9 +169,4 @@ function guarded(conditions: readonly Expression[], key: Expression): Expression
   const otherwise: Expression = { kind: 'constant', text: null, type: key.type };
   // oxlint-disable-next-line unicorn/no-thenable -- CASE has its THEN.
   return { kind: 'case', whens: [{ when, then: key }], otherwise, type: key.type };
-}
-
-/** Predicates run in order, each on the rows that the earlier ones keep. */
-export function safeFirst(predicates: readonly Expression[]): Expression[] {
-  return [...predicates.filter(cannotFail), ...predicates.filter((predicate) => !cannotFail(predicate))];
 }

@@ -37,6 +37,11 @@ const SUBQUERIES: readonly { readonly feature: string; readonly instead: string 
   { feature: 'a scalar subquery', instead: SCALAR_INSTEAD },
 ];
 
+/** EXISTS, IN and ANY, a scalar one: what becomes an apply. */
+export function requireSubquery(node: TreeNode): void {
+  if (![0, 2, 4].includes(node.number('subLinkType'))) refuseSubquery(node);
+}
+
 export function refuseSubquery(node: TreeNode): never {
   const { feature, instead } = SUBQUERIES[node.number('subLinkType')] ?? { feature: 'ARRAY(subquery)', instead: SCALAR_INSTEAD };
   throw unsupported(feature, instead);

@@ -8,6 +8,7 @@ import type { Expression } from '../../plan/expression.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { Column } from '../../values/type.ts';
 import { columnRef, mapColumns } from '../../plan/columns.ts';
+import { filtered, mapped } from '../../plan/make.ts';
 
 export interface Relation {
   readonly plan: Plan;
@@ -21,8 +22,8 @@ export interface NamedExpression {
   readonly expression: Expression;
 }
 
-/** Operators of one plan. Views and CTEs are planned at every reference. */
-const NODES_MAX = 5_000;
+/** Operators of one plan: views and CTEs without state are computed at every reference. */
+export const NODES_MAX = 5_000;
 
 /** Hands out ids and counts operators, for one statement. */
 export class Numbering {
@@ -53,29 +54,20 @@ export function placed(expression: Expression, ids: readonly number[]): Expressi
 export function filter(input: Relation, predicates: readonly Expression[]): Relation {
   if (predicates.length === 0) return input;
   const { plan, ids } = input;
-  const own = predicates.map((predicate) => placed(predicate, ids));
-  if (plan.op === 'filter') return { plan: { ...plan, predicates: [...plan.predicates, ...own] }, ids };
-  return { plan: { op: 'filter', input: plan, predicates: own, columns: plan.columns }, ids };
+  return {
+    plan: filtered(
+      plan,
+      predicates.map((predicate) => placed(predicate, ids)),
+    ),
+    ids,
+  };
 }
 
 /** The rows with these expressions as columns. */
 export function project({ plan, ids }: Relation, outputs: readonly NamedExpression[]): Relation {
   const expressions = outputs.map(({ expression }) => placed(expression, ids));
   const columns = outputs.map(({ name }, i): Column => ({ name, type: expressions[i]!.type }));
-  const outputIds = outputs.map(({ id }) => id);
-  const positions = expressions.map((expression) => (expression.kind === 'column' ? expression.index : -1));
-  const inOrder = positions.length === plan.columns.length && positions.every((position, i) => position === i);
-  // Only other names: the columns' own types stay, so that a cast to another length would not be lost.
-  if (
-    inOrder &&
-    expressions.every(({ type }, i) => type.oid === plan.columns[i]!.type.oid && type.typmod === plan.columns[i]!.type.typmod)
-  ) {
-    return { plan: { ...plan, columns }, ids: outputIds };
-  }
-  if (plan.op === 'scan' && positions.every((position) => position >= 0)) {
-    return { plan: { ...plan, pick: positions.map((position) => plan.pick[position]!), columns }, ids: outputIds };
-  }
-  return { plan: { op: 'map', input: plan, expressions, columns }, ids: outputIds };
+  return { plan: mapped(plan, expressions, columns), ids: outputs.map(({ id }) => id) };
 }
 
 export function refOf({ plan, ids }: Relation, position: number): Expression {

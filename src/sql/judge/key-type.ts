@@ -1,39 +1,8 @@
-/**
- * What may be compared here, and what is refused by name. Whether equality of a type is the identity of its canonical value (values/canonical.ts): only then can it be a hash key (GROUP BY, DISTINCT, joins).
- * jsonb (1.0 = 1.00 inside), numeric arrays, composites and nondeterministic collations are not: they are refused by name, or compared without a hash (I-1).
- */
+/** What may not be compared, sorted or called here, refused by name (I-1): by what plan/facts knows of types. Called while a query is bound. */
 import { millraceError } from '../../base/errors.ts';
-import { needsCanonical } from '../../values/canonical.ts';
+import { hasKnownOrder, isKeyType } from '../../plan/facts/type.ts';
 import { ordersByBytes } from '../../values/order.ts';
 import type { Collation, PgType } from '../../values/type.ts';
-
-/** Base types kept as text whose text form is one to one with the value. */
-const TEXT_IS_IDENTITY = new Set([
-  17, 18, 19, 25, 1042, 1043, 829, 774, 650, 869, 1560, 1562, 790, 1266, 3220, 3614, 3615, 5069, 27, 28, 29, 24, 2202, 2203, 2204, 2205,
-  2206, 4089, 4096, 3734, 3769,
-]);
-/** int4range, int8range, daterange, tsrange, tstzrange: canonical, or of one text form a bound. */
-const RANGES = new Set([3904, 3926, 3912, 3908, 3910]);
-
-export function isKeyType(type: PgType): boolean {
-  if (type.collation?.deterministic === false || type.foreign !== undefined) return false;
-  switch (type.kind) {
-    case 'base':
-      return type.storage !== 'text' || TEXT_IS_IDENTITY.has(type.oid);
-    case 'enum':
-      return true;
-    case 'domain':
-      return type.base !== undefined && isKeyType({ ...type.base, ...(type.collation === undefined ? {} : { collation: type.collation }) });
-    case 'array':
-      return type.element !== undefined && isKeyType(type.element) && !needsCanonical(type.element);
-    case 'range':
-      return RANGES.has(type.oid);
-    case 'composite':
-    case 'multirange':
-    case 'pseudo':
-      return false;
-  }
-}
 
 export function requireKeyType(type: PgType, what: string): void {
   if (isKeyType(type)) return;
@@ -94,11 +63,3 @@ export function requireOrderOfValues(type: PgType, what: string): void {
   while (element.kind === 'array' && element.element !== undefined) element = element.element.base ?? element.element;
   if (!hasKnownOrder(element)) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `${what} of type ${type.name}` });
 }
-
-function hasKnownOrder(type: PgType): boolean {
-  const standing = type.base ?? type;
-  return standing.storage !== 'text' || standing.kind === 'enum' || ORDERED_TEXT.has(standing.oid);
-}
-
-/** text, varchar, bpchar, name, bytea (its hex sorts as its bytes). */
-const ORDERED_TEXT = new Set([25, 1043, 1042, 19, 17]);

@@ -2,6 +2,7 @@
  * What planning asks of the world around it: types and built-in functions (of one generation of the mirror), relations by mirror OID, and Postgres itself
  * for constants and for what only it can print. `catalog-context.ts` answers from the catalog worker; tests answer from a PGlite of their own.
  */
+import type { FunctionFacts } from '../../plan/facts/function.ts';
 import type { Collation, Column, PgType } from '../../values/type.ts';
 
 export interface PlanContext {
@@ -27,21 +28,11 @@ export interface PlanContext {
   deparse(trees: readonly string[]): Promise<readonly string[]>;
 }
 
-export interface FunctionFacts {
-  readonly oid: number;
-  readonly name: string;
-  readonly volatility: 'immutable' | 'stable' | 'volatile';
-  readonly strict: boolean;
-  readonly argumentTypes: readonly number[];
-}
-
 export interface OperatorFacts {
   readonly name: string;
   readonly proc: number;
   readonly left: number;
   readonly right: number;
-  /** A btree or hash operator class calls it its equality. */
-  readonly isEquality: boolean;
 }
 
 export type ImplicitCast = { readonly method: 'relabel' } | { readonly method: 'function'; readonly proc: number };

@@ -5,14 +5,13 @@
  */
 import { millraceError } from '../../base/errors.ts';
 import { plainTypeName } from '../../values/type-name.ts';
-import type { Exactness } from '../../plan/exactness.ts';
+import { exactnessOfFunction, weakest, type Exactness } from '../../plan/facts/exactness.ts';
 import { formatFloat8 } from '../../values/float.ts';
 import { replaceParameters } from './parameters.ts';
 import { constantText } from './constant.ts';
 import type { PlanContext, RelationFacts } from './context.ts';
-import { exactnessOfFunction, rank } from '../judge/exactness.ts';
+import { requireSubquery } from '../bind/refuse.ts';
 import { Datum, parseQueryTree, type TreeNode } from './node-tree.ts';
-import { refuseSubquery } from '../bind/refuse.ts';
 import { refusedCall, refusedSqlValue, type Purpose } from '../judge/volatility.ts';
 
 export interface Loaded {
@@ -85,13 +84,9 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
 
   function exactnessInside(node: TreeNode): Exactness {
     const field = FUNCTION_FIELD[node.tag];
-    const own =
-      field !== undefined
-        ? exactnessOfFunction(node.number(field), context.collation(node.number('inputcollid')), undefined, context)
-        : 'exact';
-    const inside = [...node.children()].map(exactnessInside);
-    const printed = PRINTING.has(node.tag) ? 'settings' : 'exact';
-    return [own, printed, ...inside].reduce((a, b) => (rank(b as Exactness) > rank(a as Exactness) ? b : a)) as Exactness;
+    const facts = field === undefined ? undefined : context.functionOf(node.number(field));
+    const own = facts === undefined ? 'exact' : exactnessOfFunction(facts, context.collation(node.number('inputcollid')), undefined);
+    return weakest([own, PRINTING.has(node.tag) ? 'settings' : 'exact', ...[...node.children()].map(exactnessInside)]);
   }
 
   /** Roots of expressions, wherever they stand. */
@@ -114,12 +109,14 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
         return true;
       }
       case 'PARAM':
-        return visitParameter(node);
+        // The comparison of IN and ANY has the subquery's columns as parameters.
+        return node.number('paramkind') === EXTERNAL && visitParameter(node);
       case 'RANGETBLENTRY':
         if (node.number('rtekind') === 0) oids.push(node.number('relid'));
         break;
       case 'SUBLINK':
-        return refuseSubquery(node);
+        requireSubquery(node);
+        break;
       case 'SQLVALUEFUNCTION': {
         const refused = refusedSqlValue(node.number('op'), as);
         if (refused !== undefined) throw refused;
@@ -195,6 +192,9 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     if (refused !== undefined) throw refused;
   }
 }
+
+/** ParamKind: PARAM_EXTERN. */
+const EXTERNAL = 0;
 
 export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',

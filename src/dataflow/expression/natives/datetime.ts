@@ -13,12 +13,13 @@ import {
 } from '../../../values/interval.ts';
 import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
 import { isUtc } from '../session.ts';
+import { family } from './compare.ts';
 
 const swapped =
   <A, B, R>(fn: (a: A, b: B) => R) =>
   (b: B, a: A): R =>
     fn(a, b);
-const zoned = (native: Native): Native => ({ ...native, zoned: true, exactness: () => 'settings' });
+const zoned = (native: Native): Native => ({ ...native, zoned: true });
 const each = (oids: readonly number[], native: Native): NativeTable => oids.map((oid) => [oid, native] as const);
 
 const timestampToTime = (timestamp: Int): number | null => (isInfinite(timestamp) ? null : microsOfDay(timestamp));
@@ -71,20 +72,18 @@ const truncInUtc: Native = {
   },
 };
 
-const SYMBOLS = ['===', '!==', '<', '<=', '>', '>='] as const;
-
-/** =, <>, <, <=, >, >= between a date and an instant, or two kinds of instants (in UTC the same microseconds). */
-function mixed(oids: readonly number[], left: 'date' | 'instant', right: 'date' | 'instant', needsZone: boolean): NativeTable {
-  return oids.map((oid, i) => {
+/** Between a date and an instant, or two kinds of instants (in UTC the same microseconds). */
+function mixed(name: Parameters<typeof family>[0], left: 'date' | 'instant', right: 'date' | 'instant', needsZone: boolean): NativeTable {
+  return family(name, (symbol) => {
     const native: Native = {
-      name: `${left} ${SYMBOLS[i]!} ${right}`,
+      name: '',
       fails: false,
       code: (generator, [a, b]) => {
         const instant = generator.use(arithmetic.dateAsInstant, 'dateAsInstant');
-        return `${left === 'date' ? `${instant}(${a})` : a} ${SYMBOLS[i]!} ${right === 'date' ? `${instant}(${b})` : b}`;
+        return `${left === 'date' ? `${instant}(${a})` : a} ${symbol} ${right === 'date' ? `${instant}(${b})` : b}`;
       },
     };
-    return [oid, needsZone ? zoned(native) : native] as const;
+    return needsZone ? zoned(native) : native;
   });
 }
 
@@ -161,10 +160,10 @@ export const datetimeNatives: NativeTable = [
   ...each([1389, 2048], calls('isfinite(timestamp)', isFiniteTimestamp, pure)),
   [1390, calls('isfinite(interval)', isFiniteInterval, pure)],
   // Mixed comparisons: date with timestamp(tz), timestamp with timestamptz.
-  ...mixed([2340, 2343, 2338, 2339, 2341, 2342], 'date', 'instant', false),
-  ...mixed([2366, 2369, 2364, 2365, 2367, 2368], 'instant', 'date', false),
-  ...mixed([2353, 2356, 2351, 2352, 2354, 2355], 'date', 'instant', true),
-  ...mixed([2379, 2382, 2377, 2378, 2380, 2381], 'instant', 'date', true),
-  ...mixed([2522, 2525, 2520, 2521, 2523, 2524], 'instant', 'instant', true),
-  ...mixed([2529, 2532, 2527, 2528, 2530, 2531], 'instant', 'instant', true),
+  ...mixed('date_timestamp', 'date', 'instant', false),
+  ...mixed('timestamp_date', 'instant', 'date', false),
+  ...mixed('date_timestamptz', 'date', 'instant', true),
+  ...mixed('timestamptz_date', 'instant', 'date', true),
+  ...mixed('timestamp_timestamptz', 'instant', 'instant', true),
+  ...mixed('timestamptz_timestamp', 'instant', 'instant', true),
 ];

@@ -7,12 +7,9 @@ import type { Generator, Operand } from '../generator.ts';
 import { printer } from '../io-cast.ts';
 import { UTC_SESSION } from '../session.ts';
 import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
-import { capsNatively, initcapFor, lowerFor, mapsCaseExactly, upperFor } from '../../../values/case-mapping.ts';
-import { compareNatives } from './compare.ts';
+import { capsNatively, initcapFor, lowerFor, upperFor } from '../../../values/case-mapping.ts';
 import { like, likeMatcher } from './like.ts';
 import * as f from './text-functions.ts';
-
-const exactCase = ({ collation }: CallSite): 'exact' | 'last_digit' => (mapsCaseExactly(collation) ? 'exact' : 'last_digit');
 
 /** LIKE and ILIKE: a constant pattern is prepared once. */
 function likeNative(name: string, { negated, folded }: { negated: boolean; folded: boolean }): Native {
@@ -29,7 +26,6 @@ function likeNative(name: string, { negated, folded }: { negated: boolean; folde
           : `${generator.use(like, 'like')}(${subject}, ${folded ? `${fold}(${pattern})` : pattern})`;
       return negated ? `!${test}` : test;
     },
-    ...(folded ? { exactness: exactCase } : {}),
   };
 }
 
@@ -41,7 +37,6 @@ const mapping = (
   name,
   fails: false,
   code: (generator, [text], { collation }) => `${generator.use(make(collation), name)}(${text})`,
-  exactness: exactCase,
   ...options,
 });
 
@@ -49,7 +44,6 @@ const extreme = (name: string, symbol: '>' | '<'): Native => ({
   name,
   fails: false,
   code: (generator, [a, b], { collation }) => `(${generator.use(textOrder(collation), 'textOrder')}(${a}, ${b}) ${symbol} 0 ? ${a} : ${b})`,
-  exactness: compareNatives.find(([oid]) => oid === 740)![1].exactness!,
 });
 
 /** The text of a value as `::text` gives it (booleans in full) or as the output function does. */

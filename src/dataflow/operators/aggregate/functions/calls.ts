@@ -9,6 +9,7 @@ import { baseOid } from '../../../../values/codec.ts';
 import type { ColumnLayout, RowLayout } from '../../../../values/layout.ts';
 import type { PgType } from '../../../../values/type.ts';
 import type { WordPool } from '../../../arrangement/ordered-pool.ts';
+import { AGGREGATES, type AggregateName } from '../../../../plan/aggregates.ts';
 import type { Expression } from '../../../../plan/expression.ts';
 import type { AggregateCall } from '../../../../plan/plan.ts';
 import type { Accumulator, Result } from './accumulator.ts';
@@ -59,9 +60,8 @@ export function placeCall(call: AggregateCall, projection: Projection): PlacedCa
   return { call, argument: { shown, canonical: isDistinct(call) ? projection.addCanonical(argument) : shown } };
 }
 
-/** DISTINCT changes nothing for min, max, bool_and and bool_or. */
-function isDistinct(call: AggregateCall): boolean {
-  return call.distinct && (call.fn === 'count' || call.fn === 'sum' || call.fn === 'avg');
+function isDistinct({ distinct, fn }: AggregateCall): boolean {
+  return distinct && AGGREGATES[fn].distinctMatters;
 }
 
 function argumentOf(call: AggregateCall): Expression | undefined {
@@ -88,17 +88,75 @@ export interface Kept {
   readonly headerWords: number;
 }
 
+interface Kind {
+  readonly words: number;
+  readonly name: string;
+}
+
+interface Shared<A> {
+  readonly at: number;
+  readonly accumulator: A;
+}
+
+/** What an aggregate keeps of an argument of this type, and how it reads that; `share` gives the accumulator that aggregates over one argument have in common. */
+type Keep = (
+  call: AggregateCall,
+  type: PgType,
+  pool: WordPool,
+  share: <A extends Accumulator>(kind: Kind, make: (argument: ColumnLayout, at: number) => A) => Shared<A>,
+) => Result;
+
+const booleans: Keep = ({ fn }, _type, _pool, share) =>
+  allOrAny(fn === 'bool_and' ? fn : 'bool_or', share(Booleans, (argument, at) => new Booleans(argument, at)).at);
+
+const extremes: Keep = ({ fn, collation }, _type, pool, share) =>
+  extreme(share(Extremes, (argument, at) => new Extremes(argument, at, pool, collation)).accumulator, fn === 'min' ? fn : 'max');
+
+const sumOrAverage: Keep = ({ fn }, type, pool, share) => {
+  const sum = fn === 'sum';
+  switch (type.storage) {
+    case 'int32':
+    case 'int64': {
+      const { at } = share(WholeSum, (argument, place) => new WholeSum(argument, place));
+      if (!sum) return averageOfWhole(at);
+      return baseOid(type) === INT8 ? sumAsNumeric(at) : sumAsInt8(at);
+    }
+    case 'numeric': {
+      const { accumulator } = share(NumericSum, (argument, at) => new NumericSum(argument, at, pool));
+      return sum ? sumOfNumeric(accumulator) : averageOfNumeric(accumulator);
+    }
+    case 'float64': {
+      const { accumulator, at } = share(FloatSum, (argument, place) => new FloatSum(argument, place, pool));
+      return sum ? sumOfFloat(accumulator, at, baseOid(type) === FLOAT4 ? SINGLE : DOUBLE) : averageOfFloat(accumulator, at);
+    }
+    case 'interval': {
+      const { at } = share(IntervalSum, (argument, place) => new IntervalSum(argument, place));
+      return sum ? sumOfInterval(at) : averageOfInterval(at);
+    }
+    case 'bool':
+    case 'uuid':
+    case 'text':
+      throw new AssertionError(`${fn} of ${type.name}`);
+  }
+};
+
+const KEPT: Readonly<Record<AggregateName, Keep>> = {
+  count: (_call, _type, _pool, share) => countResult(share(Count, (argument, at) => new Count(argument, at)).at),
+  sum: sumOrAverage,
+  avg: sumOrAverage,
+  min: extremes,
+  max: extremes,
+  bool_and: booleans,
+  bool_or: booleans,
+};
+
 /** `firstWord`: where the accumulators' part of the header begins; `rowCount`: where the group's row count is. */
 export function keep(calls: readonly PlacedCall[], layout: RowLayout, pool: WordPool, firstWord: number, rowCount: number): Kept {
   const made = new Map<string, { at: number; accumulator: Accumulator }>();
   const accumulators: Accumulator[] = [];
   let headerWords = firstWord;
 
-  function shared<A extends Accumulator>(
-    placed: PlacedCall,
-    kind: { readonly words: number; readonly name: string },
-    make: (argument: ColumnLayout, at: number) => A,
-  ) {
+  function shared<A extends Accumulator>(placed: PlacedCall, kind: Kind, make: (argument: ColumnLayout, at: number) => A): Shared<A> {
     const { shown, canonical } = placed.argument!;
     const distinct = isDistinct(placed.call);
     const key = JSON.stringify([kind.name, shown, distinct, kind === Extremes ? placed.call.collation : undefined]);
@@ -119,51 +177,8 @@ export function keep(calls: readonly PlacedCall[], layout: RowLayout, pool: Word
       assert(call.fn === 'count', () => `${call.fn} without an argument`);
       return countResult(rowCount);
     }
-    const { type } = layout.columns[placed.argument.shown]!;
-    switch (call.fn) {
-      case 'count':
-        return countResult(shared(placed, Count, (argument, at) => new Count(argument, at)).at);
-      case 'bool_and':
-      case 'bool_or':
-        return allOrAny(call.fn, shared(placed, Booleans, (argument, at) => new Booleans(argument, at)).at);
-      case 'min':
-      case 'max': {
-        const extremes = shared(placed, Extremes, (argument, at) => new Extremes(argument, at, pool, call.collation));
-        return extreme(extremes.accumulator, call.fn);
-      }
-      case 'sum':
-      case 'avg':
-        return sumOrAverage(placed, type);
-    }
+    const shown = layout.columns[placed.argument.shown]!;
+    return KEPT[call.fn](call, shown.type, pool, (kind, make) => shared(placed, kind, make));
   });
-
-  function sumOrAverage(placed: PlacedCall, type: PgType): Result {
-    const sum = placed.call.fn === 'sum';
-    switch (type.storage) {
-      case 'int32':
-      case 'int64': {
-        const { at } = shared(placed, WholeSum, (argument, place) => new WholeSum(argument, place));
-        if (!sum) return averageOfWhole(at);
-        return baseOid(type) === INT8 ? sumAsNumeric(at) : sumAsInt8(at);
-      }
-      case 'numeric': {
-        const { accumulator } = shared(placed, NumericSum, (argument, at) => new NumericSum(argument, at, pool));
-        return sum ? sumOfNumeric(accumulator) : averageOfNumeric(accumulator);
-      }
-      case 'float64': {
-        const { accumulator, at } = shared(placed, FloatSum, (argument, place) => new FloatSum(argument, place, pool));
-        return sum ? sumOfFloat(accumulator, at, baseOid(type) === FLOAT4 ? SINGLE : DOUBLE) : averageOfFloat(accumulator, at);
-      }
-      case 'interval': {
-        const { at } = shared(placed, IntervalSum, (argument, place) => new IntervalSum(argument, place));
-        return sum ? sumOfInterval(at) : averageOfInterval(at);
-      }
-      case 'bool':
-      case 'uuid':
-      case 'text':
-        throw new AssertionError(`${placed.call.fn} of ${type.name}`);
-    }
-  }
-
   return { accumulators, results, headerWords };
 }

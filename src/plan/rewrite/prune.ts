@@ -2,10 +2,11 @@
  * Columns that nobody reads, taken out of a plan from the top down, so that a scan picks just what the view needs (an arrangement holds what views need).
  * DISTINCT and TopK need all their columns: they tell rows apart, or break ties. Law: the plan's own columns and rows stay as they are. Pure.
  */
-import { unreachable } from '../../base/assert.ts';
-import type { AggregateCall, Join, Plan } from '../../plan/plan.ts';
+import { AssertionError, unreachable } from '../../base/assert.ts';
 import type { Column } from '../../values/type.ts';
-import { ascending, columnRef, columnsRead, moved } from '../../plan/columns.ts';
+import { ascending, columnRef, columnsRead, moved } from '../columns.ts';
+import type { Join, Let, Plan } from '../plan.ts';
+import { expressionsOf, mapExpressions, nodesOf, rewriteUp } from '../walk.ts';
 
 /** `kept`: old positions, ascending, a superset of what was asked for. */
 interface Narrowed {
@@ -15,6 +16,15 @@ interface Narrowed {
 
 export function prune(plan: Plan): Plan {
   return exactly(plan, all(plan.columns));
+}
+
+/** The let's value with the columns that its readers in the body have left. */
+function narrowedLet(plan: Let, body: Plan): Let {
+  const readers = [...nodesOf(body)].flatMap((node) => (node.op === 'ref' && node.id === plan.id ? node.pick : []));
+  const { plan: value, kept } = narrowed(plan.value, ascending(new Set(readers)));
+  const place = (node: Plan): Plan =>
+    node.op === 'ref' && node.id === plan.id ? { ...node, pick: node.pick.map((index) => kept.indexOf(index)) } : node;
+  return { ...plan, value, body: rewriteUp(body, place), columns: body.columns };
 }
 
 /** The plan with exactly these columns, in this order. */
@@ -28,7 +38,12 @@ function exactly(plan: Plan, wanted: readonly number[]): Plan {
 /** `wanted` ascending. */
 function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
   switch (plan.op) {
+    case 'let': {
+      const { plan: body, kept } = narrowed(plan.body, wanted);
+      return { plan: narrowedLet(plan, body), kept };
+    }
     case 'scan':
+    case 'ref':
       return {
         plan: { ...plan, pick: wanted.map((index) => plan.pick[index]!), columns: only(plan.columns, wanted) },
         kept: wanted,
@@ -61,27 +76,12 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
     case 'aggregate': {
       const kept = union(all(plan.keys), new Set(wanted));
       const aggregates = plan.aggregates.filter((_, i) => kept.includes(plan.keys.length + i));
-      const read = columnsRead([
-        ...plan.keys,
-        ...aggregates.flatMap(({ arg, filter }) => [arg, filter]).filter((part) => part !== undefined),
-      ]);
-      const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(read));
-      const move = moved(keptBelow);
-      return {
-        plan: {
-          op: 'aggregate',
-          input,
-          keys: plan.keys.map(move),
-          aggregates: aggregates.map((call): AggregateCall => ({
-            ...call,
-            ...(call.arg === undefined ? {} : { arg: move(call.arg) }),
-            ...(call.filter === undefined ? {} : { filter: move(call.filter) }),
-          })),
-          columns: only(plan.columns, kept),
-        },
-        kept,
-      };
+      const read = { ...plan, aggregates, columns: only(plan.columns, kept) };
+      const { plan: input, kept: keptBelow } = narrowed(plan.input, ascending(columnsRead(expressionsOf(read))));
+      return { plan: { ...mapExpressions(read, moved(keptBelow)), input }, kept };
     }
+    case 'apply':
+      throw new AssertionError('an apply that decorrelate left');
     default:
       return unreachable(plan);
   }
@@ -89,7 +89,12 @@ function narrowed(plan: Plan, wanted: readonly number[]): Narrowed {
 
 function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
   const width = plan.left.columns.length;
-  const read = union(wanted, columnsRead(plan.on));
+  // Of a semi, anti or mark join no column is the right side's.
+  const showsRight = plan.kind === 'inner' || plan.kind === 'left' || plan.kind === 'full';
+  const read = union(
+    wanted.filter((index) => showsRight || index < width),
+    columnsRead(plan.on),
+  );
   const left = narrowed(
     plan.left,
     union(
@@ -104,15 +109,13 @@ function narrowedJoin(plan: Join, wanted: readonly number[]): Narrowed {
       columnsRead(plan.rightKeys),
     ),
   );
-  const kept = [...left.kept, ...right.kept.map((index) => index + width)];
+  const both = [...left.kept, ...right.kept.map((index) => index + width)];
+  const kept = showsRight ? both : [...left.kept, ...(plan.kind === 'mark' ? [width] : [])];
   return {
     plan: {
-      ...plan,
+      ...mapExpressions(plan, (expression, over) => moved(over === 'left' ? left.kept : over === 'right' ? right.kept : both)(expression)),
       left: left.plan,
       right: right.plan,
-      leftKeys: plan.leftKeys.map(moved(left.kept)),
-      rightKeys: plan.rightKeys.map(moved(right.kept)),
-      on: plan.on.map(moved(kept)),
       columns: only(plan.columns, kept),
     },
     kept,
