@@ -41,12 +41,13 @@ export interface MapRows {
 }
 
 /**
- * Columns: left, then right. `leftKeys[i] = rightKeys[i]` by equality of their (common) type, NULL matches nothing; no keys = cross join.
- * `on` are further conditions over the concatenated columns. A left join pads unmatched left rows with NULLs.
+ * `leftKeys[i] = rightKeys[i]` by equality of their (common) type, NULL matches nothing; no keys = cross join. `on` are further conditions, over the left columns, then the
+ * right ones. Columns: left, then right (left and full joins pad rows that nothing matches with NULLs); of a semi (anti) join the left ones, a row if something (nothing)
+ * matches it; of a mark join those, then a boolean: of the right rows with equal keys, ON of one is true: true; else ON of one is NULL: NULL; else false.
  */
 export interface Join {
   readonly op: 'join';
-  readonly kind: 'inner' | 'left';
+  readonly kind: 'inner' | 'left' | 'full' | 'semi' | 'anti' | 'mark';
   readonly left: Plan;
   readonly right: Plan;
   readonly leftKeys: readonly Expression[];

@@ -42,7 +42,7 @@ export interface FusedMap extends Projection {
 /** `on`, `where` and `outputs` over the written join's columns, of which each side brings those that are read. */
 export interface FusedJoin extends Projection {
   readonly kind: 'join';
-  readonly join: 'inner' | 'left';
+  readonly join: Join['kind'];
   readonly left: Side;
   readonly right: Side;
   readonly leftWidth: number;
