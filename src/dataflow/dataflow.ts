@@ -16,13 +16,15 @@ import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
 import { givenRows, type PackedRows } from './tables/given-rows.ts';
-import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
+import { buildView } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusePlan, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
 import { hasJoin, sharedSides } from './graph/joins-of.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
+import type { Observer } from './graph/observer.ts';
+import { sharedBy, type Sources, type TableSource } from './graph/sources.ts';
 import { uniqueKey } from './graph/unique-key.ts';
-import { ViewGraph, type Observer } from './graph/view-graph.ts';
+import { ViewGraph } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from '../plan/plan.ts';
 import { arranged, unarranged } from './tables/table-source.ts';
@@ -329,16 +331,6 @@ export class Dataflow implements RowChanges {
       for (let id = head; id !== 0; id = index.next(memory, id)) visit(memory.address(id), memory.weight(id));
       return;
     }
-  }
-
-  /** The tables that a view of this plan needs arranged, with the columns, and whether that is there already: what a new view costs (EXPLAIN, the budget). */
-  requirements(plan: Plan): { object: string; columns: number[]; arranged: boolean }[] {
-    return [...columnsRead(this.#fuse(plan, false))].flatMap(([object, columns]) => {
-      const table = this.#tables.get(object);
-      if (table === undefined) return [];
-      const kept = [...new Set([...table.shape.key, ...columns])].sort((a, b) => a - b);
-      return [{ object, columns: kept, arranged: table.inputs.some((input) => input.covers(columns)) }];
-    });
   }
 
   arrangements(): ArrangementBytes[] {

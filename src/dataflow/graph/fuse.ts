@@ -39,7 +39,7 @@ export interface FusedMap extends Projection {
   readonly input: Fused;
 }
 
-/** `on`, `where` and `outputs` over the written join's columns, of which each side brings those that are read. */
+/** `on` over the left columns as written, then the right ones, `where` and `outputs` over the join's own: of each side it brings those that are read. */
 export interface FusedJoin extends Projection {
   readonly kind: 'join';
   readonly join: Join['kind'];
@@ -161,6 +161,7 @@ function fuse(plan: Plan, where: readonly Expression[], outputs: readonly Expres
 }
 
 function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Expression[], objects: Objects): Fused {
+  const { kind } = plan;
   const leftWidth = plan.left.columns.length;
   const leftFilters: Expression[] = [];
   const rightFilters: Expression[] = [];
@@ -175,26 +176,34 @@ function fuseJoin(plan: Join, where: readonly Expression[], outputs: readonly Ex
   const overRight = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index - leftWidth, ref.type));
   for (const condition of plan.on) {
     const side = reads(condition);
-    // A condition of ON on the left rows of a left join decides about matches, not about rows.
-    if (side === 'left' && plan.kind === 'inner') leftFilters.push(condition);
-    else if (side === 'right') rightFilters.push(overRight(condition));
+    // Where rows are shown that nothing matches, a condition of ON on them decides about matches, not about rows; and in a mark join its NULL is not its false.
+    if (side === 'left' && (kind === 'inner' || kind === 'semi')) leftFilters.push(condition);
+    else if (side === 'right' && kind !== 'full' && kind !== 'mark') rightFilters.push(overRight(condition));
     else on.push(condition);
   }
   for (const condition of where) {
     const side = reads(condition);
-    if (side === 'left') leftFilters.push(condition);
-    // Above a left join it also judges the padded rows.
-    else if (side === 'right' && plan.kind === 'inner') rightFilters.push(overRight(condition));
+    // Above a left or full join it also judges the padded rows.
+    if (side === 'left' && kind !== 'full') leftFilters.push(condition);
+    else if (side === 'right' && kind === 'inner') rightFilters.push(overRight(condition));
     else above.push(condition);
   }
-  const read = ascending(references([...on, ...above, ...outputs]).keys());
-  const leftRead = read.filter((index) => index < leftWidth);
-  const rightRead = read.filter((index) => index >= leftWidth).map((index) => index - leftWidth);
+  const showsRight = kind === 'inner' || kind === 'left' || kind === 'full';
+  const onRead = references(on);
+  const shownRead = references([...above, ...outputs]);
+  const leftRead = ascending(new Set([...onRead.keys(), ...shownRead.keys()])).filter((index) => index < leftWidth);
+  const rightRead = ascending(new Set([...onRead.keys(), ...(showsRight ? shownRead.keys() : [])])).filter((index) => index >= leftWidth);
   return {
     kind: 'join',
-    join: plan.kind,
+    join: kind,
     left: sideOf(filtered(plan.left, leftFilters), plan.leftKeys, leftRead, objects, plan.right),
-    right: sideOf(filtered(plan.right, rightFilters), plan.rightKeys, rightRead, objects, plan.left),
+    right: sideOf(
+      filtered(plan.right, rightFilters),
+      plan.rightKeys,
+      rightRead.map((index) => index - leftWidth),
+      objects,
+      plan.left,
+    ),
     leftWidth,
     plan,
     on,

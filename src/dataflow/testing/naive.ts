@@ -3,7 +3,7 @@
  * Knows the few functions that the tests use.
  */
 import type { Expression } from '../../plan/expression.ts';
-import type { AggregateCall, Plan, SortKey } from '../../plan/plan.ts';
+import type { AggregateCall, Join, Plan, SortKey } from '../../plan/plan.ts';
 import type { Row } from './rows.ts';
 
 type Value = string | null;
@@ -21,17 +21,8 @@ export function naive(plan: Plan, tables: Tables): Row[] {
       return naive(plan.input, tables).map((row) => plan.expressions.map((expression) => evaluate(expression, row)));
     case 'union':
       return plan.inputs.flatMap((input) => naive(input, tables));
-    case 'join': {
-      const right = naive(plan.right, tables);
-      return naive(plan.left, tables).flatMap((row) => {
-        const matches = right
-          .filter((other) => plan.leftKeys.every((key, i) => equal(key, evaluate(key, row), evaluate(plan.rightKeys[i]!, other)) === 't'))
-          .map((other) => [...row, ...other])
-          .filter((pair) => plan.on.every((condition) => evaluate(condition, pair) === 't'));
-        if (plan.kind === 'inner' || matches.length > 0) return matches;
-        return [[...row, ...plan.right.columns.map(() => null)]];
-      });
-    }
+    case 'join':
+      return join(plan, naive(plan.left, tables), naive(plan.right, tables));
     case 'distinct':
       return [...new Map(naive(plan.input, tables).map((row) => [JSON.stringify(row), row])).values()];
     case 'aggregate': {
@@ -60,6 +51,41 @@ export function naive(plan: Plan, tables: Tables): Row[] {
           .slice(plan.offset, plan.limit === null ? undefined : plan.offset + plan.limit),
       );
     }
+  }
+}
+
+function join(plan: Join, left: readonly Row[], right: readonly Row[]): Row[] {
+  const leftKeys = left.map((row) => plan.leftKeys.map((key) => evaluate(key, row)));
+  const rightKeys = right.map((row) => plan.rightKeys.map((key) => evaluate(key, row)));
+  /** ON over each pair, three-valued; keys are two-valued. */
+  const on = left.map((row, l) =>
+    right.map((other, r): Value => {
+      if (!plan.leftKeys.every((key, i) => equal(key, leftKeys[l]![i]!, rightKeys[r]![i]!) === 't')) return 'f';
+      if (plan.on.length === 0) return 't';
+      const pair = [...row, ...other];
+      const values = plan.on.map((condition) => evaluate(condition, pair));
+      return values.includes('f') ? 'f' : values.includes(null) ? null : 't';
+    }),
+  );
+  const isMatched = left.map((_, l) => on[l]!.includes('t'));
+  const pairs = left.flatMap((row, l) => right.filter((_, r) => on[l]![r] === 't').map((other) => [...row, ...other]));
+  const nothing = (columns: readonly unknown[]): Row => columns.map(() => null);
+  const paddedLeft = (): Row[] => left.filter((_, l) => !isMatched[l]).map((row) => [...row, ...nothing(plan.right.columns)]);
+  const paddedRight = (): Row[] =>
+    right.filter((_, r) => !on.some((verdicts) => verdicts[r] === 't')).map((row) => [...nothing(plan.left.columns), ...row]);
+  switch (plan.kind) {
+    case 'inner':
+      return pairs;
+    case 'left':
+      return [...pairs, ...paddedLeft()];
+    case 'full':
+      return [...pairs, ...paddedLeft(), ...paddedRight()];
+    case 'semi':
+      return left.filter((_, l) => isMatched[l]);
+    case 'anti':
+      return left.filter((_, l) => !isMatched[l]);
+    case 'mark':
+      return left.map((row, l) => [...row, isMatched[l] ? 't' : on[l]!.includes(null) ? null : 'f']);
   }
 }
 

@@ -112,7 +112,7 @@ export class TopKOperator implements Operator {
     this.#show = compileBlock({ inputs: [layout], where: [], outputs: columns, output });
   }
 
-  step(_port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
+  step(input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
     const stride = input.stride;
     for (let from = 0; from < input.length; from += STAGE_ROWS) {
       const n = Math.min(STAGE_ROWS, input.length - from);

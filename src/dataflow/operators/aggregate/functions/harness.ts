@@ -122,7 +122,7 @@ export class Harness {
       assert((this.inputs.get(key) ?? 0) >= 0, `the test retracts a row that is not there: ${key}`);
     }
     const log = new Map<string, number>();
-    this.#operator.step(0, this.#input, this.#output, this.#sink(log));
+    this.#operator.step(this.#input, this.#output, this.#sink(log));
     this.#input.clear();
     return this.#collect(log);
   }
