@@ -11,7 +11,7 @@
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import { Arrangement } from '../arrangement/arrangement.ts';
 import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
-import { DeltaBlock } from '../arrangement/delta-block.ts';
+import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Column } from '../../values/type.ts';
 import { Effort } from '../effort.ts';
 import { FLUSH_BYTES, type Flush } from '../operators/join/flush.ts';

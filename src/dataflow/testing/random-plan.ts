@@ -144,9 +144,9 @@ function union(choices: Choices, ...inputs: readonly Plan[]): Plan {
 }
 
 /** The plainest first. */
-const JOIN_KINDS = ['inner', 'left', 'full', 'semi', 'anti', 'mark'] as const;
+export const JOIN_KINDS = ['inner', 'left', 'full', 'semi', 'anti', 'mark'] as const;
 
-function joinedColumns(kind: Join['kind'], left: readonly Column[], right: readonly Column[]): readonly Column[] {
+export function joinedColumns(kind: Join['kind'], left: readonly Column[], right: readonly Column[]): readonly Column[] {
   if (kind === 'semi' || kind === 'anti') return left;
   return [...left, ...(kind === 'mark' ? columns(bool) : right)];
 }

@@ -76,8 +76,8 @@ export class MatchCounts {
   showDelta(delta: DeltaBlock, pass: Uint8Array | null, output: DeltaBlock, errors: ErrorSink): void {
     const { length, stride, weights } = delta;
     for (let standing = ALONE; standing <= MATCHED; standing++) {
-      const show = this.#shows[standing];
-      if (show == null) continue;
+      const show = this.#shows[standing] ?? null;
+      if (show === null) continue;
       let n = 0;
       for (let i = 0; i < length; i++) {
         if (standingOf(this.#deltaM, this.#deltaU, i) !== standing || (pass !== null && pass[i] === 0)) continue;
@@ -121,8 +121,8 @@ export class MatchCounts {
   /** Of the rows that it met, those that stand otherwise now. */
   showChanged(memory: RowMemory, output: DeltaBlock, errors: ErrorSink): void {
     for (let standing = ALONE; standing <= MATCHED; standing++) {
-      const show = this.#shows[standing];
-      if (show == null) continue;
+      const show = this.#shows[standing] ?? null;
+      if (show === null) continue;
       let n = 0;
       for (let t = 0; t < this.#touchedCount; t++) {
         const id = this.#touched[t]!;
