@@ -3,11 +3,9 @@
  *
  *     install(view)  →  insert/update/delete/truncate …  →  step()  →  output(view), errors(view), listeners
  *
- * `step` goes through the changed tables one after another (joins step relation by relation). A push of one table: views that join it with itself look
- * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
- * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
+ * `step` goes through the changed tables one after another (joins step relation by relation), each a push (`push.ts`). Between steps every view is exact for the changes
+ * stepped so far (I-1, I-2).
  */
-import { reasonOf } from '../base/errors.ts';
 import { assert, must } from '../base/assert.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
@@ -29,6 +27,7 @@ import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from '../plan/plan.ts';
 import { arranged, unarranged } from './tables/table-source.ts';
 import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
+import { pushTable, stopTable, type Table } from './push.ts';
 import { TableInput, type OldTuple, type TableShape } from './tables/table.ts';
 import type { TupleBatch } from './tables/tuple-source.ts';
 
@@ -54,13 +53,6 @@ export interface ArrangementBytes {
   readonly kind: 'table' | 'view';
   readonly bytes: number;
   readonly rows: number;
-}
-
-interface Table {
-  readonly object: string;
-  readonly shape: TableShape;
-  readonly inputs: TableInput[];
-  fault: string | null;
 }
 
 interface InputUse {
@@ -144,7 +136,7 @@ export class Dataflow implements RowChanges {
   step(): void {
     for (const object of this.#dirty) {
       const table = this.#tables.get(object);
-      if (table !== undefined && table.fault === null) this.#pushTable(object, table);
+      if (table !== undefined && table.fault === null) pushTable(table, this.#readersOf(object), this.#pieceRowsMax, this.#describe);
     }
     this.#dirty.clear();
   }
@@ -361,50 +353,8 @@ export class Dataflow implements RowChanges {
     try {
       for (const input of table.inputs) apply(input);
     } catch (cause) {
-      this.#stopTable(object, table, cause);
+      stopTable(table, this.#readersOf(object), cause);
     }
-  }
-
-  #pushTable(object: string, table: Table): void {
-    for (;;) {
-      let more = false;
-      try {
-        for (const input of table.inputs) more = input.drain(this.#pieceRowsMax) || more;
-        if (!more) return;
-        const views = this.#readersOf(object);
-        for (const view of views) this.#guarded(view, object, 'before');
-        for (const input of table.inputs) input.apply();
-        for (const view of views) this.#guarded(view, object, 'run');
-        for (const view of views) view.clear(object);
-        if (!hasMore(table)) return;
-      } catch (cause) {
-        this.#stopTable(object, table, cause);
-        return;
-      } finally {
-        for (const input of table.inputs) input.delta.clear();
-      }
-    }
-  }
-
-  /** No closure a view and step: a single-row step has 3 µs in all. */
-  #guarded(view: ViewGraph, table: string, what: 'before' | 'run'): void {
-    if (view.fault !== null) return;
-    const below = view.below.length === 0 ? undefined : view.below.find(({ fault }) => fault !== null);
-    if (below !== undefined) {
-      view.stop(`${below.object}: ${below.fault}`);
-      return;
-    }
-    try {
-      view[what](table);
-    } catch (cause) {
-      const operator = cause instanceof DataflowFault ? cause.operator : undefined;
-      view.stop(operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`);
-    }
-  }
-
-  #stopTable(object: string, table: Table, cause: unknown): void {
-    table.fault = reasonOf(cause);
-    for (const view of this.#readersOf(object)) view.stop(`${object}: ${table.fault}`);
   }
 
   #readersOf(table: string): ViewGraph[] {
@@ -476,11 +426,6 @@ export class Dataflow implements RowChanges {
   #assertBetweenSteps(): void {
     assert(this.#dirty.size === 0, 'a view is installed between steps');
   }
-}
-
-function hasMore(table: Table): boolean {
-  for (const input of table.inputs) if (input.hasMore) return true;
-  return false;
 }
 
 const NONE: ReadonlySet<number> = new Set();
