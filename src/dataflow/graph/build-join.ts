@@ -10,7 +10,7 @@ import { consolidator } from '../arrangement/consolidate.ts';
 import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import { compileBlock, compilePredicate } from '../expression/compile-block.ts';
 import { Join, type JoinFunctions } from '../operators/join/join.ts';
-import { JoinSide, type JoinSideParts } from '../operators/join/join-side.ts';
+import { SideFilter, type JoinSide } from '../operators/join/join-side.ts';
 import { MatchCounts } from '../operators/join/match-counts.ts';
 import { UnreadChanges } from '../operators/join/unread.ts';
 import type { BlockFunction, BlockSpec } from '../expression/contract.ts';
@@ -45,7 +45,7 @@ interface Half {
   readonly column: (index: number) => Expression;
   /** Which of the arranged rows belong to the join. */
   readonly where: readonly Expression[];
-  readonly parts: Omit<JoinSideParts, 'counts'>;
+  readonly parts: Omit<JoinSide, 'counts'>;
 }
 
 /** `build`: of a side's input. */
@@ -91,8 +91,8 @@ export function buildJoin(fused: FusedJoin, output: DeltaBlock, building: Buildi
       fused.join === 'mark' && on[0] !== undefined ? compilePredicate({ inputs, where: [...members, isUnknown(on[0])] }, evaluator) : null,
     pairs: shown.pairs ? pairs() : null,
   };
-  const leftSide = new JoinSide({ ...left.parts, counts: countsOf(shown.left, 1) });
-  const rightSide = new JoinSide({ ...right.parts, counts: countsOf(shown.right, 0) });
+  const leftSide = { ...left.parts, counts: countsOf(shown.left, 1) };
+  const rightSide = { ...right.parts, counts: countsOf(shown.right, 0) };
   const join = new Join(leftSide, rightSide, functions, view.effort, fused.plan);
   return joinNode(join, [left.stream, right.stream], output, view.errors, fused.plan);
 }
@@ -115,14 +115,14 @@ function sharedHalf(side: SharedSide, isCounted: boolean, building: Building): H
   const index = arrangement.addIndex(keys);
   view.releases.push(() => arrangement.removeIndex(index));
   const where = side.where.map(place);
-  const filter = where.length === 0 ? null : compilePredicate({ inputs: [port.layout], where }, evaluator);
+  const filter = where.length === 0 ? null : new SideFilter(compilePredicate({ inputs: [port.layout], where }, evaluator), side.plan);
   const read = columnsRead(side.columns.map(place), new Set(index.columns));
   const unread = !isCounted && changesUnread(arrangement, read) ? new UnreadChanges(port.layout, ascending(read)) : null;
   return {
     stream: port,
     column: (at) => place(side.columns[at]!),
     where,
-    parts: { arrangement, index, inlet: port, shared: port, filter, plan: side.plan, unread },
+    parts: { arrangement, index, inlet: port, shared: port, filter, unread },
   };
 }
 
@@ -138,7 +138,7 @@ function ownHalf(side: OwnSide, stream: Stream, { validate }: Building): Half {
       return columnRef(position, layout.columns[position]!.type);
     },
     where: [],
-    parts: { arrangement, index, inlet, shared: null, filter: null, plan: undefined, unread: null },
+    parts: { arrangement, index, inlet, shared: null, filter: null, unread: null },
   };
 }
 

@@ -4,7 +4,7 @@
  * *Shared*: a table's or view's arrangement, whose owner applies its deltas before the join runs. *Own*: the join applies them, and nobody else reads it.
  * A side that *counts* shows its rows by how they stand towards the other side (`match-counts.ts`). Called by `join.ts` and `graph/build-join.ts`.
  */
-import type { RowLayout } from '../../../values/layout.ts';
+import type { ErrorSink } from '../../../values/space.ts';
 import type { Arrangement } from '../../arrangement/arrangement.ts';
 import type { DeltaBlock } from '../../arrangement/delta-block.ts';
 import type { RowIndex } from '../../arrangement/row-index.ts';
@@ -35,86 +35,47 @@ export interface SharedInlet extends Inlet {
   readonly met: Met;
 }
 
-export interface JoinSideParts {
+export interface JoinSide {
   readonly arrangement: Arrangement;
   readonly index: RowIndex;
   readonly inlet: Inlet;
   /** The same, of a shared side; null: the join's own. */
   readonly shared: SharedInlet | null;
-  /** Shared sides: which rows belong to this join at all. Cannot fail. */
-  readonly filter: PredicateFunction | null;
-  /** As written, for its name. */
-  readonly plan: Plan | undefined;
+  /** Shared sides: which rows belong to this join at all. */
+  readonly filter: SideFilter | null;
   /** Shared sides of which this join does not read all: changes of the rest. Not where it counts: it knows its rows by their ids. */
   readonly unread: UnreadChanges | null;
   readonly counts: MatchCounts | null;
 }
 
-export class JoinSide {
-  readonly arrangement: Arrangement;
-  readonly index: RowIndex;
-  readonly counts: MatchCounts | null;
-  readonly isShared: boolean;
-  readonly unread: UnreadChanges | null;
-  readonly #inlet: Inlet;
-  readonly #shared: SharedInlet | null;
-  readonly #filter: PredicateFunction | null;
-  readonly #plan: Plan | undefined;
+/**
+ * Which rows of a delta belong to the join. A condition is here because it was held to be unable to fail (`fuse.ts`). When it fails all the same there is
+ * nobody to tell of the row, and without it the view would be wrong without a word: so the view stops.
+ */
+export class SideFilter {
+  readonly #asks: PredicateFunction;
+  readonly #errors: ErrorSink;
   #pass = new Uint8Array(64);
 
-  constructor({ arrangement, index, inlet, shared, filter, plan, unread, counts }: JoinSideParts) {
-    this.arrangement = arrangement;
-    this.index = index;
-    this.counts = counts;
-    this.isShared = shared !== null;
-    this.unread = unread;
-    this.#inlet = inlet;
-    this.#shared = shared;
-    this.#filter = filter;
-    this.#plan = plan;
-  }
-
-  get layout(): RowLayout {
-    return this.arrangement.layout;
-  }
-
-  /** Rows with ids below are there for this join. */
-  get limit(): number {
-    return this.#shared === null ? Infinity : this.#shared.limit;
-  }
-
-  take(): DeltaBlock | null {
-    return this.#inlet.take();
-  }
-
-  /**
-   * Which rows of a delta belong to the join; null = all. A condition is here because it was held to be unable to fail (`fuse.ts`). When it fails all the same there is
-   * nobody to tell of the row, and without it the view would be wrong without a word: so the view stops.
-   */
-  wanted(delta: DeltaBlock): Uint8Array | null {
-    if (this.#filter === null) return null;
-    const n = delta.length;
-    if (n > this.#pass.length) this.#pass = new Uint8Array(2 * n);
-    const rows = rowAddresses(delta.stride, n);
-    const plan = this.#plan;
-    this.#filter(delta, rows, delta, rows, delta.weights, n, this.#pass, {
+  /** `side`: as written, for its name. */
+  constructor(asks: PredicateFunction, side: Plan) {
+    this.#asks = asks;
+    this.#errors = {
       add(sqlstate, message) {
         throw new DataflowFault(
           'WRONG_VERDICT',
           `an expression that was held to be unable to fail has failed (${sqlstate} ${message})`,
-          plan,
+          side,
         );
       },
-    });
+    };
+  }
+
+  rows(delta: DeltaBlock): Uint8Array {
+    const n = delta.length;
+    if (n > this.#pass.length) this.#pass = new Uint8Array(2 * n);
+    const rows = rowAddresses(delta.stride, n);
+    this.#asks(delta, rows, delta, rows, delta.weights, n, this.#pass, this.#errors);
     return this.#pass;
-  }
-
-  /** The delta under way has been applied: its rows have their ids. */
-  settle(delta: DeltaBlock): void {
-    this.counts?.settle(delta, this.#shared?.met ?? this.arrangement, this.arrangement.memory.idEnd);
-  }
-
-  stateBytes(): number {
-    return (this.isShared ? 0 : this.arrangement.bytes()) + (this.counts?.stateBytes() ?? 0);
   }
 }

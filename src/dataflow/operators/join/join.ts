@@ -56,8 +56,8 @@ export class Join {
     this.#sides = [left, right];
     this.#functions = functions;
     this.#into = [
-      new Probe(left.arrangement, left.index, right.layout, right.index.columns, effort, plan),
-      new Probe(right.arrangement, right.index, left.layout, left.index.columns, effort, plan),
+      new Probe(left.arrangement, left.index, right.arrangement.layout, right.index.columns, effort, plan),
+      new Probe(right.arrangement, right.index, left.arrangement.layout, left.index.columns, effort, plan),
     ];
     this.#withItself = left.arrangement === right.arrangement;
   }
@@ -69,7 +69,7 @@ export class Join {
   before(output: DeltaBlock, errors: ErrorSink): void {
     if (!this.#withItself) return;
     const [left, right] = this.#sides;
-    this.#ahead = left.limit === Infinity ? 0 : right.limit === Infinity ? 1 : null;
+    this.#ahead = limitOf(left) === Infinity ? 0 : limitOf(right) === Infinity ? 1 : null;
     if (this.#ahead !== null) this.#step(this.#ahead, false, null, output, errors);
   }
 
@@ -77,23 +77,26 @@ export class Join {
   run(isLive: boolean, output: DeltaBlock, errors: ErrorSink): void {
     const flush = isLive ? null : this.flush;
     const [left, right] = this.#sides;
-    let first: 0 | 1 = right.isShared && !left.isShared ? 1 : 0;
+    let first: 0 | 1 = right.shared !== null && left.shared === null ? 1 : 0;
     if (isLive && this.#ahead !== null) {
       first = this.#ahead;
-      const delta = this.#sides[first].take();
-      if (delta !== null) this.#sides[first].settle(delta);
+      const delta = this.#sides[first].inlet.take();
+      if (delta !== null) settle(this.#sides[first], delta);
     } else this.#step(first, true, flush, output, errors);
     this.#step(first === 0 ? 1 : 0, true, flush, output, errors);
   }
 
   stateBytes(): number {
-    return this.#sides[0].stateBytes() + this.#sides[1].stateBytes();
+    let bytes = 0;
+    for (const { arrangement, shared, counts } of this.#sides)
+      bytes += (shared === null ? arrangement.bytes() : 0) + (counts?.stateBytes() ?? 0);
+    return bytes;
   }
 
   /** `isApplied`: a shared side's arrangement has taken the delta. */
   #step(port: 0 | 1, isApplied: boolean, flush: Flush | null, output: DeltaBlock, errors: ErrorSink): void {
     const side = this.#sides[port];
-    const input = side.take();
+    const input = side.inlet.take();
     if (input === null) return;
     const other = this.#sides[1 - port]!;
     const { memory } = other.arrangement;
@@ -103,7 +106,8 @@ export class Join {
     counts?.begin(input.length);
     others?.beginOther(memory.idEnd);
     // What meets nothing, and shows nothing of itself, is not asked about.
-    const wanted = counts === null && other.limit === 0 ? null : side.wanted(input);
+    const limit = limitOf(other);
+    const wanted = side.filter === null || (counts === null && limit === 0) ? null : side.filter.rows(input);
     const { pairs, unknown, matches } = this.#functions;
     const parts = flush !== null && allPositive(input) ? flush : null;
     const visit = (n: number): void => {
@@ -121,11 +125,11 @@ export class Join {
       others?.showChanged(memory, output, errors);
       parts.now();
     };
-    probe.run(input, side.unread === null ? wanted : side.unread.leaveOut(input, wanted), visit, other.limit);
+    probe.run(input, side.unread === null ? wanted : side.unread.leaveOut(input, wanted), visit, limit);
     counts?.showDelta(input, wanted, output, errors);
     others?.showChanged(memory, output, errors);
-    if (!side.isShared) side.arrangement.apply(input);
-    if (isApplied) side.settle(input);
+    if (side.shared === null) side.arrangement.apply(input);
+    if (isApplied) settle(side, input);
   }
 
   /** Moves the pairs that match to the front of the probe's lists; returns how many. */
@@ -148,4 +152,14 @@ export class Join {
     if (port === 0) what(input, probe.deltaRows, memory, probe.rows, probe.weights, n, this.#pass, errors);
     else what(memory, probe.rows, input, probe.deltaRows, probe.weights, n, this.#pass, errors);
   }
+}
+
+/** Rows with ids below are there for the join. */
+function limitOf({ shared }: JoinSide): number {
+  return shared === null ? Infinity : shared.limit;
+}
+
+/** The side's delta has been applied: its rows have their ids. */
+function settle({ arrangement, shared, counts }: JoinSide, delta: DeltaBlock): void {
+  counts?.settle(delta, shared?.met ?? arrangement, arrangement.memory.idEnd);
 }

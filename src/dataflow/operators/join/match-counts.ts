@@ -22,7 +22,6 @@ export const MATCHED = 2;
 /** By standing; null: nothing is shown. */
 export type Shows = readonly [alone: BlockFunction | null, unknown: BlockFunction | null, matched: BlockFunction | null];
 
-const ROWS_MAX = 1024;
 /** In place of u where ON is never asked for NULL. */
 const NEVER = new Int32Array(0);
 
@@ -40,8 +39,9 @@ export class MatchCounts {
   /** m and u of each row of the own delta stepped last. */
   #deltaM = new Int32Array(64);
   #deltaU: Int32Array<ArrayBuffer>;
-  readonly #rows = new Int32Array(ROWS_MAX);
-  readonly #weights = new Int32Array(ROWS_MAX);
+  /** What is being shown. */
+  #rows = new Int32Array(64);
+  #weights = new Int32Array(64);
 
   constructor(shows: Shows) {
     this.#shows = shows;
@@ -75,6 +75,7 @@ export class MatchCounts {
   /** Only rows with pass[i] ≠ 0 are in the join at all (null = all). */
   showDelta(delta: DeltaBlock, pass: Uint8Array | null, output: DeltaBlock, errors: ErrorSink): void {
     const { length, stride, weights } = delta;
+    this.#hold(length);
     for (let standing = ALONE; standing <= MATCHED; standing++) {
       const show = this.#shows[standing] ?? null;
       if (show === null) continue;
@@ -83,9 +84,6 @@ export class MatchCounts {
         if (standingOf(this.#deltaM, this.#deltaU, i) !== standing || (pass !== null && pass[i] === 0)) continue;
         this.#rows[n] = i * stride;
         this.#weights[n++] = weights[i]!;
-        if (n < ROWS_MAX) continue;
-        show(delta, this.#rows, delta, this.#rows, this.#weights, n, output, errors);
-        n = 0;
       }
       if (n > 0) show(delta, this.#rows, delta, this.#rows, this.#weights, n, output, errors);
     }
@@ -120,6 +118,7 @@ export class MatchCounts {
 
   /** Of the rows that it met, those that stand otherwise now. */
   showChanged(memory: RowMemory, output: DeltaBlock, errors: ErrorSink): void {
+    this.#hold(this.#touchedCount);
     for (let standing = ALONE; standing <= MATCHED; standing++) {
       const show = this.#shows[standing] ?? null;
       if (show === null) continue;
@@ -130,9 +129,6 @@ export class MatchCounts {
         if (was === (standingOf(this.#m, this.#u, id) === standing)) continue;
         this.#rows[n] = memory.address(id);
         this.#weights[n++] = was ? -memory.weight(id) : memory.weight(id);
-        if (n < ROWS_MAX) continue;
-        show(memory, this.#rows, memory, this.#rows, this.#weights, n, output, errors);
-        n = 0;
       }
       if (n > 0) show(memory, this.#rows, memory, this.#rows, this.#weights, n, output, errors);
     }
@@ -142,6 +138,12 @@ export class MatchCounts {
 
   stateBytes(): number {
     return this.#m.byteLength + this.#u.byteLength + this.#isTouched.byteLength;
+  }
+
+  #hold(rows: number): void {
+    if (rows <= this.#rows.length) return;
+    this.#rows = new Int32Array(2 * rows);
+    this.#weights = new Int32Array(2 * rows);
   }
 
   #touch(id: number): void {
