@@ -6,7 +6,7 @@
  *     shown = { shows[standing(r)](r) : r ∈ side }                  δ: of its own delta's rows as they stand; of a row whose standing changes −shows[was] +shows[is]
  *
  * Kept by row id, with the arrangement's ids: a delta's own counts are noted under them when it is applied (`settle`).
- * State: 5 bytes a row (9 of a mark join). Cost: the matches, and the rows of which something else is shown (I-7). Called by `join.ts` and `join-side.ts`.
+ * State: 5 bytes a row (9 of a mark join). Cost: the matches, and the rows of which something else is shown (I-7). Called by `join.ts`.
  */
 import { multiplicity } from '../../fault.ts';
 import type { ErrorSink } from '../../../values/space.ts';
