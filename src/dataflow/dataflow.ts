@@ -3,11 +3,9 @@
  *
  *     install(view)  →  insert/update/delete/truncate …  →  step()  →  output(view), errors(view), listeners
  *
- * `step` goes through the changed tables one after another (joins step relation by relation). A push of one table: views that join it with itself look
- * first, then the table's arrangements take the delta, then the views run in the order of their installation. A fault in a view stops that view and those on it; one
- * in a table's changes stops the table and the views that read it (I-8). Between steps every view is exact for the changes stepped so far (I-1, I-2).
+ * `step` goes through the changed tables one after another (joins step relation by relation), each a push (`push.ts`). Between steps every view is exact for the changes
+ * stepped so far (I-1, I-2).
  */
-import { reasonOf } from '../base/errors.ts';
 import { assert, must } from '../base/assert.ts';
 import type { RowSpace } from '../values/space.ts';
 import type { Column } from '../values/type.ts';
@@ -16,16 +14,19 @@ import type { RowIndex } from './arrangement/row-index.ts';
 import type { Evaluator } from './expression/contract.ts';
 import { DataflowFault } from './fault.ts';
 import { givenRows, type PackedRows } from './tables/given-rows.ts';
-import { buildView, sharedBy, type Sources, type TableSource } from './graph/build.ts';
+import { buildView } from './graph/build.ts';
 import type { ViewError } from './graph/error-set.ts';
 import { columnsRead, fusedNodes, fusePlan, sharedSides, type Fused, type Objects, type SharedSide } from './graph/fuse.ts';
 import { piecesOf, type Pieces } from './graph/pieces.ts';
+import type { Observer } from './graph/observer.ts';
+import { sharedBy, type Sources, type TableSource } from './graph/sources.ts';
 import { uniqueKey } from './graph/unique-key.ts';
-import { ViewGraph, type Observer } from './graph/view-graph.ts';
+import { ViewGraph } from './graph/view-graph.ts';
 import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
 import type { Plan } from '../plan/plan.ts';
 import { arranged, unarranged } from './tables/table-source.ts';
 import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
+import { pushTable, stopTable, type Table } from './push.ts';
 import { TableInput, type OldTuple, type TableShape } from './tables/table.ts';
 import type { TupleBatch } from './tables/tuple-source.ts';
 
@@ -51,13 +52,6 @@ export interface ArrangementBytes {
   readonly kind: 'table' | 'view';
   readonly bytes: number;
   readonly rows: number;
-}
-
-interface Table {
-  readonly object: string;
-  readonly shape: TableShape;
-  readonly inputs: TableInput[];
-  fault: string | null;
 }
 
 interface InputUse {
@@ -141,7 +135,7 @@ export class Dataflow implements RowChanges {
   step(): void {
     for (const object of this.#dirty) {
       const table = this.#tables.get(object);
-      if (table !== undefined && table.fault === null) this.#pushTable(object, table);
+      if (table !== undefined && table.fault === null) pushTable(table, this.#readersOf(object), this.#pieceRowsMax, this.#describe);
     }
     this.#dirty.clear();
   }
@@ -331,16 +325,6 @@ export class Dataflow implements RowChanges {
     }
   }
 
-  /** The tables that a view of this plan needs arranged, with the columns, and whether that is there already: what a new view costs (EXPLAIN, the budget). */
-  requirements(plan: Plan): { object: string; columns: number[]; arranged: boolean }[] {
-    return [...columnsRead(this.#fuse(plan, false))].flatMap(([object, columns]) => {
-      const table = this.#tables.get(object);
-      if (table === undefined) return [];
-      const kept = [...new Set([...table.shape.key, ...columns])].sort((a, b) => a - b);
-      return [{ object, columns: kept, arranged: table.inputs.some((input) => input.covers(columns)) }];
-    });
-  }
-
   arrangements(): ArrangementBytes[] {
     const list: ArrangementBytes[] = [];
     for (const [object, { inputs }] of this.#tables) {
@@ -369,50 +353,8 @@ export class Dataflow implements RowChanges {
     try {
       for (const input of table.inputs) apply(input);
     } catch (cause) {
-      this.#stopTable(object, table, cause);
+      stopTable(table, this.#readersOf(object), cause);
     }
-  }
-
-  #pushTable(object: string, table: Table): void {
-    for (;;) {
-      let more = false;
-      try {
-        for (const input of table.inputs) more = input.drain(this.#pieceRowsMax) || more;
-        if (!more) return;
-        const views = this.#readersOf(object);
-        for (const view of views) this.#guarded(view, object, 'before');
-        for (const input of table.inputs) input.apply();
-        for (const view of views) this.#guarded(view, object, 'run');
-        for (const view of views) view.clear(object);
-        if (!hasMore(table)) return;
-      } catch (cause) {
-        this.#stopTable(object, table, cause);
-        return;
-      } finally {
-        for (const input of table.inputs) input.delta.clear();
-      }
-    }
-  }
-
-  /** No closure a view and step: a single-row step has 3 µs in all. */
-  #guarded(view: ViewGraph, table: string, what: 'before' | 'run'): void {
-    if (view.fault !== null) return;
-    const below = view.below.length === 0 ? undefined : view.below.find(({ fault }) => fault !== null);
-    if (below !== undefined) {
-      view.stop(`${below.object}: ${below.fault}`);
-      return;
-    }
-    try {
-      view[what](table);
-    } catch (cause) {
-      const operator = cause instanceof DataflowFault ? cause.operator : undefined;
-      view.stop(operator === undefined ? reasonOf(cause) : `${reasonOf(cause)} in ${this.#describe(operator)}`);
-    }
-  }
-
-  #stopTable(object: string, table: Table, cause: unknown): void {
-    table.fault = reasonOf(cause);
-    for (const view of this.#readersOf(object)) view.stop(`${object}: ${table.fault}`);
   }
 
   #readersOf(table: string): ViewGraph[] {
@@ -484,11 +426,6 @@ export class Dataflow implements RowChanges {
   #assertBetweenSteps(): void {
     assert(this.#dirty.size === 0, 'a view is installed between steps');
   }
-}
-
-function hasMore(table: Table): boolean {
-  for (const input of table.inputs) if (input.hasMore) return true;
-  return false;
 }
 
 const NONE: ReadonlySet<number> = new Set();

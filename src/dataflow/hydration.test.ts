@@ -11,8 +11,8 @@ import type { Expression } from '../plan/expression.ts';
 import type { Plan } from '../plan/plan.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES, WHOLE_TABLES, type Change } from './testing/random-changes.ts';
-import { Choices, join, randomPlan, type Relation } from './testing/random-plan.ts';
-import { bagOf, bagOfRows, batch, columns, int4, sorted, state, text, type Row } from './testing/rows.ts';
+import { call, Choices, join, JOIN_KINDS, joinedColumns, randomPlan, type Relation } from './testing/random-plan.ts';
+import { bagOf, bagOfRows, batch, bool, columns, int4, sorted, state, text, type Row } from './testing/rows.ts';
 
 const evaluator = {
   evaluate: (): never => {
@@ -136,18 +136,29 @@ test('views come in a piece at a time while their tables change', () => {
   );
 });
 
-test('a left join of a table with itself comes in while its rows change keys', () => {
+test.each(JOIN_KINDS)('a join (%s) of a table with itself comes in while its rows change keys', (kind) => {
   const scan: Plan = { op: 'scan', object: 'm', pick: [0, 1], columns: columns(int4, text) };
   const key: Expression = { kind: 'column', index: 0, type: int4 };
-  const both = [...scan.columns, ...scan.columns];
-  const plan: Plan = { op: 'join', kind: 'left', left: scan, right: scan, leftKeys: [key], rightKeys: [key], on: [], columns: both };
+  const shown = joinedColumns(kind, scan.columns, scan.columns);
+  const on = [call('texteq', 67, bool, { kind: 'column', index: 1, type: text }, { kind: 'column', index: 3, type: text })];
   fc.assert(
     fc.property(
       fc.array(change, { minLength: 5, maxLength: 20 }),
       fc.array(fc.tuple(fc.array(change, { maxLength: 4 }), fc.constantFrom(0, 1, 1, 2)), { minLength: 4, maxLength: 25 }),
-      (first, steps) => {
+      fc.constantFrom([], on),
+      (first, steps, conditions) => {
         const flow = new Dataflow(evaluator, { validate: true });
         const source = new Source(flow);
+        const plan: Plan = {
+          op: 'join',
+          kind,
+          left: scan,
+          right: scan,
+          leftKeys: [key],
+          rightKeys: [key],
+          on: conditions,
+          columns: shown,
+        };
         const apply = (changes: readonly Change[]): void => {
           for (const one of changes) source.apply({ ...one, table: 2, kind: one.kind === 'truncate' ? 'put' : one.kind });
           flow.step();
@@ -155,7 +166,7 @@ test('a left join of a table with itself comes in while its rows change keys', (
         apply(first);
         // Known already: its rows are arranged, so that the turns are the graph's own.
         flow.install('all', scan, (object) => [batch(source.rows.get(object)!)]);
-        const turns = bringIn(flow, source, { object: 'v', plan, columns: both }, 1);
+        const turns = bringIn(flow, source, { object: 'v', plan, columns: shown }, 1);
         for (const [changes, count] of steps) {
           for (let i = 0; i < count; i++) turns.next();
           apply(changes);

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { Dataflow } from './dataflow.ts';
 import type { Plan } from '../plan/plan.ts';
 import { objectsRead } from '../plan/scans.ts';
-import { Listener } from './graph/view-graph.ts';
+import { Listener } from './graph/observer.ts';
 import { naive } from './testing/naive.ts';
 import { change, Source, TABLES, WHOLE_TABLES } from './testing/random-changes.ts';
 import { Choices, randomPlan, type Relation } from './testing/random-plan.ts';

@@ -2,7 +2,7 @@
 import { unreachable } from '../base/assert.ts';
 import { ident, literal } from '../base/ident.ts';
 import type { Expression } from './expression.ts';
-import type { AggregateCall, Plan, SortKey } from './plan.ts';
+import type { AggregateCall, Join, Plan, SortKey } from './plan.ts';
 import type { Column } from '../values/type.ts';
 
 /** Object id → the name that a reader knows. */
@@ -11,6 +11,15 @@ export type ObjectName = (objectId: string) => string;
 export function printPlan(plan: Plan, nameOf: ObjectName = (id) => id): string {
   return linesOf(plan, nameOf).join('\n');
 }
+
+const JOIN_NAMES = {
+  inner: 'Join',
+  left: 'Left join',
+  full: 'Full join',
+  semi: 'Semi join',
+  anti: 'Anti join',
+  mark: 'Mark join',
+} satisfies Record<Join['kind'], string>;
 
 function linesOf(plan: Plan, nameOf: ObjectName): string[] {
   const below = (...inputs: readonly Plan[]): string[] => inputs.flatMap((input) => linesOf(input, nameOf).map((line) => `  ${line}`));
@@ -32,7 +41,7 @@ function linesOf(plan: Plan, nameOf: ObjectName): string[] {
     case 'join': {
       const { left, right, leftKeys, rightKeys, on } = plan;
       const keys = leftKeys.map((key, i) => `${printExpression(key, left.columns)} = ${printExpression(rightKeys[i]!, right.columns)}`);
-      const name = keys.length === 0 && on.length === 0 ? 'Cross join' : plan.kind === 'inner' ? 'Join' : 'Left join';
+      const name = keys.length === 0 && on.length === 0 && plan.kind === 'inner' ? 'Cross join' : JOIN_NAMES[plan.kind];
       const condition = [...keys, ...(on.length === 0 ? [] : [conditions(on, [...left.columns, ...right.columns])])].join(' AND ');
       return [condition === '' ? name : `${name} on ${condition}`, ...below(left, right)];
     }

@@ -38,7 +38,7 @@ describe('a counted arrangement', () => {
       ]),
     );
     expect(rows.count).toBe(0);
-    expect(rows.memory.heapUsedBytes).toBe(0);
+    expect(rows.memory.longValues.usedBytes).toBe(0);
   });
 
   test('refuses to take out what is not there', () => {
@@ -104,7 +104,7 @@ describe('a keyed arrangement', () => {
       ]),
       Int32Array.of(one!, one!),
     );
-    expect(rows.memory.heapUsedBytes).toBe(0);
+    expect(rows.memory.longValues.usedBytes).toBe(0);
     expect(index.table.count).toBe(2);
   });
 
@@ -227,7 +227,7 @@ test('an arrangement with indexes equals a bag after any deltas, its chains hold
         );
         rows.apply(rest);
         expect(rows.count).toBe(0);
-        expect(rows.memory.heapUsedBytes).toBe(0);
+        expect(rows.memory.longValues.usedBytes).toBe(0);
         expect(index.table.count).toBe(0);
         const bytes = rows.memory.bytes();
         const some = [...expected].map(([row, weight]): [Row, number] => [JSON.parse(row) as Row, weight]);
@@ -288,7 +288,7 @@ test('a keyed arrangement is the map of what came last, in deltas of any size an
         rows.apply(blockOf(layout, apart ? [...coming, ...going] : together));
         expect(sorted(bagOf(rows))).toEqual(sorted(new Map([...current].map(([key, value]) => [JSON.stringify([String(key), value]), 1]))));
         expect(chained(rows, index)).toEqual(allIds(rows));
-        expect(rows.memory.heapUsedBytes > 0).toBe([...current.values()].includes(long));
+        expect(rows.memory.longValues.usedBytes > 0).toBe([...current.values()].includes(long));
       }
     }),
     { numRuns: 40 },

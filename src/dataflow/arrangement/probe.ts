@@ -18,7 +18,7 @@ import type { DeltaBlock } from './delta-block.ts';
 import type { RowIndex } from './row-index.ts';
 
 const STAGE_ROWS = 128;
-const PAIRS_MAX = 1024;
+export const PAIRS_MAX = 1024;
 
 /** Pairs 0 … n − 1 in the lists of the Probe; gone after the call. */
 export type VisitPairs = (n: number) => void;
@@ -68,7 +68,7 @@ export class Probe {
 
   /** `pass`: only rows with pass[i] ≠ 0. `limit`: only rows of the arrangement with ids below count as there (a side whose rows are still being brought). */
   run(delta: DeltaBlock, pass: Uint8Array | null, visit: VisitPairs, limit = Infinity): void {
-    if (this.arrangement.count === 0) return;
+    if (this.arrangement.count === 0 || limit === 0) return;
     if (limit !== Infinity) {
       // Beside the inner loop, which knows of no limit: what lies beyond is taken out of the finished lists.
       this.run(delta, pass, (n) => {

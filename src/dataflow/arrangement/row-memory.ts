@@ -28,7 +28,8 @@ export class RowMemory implements RowSpace {
   stride: number;
   #rows: FlatMemory;
   readonly #bytes = new FlatMemory(HEAP_BYTES_INITIAL);
-  readonly #heap = new Heap();
+  /** What of `heap` is whose. */
+  readonly longValues = new Heap();
   readonly #heapSlots: readonly HeapSlot[];
   #nextId = 1;
   #freeId = 0;
@@ -102,10 +103,10 @@ export class RowMemory implements RowSpace {
   }
 
   allocateHeap(bytes: number): number {
-    const end = this.#heap.endAfter(bytes);
+    const end = this.longValues.endAfter(bytes);
     if (end > HEAP_BYTES_MAX) throw new DataflowFault('MEMORY_EXHAUSTED', 'the long values of one arrangement need more than 2 GiB');
     if (this.#bytes.ensure(end)) this.heap = new Uint8Array(this.#bytes.buffer);
-    return this.#heap.allocate(bytes, this.heap);
+    return this.longValues.allocate(bytes, this.heap);
   }
 
   /** Makes room for `rows` more rows: what follows cannot fail half-way for want of row memory. */
@@ -139,19 +140,14 @@ export class RowMemory implements RowSpace {
 
   /** Bytes that rows and long values take, free places included. */
   bytes(): number {
-    return this.#nextId * this.stride * 4 + this.#heap.end;
-  }
-
-  /** Heap bytes in use: 0 when no row holds a long value. */
-  get heapUsedBytes(): number {
-    return this.#heap.usedBytes;
+    return this.#nextId * this.stride * 4 + this.longValues.end;
   }
 
   #freeHeap(id: number): void {
     const row = this.address(id);
     for (const slot of this.#heapSlots) {
       const bytes = slot.bytes(this.words, row + slot.offset);
-      if (bytes !== 0) this.#heap.free(this.words[row + slot.offset + slot.reference]!, bytes, this.heap);
+      if (bytes !== 0) this.longValues.free(this.words[row + slot.offset + slot.reference]!, bytes, this.heap);
     }
   }
 

@@ -4,16 +4,7 @@ import { expect, test } from 'vitest';
 import { rowLayout } from '../../values/layout.ts';
 import { pgType } from '../../values/testing/postgres.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
-import {
-  compileCompare,
-  compileCopy,
-  compileFormat,
-  compileHash,
-  compileHeapVisit,
-  compileParse,
-  compileSame,
-  compileTupleDecoder,
-} from './rows.ts';
+import { compileCompare, compileCopy, compileFormat, compileHash, compileParse, compileSame, compileTupleDecoder } from './rows.ts';
 
 const TYPES = [
   'integer',
@@ -130,9 +121,8 @@ test('columns of two layouts are compared pairwise', () => {
   expect(compileHash(layout, [1])(wide, 0)).toBe(compileHash(narrow, [0])(block, 0));
 });
 
-test('a copy is the same row in other memory, and lists its own heap', () => {
+test('a copy is the same row in other memory', () => {
   const copy = compileCopy(layout);
-  const visit = compileHeapVisit(layout);
   fc.assert(
     fc.property(row, row, (a, b) => {
       const from = parsed([a]);
@@ -140,16 +130,9 @@ test('a copy is the same row in other memory, and lists its own heap', () => {
       const at = to.push(1);
       copy(from, 0, to, at);
       expect(format(to, at)).toEqual(a);
-      const pieces: string[] = [];
-      visit(to, at, (offset, bytes) => pieces.push(Buffer.from(to.heap.subarray(offset, offset + bytes)).toString()));
-      expect(pieces).toEqual(
-        [a[1], a[2]].filter((text, i) => text !== null && text !== undefined && (i === 0 ? Buffer.byteLength(text) > 12 : isLong(text))),
-      );
     }),
   );
 });
-
-const isLong = (numeric: string): boolean => /^[-\d.]+$/.test(numeric) && BigInt(numeric.replace(/[-.]/g, '')) > 9007199254740991n;
 
 test('keys compare in order, direction and place of NULLs', () => {
   const rows = [

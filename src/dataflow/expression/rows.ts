@@ -85,21 +85,6 @@ export function compileCopy(layout: RowLayout): CopyFunction {
   );
 }
 
-/** Calls `visit` for each piece of heap that the row refers to: what an arrangement frees with the row. */
-export function compileHeapVisit(
-  layout: RowLayout,
-): (space: RowSpace, row: number, visit: (offset: number, bytes: number) => void) => void {
-  let body = '';
-  for (const column of layout.columns) {
-    if (column.storage === 'text') {
-      body += `if (w[${at(column, 'row')}] > ${INLINE_BYTES_MAX}) visit(w[${at(column, 'row', 2)}] >>> 0, w[${at(column, 'row')}]);`;
-    } else if (column.storage === 'numeric') {
-      body += `{ const bytes = numericHeapBytes(w, ${at(column, 'row')}); if (bytes > 0) visit(w[${at(column, 'row')}] >>> 0, bytes); }`;
-    }
-  }
-  return build({ numericHeapBytes }, `function visitHeap(space, row, visit) { const w = space.words; ${body} }`);
-}
-
 export interface RowSortKey {
   readonly column: number;
   readonly descending: boolean;

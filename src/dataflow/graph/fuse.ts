@@ -40,7 +40,7 @@ export interface FusedMap extends Projection {
   readonly input: Fused;
 }
 
-/** `on`, `where` and `outputs` over the written join's columns, of which each side brings those that are read. */
+/** `on` over the left columns as written, then the right ones, `where` and `outputs` over the join's own: of each side it brings those that are read. */
 export interface FusedJoin extends Projection {
   readonly kind: 'join';
   readonly join: Join['kind'];

@@ -6,7 +6,7 @@
  * While the view is hydrated, `read` and `pushed` move the limit on, a piece at a time, until all is seen (Infinity, the usual state). A push in between changes A by δ:
  * δ's rows that met a row below the limit change what is seen, and are pushed; the others are left out, because they will be read later, as they are then. That is
  * right wherever a row comes or goes, because a row keeps its id while it lives: a freed id below the limit that is given out again is a row that comes into sight.
- * Called by `view-graph.ts` and `build.ts`.
+ * Called by `view-graph.ts`, and by joins, which share the arrangement (`join-side.ts`).
  */
 import { must } from '../../base/assert.ts';
 import type { RowLayout } from '../../values/layout.ts';
@@ -14,7 +14,7 @@ import type { Arrangement } from '../arrangement/arrangement.ts';
 import { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { CopyFunction } from '../expression/contract.ts';
 import { compileCopy } from '../expression/rows.ts';
-import type { JoinSide } from '../operators/join/join-side.ts';
+import type { Met, SharedInlet } from '../operators/join/join-side.ts';
 import type { RowSource } from '../tables/tuple-source.ts';
 
 /** Where a node's input rows are found when it runs. */
@@ -38,11 +38,6 @@ export interface PortSource {
   readonly delta: DeltaBlock;
 }
 
-export interface Met {
-  readonly ids: Int32Array<ArrayBuffer>;
-  readonly before: Int32Array<ArrayBuffer>;
-}
-
 /** What stands in for the source's delta until all is seen. */
 interface Part {
   readonly block: DeltaBlock;
@@ -52,14 +47,12 @@ interface Part {
   before: Int32Array<ArrayBuffer>;
 }
 
-export class Port implements Stream {
+export class Port implements Stream, SharedInlet {
   readonly object: string;
   readonly layout: RowLayout;
   readonly ports: ReadonlySet<Port>;
   readonly tables: ReadonlySet<string>;
   block: DeltaBlock;
-  /** The shared join side that reads it, if one does: told of the limit. */
-  side: JoinSide | null = null;
   readonly #source: PortSource;
   #limit = Infinity;
   /** Where the piece under way ends. */
@@ -80,13 +73,20 @@ export class Port implements Stream {
     return this.#source.arrangement?.count ?? Number.MAX_SAFE_INTEGER;
   }
 
+  get limit(): number {
+    return this.#limit;
+  }
+
   get isWhole(): boolean {
     return this.#limit === Infinity;
   }
 
-  /** For each row of `block`, of an arrangement: which row it met there (its `ids` and `before`). */
   get met(): Met {
     return this.#part ?? must(this.#source.arrangement, 'arrangement of a port');
+  }
+
+  take(): DeltaBlock | null {
+    return this.block.length === 0 ? null : this.block;
   }
 
   // ── hydration ──
@@ -96,7 +96,7 @@ export class Port implements Stream {
     const nothing = new Int32Array(0);
     this.#part = { block: new DeltaBlock(this.layout), copy: undefined, ids: nothing, before: nothing };
     this.block = this.#part.block;
-    this.#see(0);
+    this.#limit = 0;
   }
 
   /** The next rows, at most so many, into `block`. */
@@ -111,7 +111,7 @@ export class Port implements Stream {
   /** They are seen from now on. */
   pushed(): void {
     this.clear();
-    this.#see(this.#next === 0 ? Infinity : this.#next);
+    this.#limit = this.#next === 0 ? Infinity : this.#next;
     if (!this.isWhole) return;
     this.block = this.#source.delta;
     this.#part = undefined;
@@ -137,10 +137,5 @@ export class Port implements Stream {
   /** Empties what `read` or `narrow` filled. */
   clear(): void {
     this.#part?.block.clear();
-  }
-
-  #see(limit: number): void {
-    this.#limit = limit;
-    if (this.side !== null) this.side.limit = limit;
   }
 }

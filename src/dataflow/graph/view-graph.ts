@@ -11,95 +11,17 @@
 import { rowLayout, type RowLayout } from '../../values/layout.ts';
 import { Arrangement } from '../arrangement/arrangement.ts';
 import { consolidator, type Consolidate } from '../arrangement/consolidate.ts';
-import { DeltaBlock } from '../arrangement/delta-block.ts';
+import type { DeltaBlock } from '../arrangement/delta-block.ts';
 import type { Column } from '../../values/type.ts';
 import { Effort } from '../effort.ts';
-import type { CopyFunction } from '../expression/contract.ts';
-import { compileCopy } from '../expression/rows.ts';
 import { FLUSH_BYTES, type Flush } from '../operators/join/flush.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { DataflowFault } from '../fault.ts';
 import { ErrorSet } from './error-set.ts';
+import type { GraphNode } from './node.ts';
+import type { Observer } from './observer.ts';
 import type { Pieces } from './pieces.ts';
 import type { Port, Stream } from './port.ts';
-
-export interface GraphNode {
-  readonly output: DeltaBlock;
-  readonly ports: ReadonlySet<Port>;
-  readonly tables: ReadonlySet<string>;
-  /** Blocks of other nodes that it takes. Each is taken by one node, a let's value by all its readers. */
-  readonly reads: readonly DeltaBlock[];
-  /** What it is, where it has state or may make many rows of few. */
-  readonly plan: Plan | undefined;
-  /** Of a join: while it is hydrated, where its output may go before its step has ended. */
-  flush?: Flush | null;
-  /** Rows over empty inputs. */
-  start?(): void;
-  /** Live pushes only, before the pushed table's arrangement changes. */
-  before?(): void;
-  run(live: boolean): void;
-  stateBytes(): number;
-}
-
-/**
- * Told of every delta right after the view's rows took it: `output.ids` and `output.before` are of the delta's rows. The view and its other observers do not feel what
- * is thrown here: the observer is told so (`fail`), and hears nothing more (I-8). Nor does it when the view itself stops.
- */
-export interface Observer {
-  changed(delta: DeltaBlock, output: Arrangement): void;
-  fail(cause: unknown): void;
-}
-
-/** Whoever wants every change of a view: a subscriber, an audit. */
-export class Listener implements Observer {
-  /** What went wrong while it listened: its delta is not to be trusted. */
-  failure: unknown;
-  #block: DeltaBlock;
-  readonly #consolidate: Consolidate;
-  readonly #copy: CopyFunction;
-  readonly #observers: Set<Observer>;
-
-  /** From now on. */
-  constructor(layout: RowLayout, observers: Set<Observer>) {
-    this.#block = new DeltaBlock(layout);
-    this.#consolidate = consolidator(layout);
-    this.#copy = compileCopy(layout);
-    this.#observers = observers;
-    observers.add(this);
-  }
-
-  /** Everything since the last `clear`, consolidated. */
-  delta(): DeltaBlock {
-    this.#consolidate(this.#block);
-    return this.#block;
-  }
-
-  clear(): void {
-    this.#block.clear();
-  }
-
-  /** Instead of `clear`: the delta is the caller's to keep. */
-  handOver(): DeltaBlock {
-    const delta = this.#block;
-    this.#block = new DeltaBlock(delta.layout);
-    return delta;
-  }
-
-  changed(delta: DeltaBlock): void {
-    const copy = this.#copy;
-    const block = this.#block;
-    for (let i = 0; i < delta.length; i++) copy(delta, i * delta.stride, block, block.push(delta.weights[i]!));
-  }
-
-  fail(cause: unknown): void {
-    this.failure = cause;
-    this.#block.release();
-  }
-
-  close(): void {
-    this.#observers.delete(this);
-  }
-}
 
 export class ViewGraph {
   readonly object: string;
@@ -159,7 +81,7 @@ export class ViewGraph {
   *hydration(pieces: Pieces): Generator<void, void> {
     this.#unfinished = [...this.ports];
     for (const port of this.ports) port.begin();
-    for (const node of this.nodes) if (node.flush !== undefined) node.flush = this.#flushOf(node, pieces.flushBytes ?? FLUSH_BYTES);
+    for (const node of this.nodes) if (node.join !== undefined) node.join.flush = this.#flushOf(node, pieces.flushBytes ?? FLUSH_BYTES);
     this.effort.begin(pieces, 0);
     for (const node of this.nodes) {
       node.start?.();
@@ -184,7 +106,7 @@ export class ViewGraph {
       } while (!port.isWhole);
       this.#unfinished.splice(this.#unfinished.indexOf(port), 1);
     }
-    for (const node of this.nodes) if (node.flush !== undefined) node.flush = null;
+    for (const node of this.nodes) if (node.join !== undefined) node.join.flush = null;
   }
 
   /** Runs what stands between a node's output and the view, as often as there is too much of it. One scan is pushed: what else is under way came of it, too, and goes along. */

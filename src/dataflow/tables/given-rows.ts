@@ -10,7 +10,7 @@ import { compileCopy } from '../expression/rows.ts';
 import { compileBlock } from '../expression/compile-block.ts';
 import type { BlockFunction } from '../expression/contract.ts';
 import { DataflowFault } from '../fault.ts';
-import type { TableSource } from '../graph/build.ts';
+import type { TableSource } from '../graph/sources.ts';
 import { rowAddresses } from '../operators/row-addresses.ts';
 import { columnRef } from '../../plan/columns.ts';
 import type { RowSource } from './tuple-source.ts';

@@ -109,7 +109,7 @@ describe('a table with a key', () => {
     input.insert(tuple(['2', 'b', null]), 0);
     expect(step(input)).toEqual([[`["1","${long}",null]`, -1]]);
     expect(sorted(bagOf(input.arrangement))).toEqual([['["2","b",null]', 1]]);
-    expect(input.arrangement.memory.heapUsedBytes).toBe(0);
+    expect(input.arrangement.memory.longValues.usedBytes).toBe(0);
   });
 
   test('refuses what contradicts its rows', () => {

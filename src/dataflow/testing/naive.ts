@@ -3,7 +3,7 @@
  * Knows the few functions that the tests use.
  */
 import type { Expression } from '../../plan/expression.ts';
-import type { AggregateCall, Plan, SortKey } from '../../plan/plan.ts';
+import type { AggregateCall, Join, Plan, SortKey } from '../../plan/plan.ts';
 import type { Row } from './rows.ts';
 
 type Value = string | null;
@@ -26,17 +26,8 @@ export function naive(plan: Plan, tables: Tables, lets: ReadonlyMap<number, read
       return run(plan.input).map((row) => plan.expressions.map((expression) => evaluate(expression, row)));
     case 'union':
       return plan.inputs.flatMap((input) => run(input));
-    case 'join': {
-      const right = run(plan.right);
-      return run(plan.left).flatMap((row) => {
-        const matches = right
-          .filter((other) => plan.leftKeys.every((key, i) => equal(key, evaluate(key, row), evaluate(plan.rightKeys[i]!, other)) === 't'))
-          .map((other) => [...row, ...other])
-          .filter((pair) => plan.on.every((condition) => evaluate(condition, pair) === 't'));
-        if (plan.kind === 'inner' || matches.length > 0) return matches;
-        return [[...row, ...plan.right.columns.map(() => null)]];
-      });
-    }
+    case 'join':
+      return join(plan, run(plan.left), run(plan.right));
     case 'apply':
       throw new Error('the oracle does not know apply');
     case 'distinct':
@@ -67,6 +58,41 @@ export function naive(plan: Plan, tables: Tables, lets: ReadonlyMap<number, read
           .slice(plan.offset, plan.limit === null ? undefined : plan.offset + plan.limit),
       );
     }
+  }
+}
+
+function join(plan: Join, left: readonly Row[], right: readonly Row[]): Row[] {
+  const leftKeys = left.map((row) => plan.leftKeys.map((key) => evaluate(key, row)));
+  const rightKeys = right.map((row) => plan.rightKeys.map((key) => evaluate(key, row)));
+  /** ON over each pair, three-valued; keys are two-valued. */
+  const on = left.map((row, l) =>
+    right.map((other, r): Value => {
+      if (!plan.leftKeys.every((key, i) => equal(key, leftKeys[l]![i]!, rightKeys[r]![i]!) === 't')) return 'f';
+      if (plan.on.length === 0) return 't';
+      const pair = [...row, ...other];
+      const values = plan.on.map((condition) => evaluate(condition, pair));
+      return values.includes('f') ? 'f' : values.includes(null) ? null : 't';
+    }),
+  );
+  const isMatched = left.map((_, l) => on[l]!.includes('t'));
+  const pairs = left.flatMap((row, l) => right.filter((_, r) => on[l]![r] === 't').map((other) => [...row, ...other]));
+  const nothing = (columns: readonly unknown[]): Row => columns.map(() => null);
+  const paddedLeft = (): Row[] => left.filter((_, l) => !isMatched[l]).map((row) => [...row, ...nothing(plan.right.columns)]);
+  const paddedRight = (): Row[] =>
+    right.filter((_, r) => !on.some((verdicts) => verdicts[r] === 't')).map((row) => [...nothing(plan.left.columns), ...row]);
+  switch (plan.kind) {
+    case 'inner':
+      return pairs;
+    case 'left':
+      return [...pairs, ...paddedLeft()];
+    case 'full':
+      return [...pairs, ...paddedLeft(), ...paddedRight()];
+    case 'semi':
+      return left.filter((_, l) => isMatched[l]);
+    case 'anti':
+      return left.filter((_, l) => !isMatched[l]);
+    case 'mark':
+      return left.map((row, l) => [...row, isMatched[l] ? 't' : on[l]!.includes(null) ? null : 'f']);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Random plans over given relations, from a list of choices that fast-check shrinks: small choices make small plans. */
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
-import type { AggregateCall, Plan } from '../../plan/plan.ts';
+import type { AggregateCall, Join, Plan } from '../../plan/plan.ts';
 import { bool, columns, int4, int8, text } from './rows.ts';
 
 export interface Relation {
@@ -151,6 +151,14 @@ function union(choices: Choices, ...inputs: readonly Plan[]): Plan {
   return { op: 'union', inputs: mapped, columns: shape };
 }
 
+/** The plainest first. */
+export const JOIN_KINDS = ['inner', 'left', 'full', 'semi', 'anti', 'mark'] as const;
+
+export function joinedColumns(kind: Join['kind'], left: readonly Column[], right: readonly Column[]): readonly Column[] {
+  if (kind === 'semi' || kind === 'anti') return left;
+  return [...left, ...(kind === 'mark' ? columns(bool) : right)];
+}
+
 export function join(choices: Choices, left: Plan, right: Plan): Plan {
   const leftKeys: Expression[] = [];
   const rightKeys: Expression[] = [];
@@ -162,15 +170,16 @@ export function join(choices: Choices, left: Plan, right: Plan): Plan {
     rightKeys.push(other);
   }
   const both = [...left.columns, ...right.columns];
+  const kind = choices.of(JOIN_KINDS);
   return {
     op: 'join',
-    kind: choices.below(2) === 0 ? 'inner' : 'left',
+    kind,
     left,
     right,
     leftKeys,
     rightKeys,
     on: leftKeys.length === 0 || choices.below(3) === 0 ? [predicate(choices, both)] : [],
-    columns: both,
+    columns: joinedColumns(kind, left.columns, right.columns),
   };
 }
 

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { compare } from '../../audit/compare.ts';
 import { Arrangement } from '../../dataflow/arrangement/arrangement.ts';
-import { Listener } from '../../dataflow/graph/view-graph.ts';
+import { Listener } from '../../dataflow/graph/observer.ts';
 import { blockOf, int4, text } from '../../dataflow/testing/rows.ts';
 import { rowLayout } from '../../values/layout.ts';
 import { ByteWriter } from '../../wire/bytes.ts';

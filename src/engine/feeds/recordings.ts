@@ -12,7 +12,7 @@ import { millraceError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import { Arrangement } from '../../dataflow/arrangement/arrangement.ts';
 import { DeltaBlock } from '../../dataflow/arrangement/delta-block.ts';
-import type { Listener } from '../../dataflow/graph/view-graph.ts';
+import type { Listener } from '../../dataflow/graph/observer.ts';
 import type { CopyFunction } from '../../dataflow/expression/contract.ts';
 import { compileCopy } from '../../dataflow/expression/rows.ts';
 import { rowsIn } from '../../wire/data-row.ts';

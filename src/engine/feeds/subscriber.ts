@@ -10,7 +10,7 @@ import { millraceError, MillraceError, reasonOf, type PlainError } from '../../b
 import { limits } from '../../base/limits.ts';
 import type { DeltaBlock } from '../../dataflow/arrangement/delta-block.ts';
 import { DataflowFault } from '../../dataflow/fault.ts';
-import type { Listener } from '../../dataflow/graph/view-graph.ts';
+import type { Listener } from '../../dataflow/graph/observer.ts';
 import type { RowSpace } from '../../values/space.ts';
 import { RowEncoder, type Batch } from './encode.ts';
 import type { LiveView } from '../views/live-view.ts';

@@ -5,7 +5,7 @@ import { limits } from '../../base/limits.ts';
 import { Arrangement } from '../../dataflow/arrangement/arrangement.ts';
 import type { DeltaBlock } from '../../dataflow/arrangement/delta-block.ts';
 import { DataflowFault } from '../../dataflow/fault.ts';
-import { Listener, type Observer } from '../../dataflow/graph/view-graph.ts';
+import { Listener, type Observer } from '../../dataflow/graph/observer.ts';
 import { blockOf, int4, text, type Row } from '../../dataflow/testing/rows.ts';
 import { rowLayout } from '../../values/layout.ts';
 import { rowsIn } from '../../wire/data-row.ts';

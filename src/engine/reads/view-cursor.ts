@@ -15,7 +15,7 @@ import { DeltaBlock } from '../../dataflow/arrangement/delta-block.ts';
 import type { CopyFunction } from '../../dataflow/expression/contract.ts';
 import { compileCopy } from '../../dataflow/expression/rows.ts';
 import { DataflowFault } from '../../dataflow/fault.ts';
-import type { Observer } from '../../dataflow/graph/view-graph.ts';
+import type { Observer } from '../../dataflow/graph/observer.ts';
 import type { RowSpace } from '../../values/space.ts';
 
 /** Looks at one row; false: no more in this piece. The row is not to be kept. */

@@ -2,7 +2,7 @@
 import type { Arrangement } from '../../dataflow/arrangement/arrangement.ts';
 import type { Dataflow } from '../../dataflow/dataflow.ts';
 import type { ViewError } from '../../dataflow/graph/error-set.ts';
-import { Listener, type Observer } from '../../dataflow/graph/view-graph.ts';
+import { Listener, type Observer } from '../../dataflow/graph/observer.ts';
 
 export interface LiveView {
   readonly object: string;

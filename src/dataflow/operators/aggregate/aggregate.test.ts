@@ -5,7 +5,7 @@ import { rowLayout } from '../../../values/layout.ts';
 import type { Expression } from '../../../plan/expression.ts';
 import type { AggregateCall } from '../../../plan/plan.ts';
 import { AggregateOperator } from './aggregate.ts';
-import { call, column, columns, Harness, layoutOf, type Row, scan, type, type TypeName } from './functions/harness.ts';
+import { call, column, columns, Harness, layoutOf, type Row, scan, type, type TypeName } from '../../testing/harness.ts';
 
 /** GROUP BY the first `keys` columns. */
 function aggregate(types: readonly TypeName[], keys: number, calls: readonly AggregateCall[]): Harness {

@@ -127,7 +127,7 @@ export class AggregateOperator implements Operator {
     if (failure !== undefined) errors.add(failure.sqlstate, failure.message, 1);
   }
 
-  step(_port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
+  step(input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
     const byGroup = input.length >= BY_GROUP_ROWS_MIN;
     const stride = input.stride;
     this.#inner.clear();

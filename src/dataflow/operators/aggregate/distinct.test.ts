@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { columns, Harness, layoutOf, scan, type TypeName } from './functions/harness.ts';
+import { columns, Harness, layoutOf, scan, type TypeName } from '../../testing/harness.ts';
 import { DistinctOperator } from './distinct.ts';
 
 function distinct(...types: TypeName[]): Harness {

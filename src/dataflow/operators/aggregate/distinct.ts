@@ -27,8 +27,8 @@ export class DistinctOperator implements Operator {
     );
   }
 
-  step(port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
-    this.#groups.step(port, input, output, errors);
+  step(input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
+    this.#groups.step(input, output, errors);
   }
 
   stateBytes(): number {

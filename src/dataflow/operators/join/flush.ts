@@ -3,7 +3,7 @@
  *
  *     f(S, δ1 + δ2) = f(S, δ1) then f(S + δ1, δ2)        where every prefix of the delta is a collection: all weights are positive
  *
- * Live pushes go whole: who reads the view reads their delta when all is there. Set by the join's node, made by `view-graph.ts`.
+ * Of rows that are shown by how they stand, what changes goes with the pairs that change it. Live pushes go whole: who reads the view reads their delta when all is there. Held by `join.ts`, made by `view-graph.ts`.
  */
 import type { DeltaBlock } from '../../arrangement/delta-block.ts';
 

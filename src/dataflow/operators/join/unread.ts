@@ -4,7 +4,7 @@
  *     (−old + new) ⋈ B  =  0        seen through those columns; so neither is looked up
  *
  * A shared arrangement keeps the columns of all its views (`Dataflow.announce`), so an UPDATE of a column that one of them reads reaches the others, too. Here it ends.
- * What fails on old fails on new in the same words, so no error is lost. Not for the left side of a left join, which knows its rows by their ids.
+ * What fails on old fails on new in the same words, so no error is lost. Not for a side that counts, which knows its rows by their ids.
  * Taken are −old and +new right behind each other, which is how an UPDATE arrives. Stateless. Cost: one comparison a replaced row. Called by joins, before they probe.
  */
 import type { RowLayout } from '../../../values/layout.ts';

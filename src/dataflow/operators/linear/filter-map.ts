@@ -21,7 +21,7 @@ export class FilterMap implements Operator {
     this.#run = compileBlock({ inputs: [input], where, outputs, output }, evaluator);
   }
 
-  step(_port: number, input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
+  step(input: DeltaBlock, output: DeltaBlock, errors: ErrorSink): void {
     const rows = rowAddresses(input.stride, input.length);
     this.#run(input, rows, input, rows, input.weights, input.length, output, errors);
   }

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { SortKey } from '../../../plan/plan.ts';
-import { column, columns, Harness, layoutOf, type Row, scan, type TypeName } from '../aggregate/functions/harness.ts';
+import { column, columns, Harness, layoutOf, type Row, scan, type TypeName } from '../../testing/harness.ts';
 import { TopKOperator } from './topk.ts';
 
 type Key = Omit<SortKey, 'expression'> & { readonly column: number };

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { rowLayout } from '../../../../values/layout.ts';
 import { AggregateOperator } from '../aggregate.ts';
-import { call, column, columns, Harness, layoutOf, type Row, scan, type TypeName } from './harness.ts';
+import { call, column, columns, Harness, layoutOf, type Row, scan, type TypeName } from '../../../testing/harness.ts';
 
 function extremes(name: TypeName): Harness {
   const input = scan('integer', name);

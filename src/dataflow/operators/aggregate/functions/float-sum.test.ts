@@ -5,7 +5,7 @@ import { DeltaBlock } from '../../../arrangement/delta-block.ts';
 import { WordPool } from '../../../arrangement/ordered-pool.ts';
 import { RowMemory } from '../../../arrangement/row-memory.ts';
 import { FloatSum } from './float-sum.ts';
-import { type } from './harness.ts';
+import { type } from '../../../testing/harness.ts';
 import { DOUBLE, nearest, SINGLE } from './rounding.ts';
 
 /** One group over which float8s come and go. */

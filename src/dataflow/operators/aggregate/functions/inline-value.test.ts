@@ -4,7 +4,7 @@ import { rowLayout } from '../../../../values/layout.ts';
 import { DeltaBlock } from '../../../arrangement/delta-block.ts';
 import { prefixOf } from '../../../arrangement/ordered-prefix.ts';
 import { compileFormat, compileParse } from '../../../expression/rows.ts';
-import { type, type TypeName } from './harness.ts';
+import { type, type TypeName } from '../../../testing/harness.ts';
 import { inlineForm } from './inline-value.ts';
 
 /** The value, taken apart and put together again; undefined where it needs a row. */

@@ -1,15 +1,15 @@
 /**
  * For the tests of operators: rows as Postgres prints them in, deltas out, with everything checked that holds of every operator. No product code calls this.
  */
-import { assert } from '../../../../base/assert.ts';
-import { rowLayout, type RowLayout } from '../../../../values/layout.ts';
-import type { ErrorSink } from '../../../../values/space.ts';
-import { storageOf, type Column, type PgType } from '../../../../values/type.ts';
-import { DeltaBlock } from '../../../arrangement/delta-block.ts';
-import { compileFormat, compileParse } from '../../../expression/rows.ts';
-import type { Expression } from '../../../../plan/expression.ts';
-import type { AggregateCall, Scan } from '../../../../plan/plan.ts';
-import type { Operator } from '../../operator.ts';
+import { assert } from '../../base/assert.ts';
+import { rowLayout, type RowLayout } from '../../values/layout.ts';
+import type { ErrorSink } from '../../values/space.ts';
+import { storageOf, type Column, type PgType } from '../../values/type.ts';
+import { DeltaBlock } from '../arrangement/delta-block.ts';
+import { compileFormat, compileParse } from '../expression/rows.ts';
+import type { Expression } from '../../plan/expression.ts';
+import type { AggregateCall, Scan } from '../../plan/plan.ts';
+import type { Operator } from '../operators/operator.ts';
 
 const OIDS = {
   boolean: 16,
@@ -122,7 +122,7 @@ export class Harness {
       assert((this.inputs.get(key) ?? 0) >= 0, `the test retracts a row that is not there: ${key}`);
     }
     const log = new Map<string, number>();
-    this.#operator.step(0, this.#input, this.#output, this.#sink(log));
+    this.#operator.step(this.#input, this.#output, this.#sink(log));
     this.#input.clear();
     return this.#collect(log);
   }
