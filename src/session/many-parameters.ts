@@ -1,13 +1,12 @@
 /**
  * A statement with more parameters than a function of Postgres may have (100: analysis makes one of it, `pglite/analyse.ts`): its values are written into its text when it
- * is executed, and that text is analysed. `(text::type)` means what the parameter means. Called by sessions.
+ * is executed, and that text is analysed. `(text::type)` means what the parameter means. Called by `statements/rows.ts`.
  */
 import { must } from '../base/assert.ts';
 import { literal } from '../base/ident.ts';
 import type { TypeTable } from '../sql/mirror/types.ts';
 import { replaceParameters } from '../sql/tree/parameters.ts';
 import { plainTypeName } from '../values/type-name.ts';
-import type { PreparedStatement } from './prepared-statement.ts';
 
 /** FUNC_MAX_ARGS of Postgres. */
 const ANALYSED_PARAMETERS_MAX = 100;
@@ -20,6 +19,6 @@ export function withValues(sql: string, values: readonly (string | null)[], para
   });
 }
 
-export function hasManyParameters({ analysis, parameterTypes }: PreparedStatement): boolean {
-  return analysis === undefined && parameterTypes.length > ANALYSED_PARAMETERS_MAX;
+export function hasManyParameters({ parameterTypes }: { readonly parameterTypes: readonly number[] }): boolean {
+  return parameterTypes.length > ANALYSED_PARAMETERS_MAX;
 }

@@ -7,23 +7,23 @@ import { millraceError } from '../base/errors.ts';
 import type { Notice, Result } from '../server/session.ts';
 import type { Statement } from '../sql/statements/statement.ts';
 import type { Coordinator } from './coordinator.ts';
-import type { Cursors } from './statements/cursors.ts';
+import type { Cursors } from './cursors.ts';
 import { done } from './results/literal-result.ts';
 import { Savepoints } from './savepoints.ts';
-import type { SessionSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** What is heard in a failed block: its end. */
 const ENDS_FAILURE = new Set<Statement['kind']>(['commit', 'rollback', 'rollbackTo']);
 
 export class TransactionBlock {
   readonly #coordinator: Coordinator;
-  readonly #settings: SessionSettings;
+  readonly #settings: Settings;
   readonly #cursors: Cursors;
   readonly #savepoints: Savepoints;
   #status: 'I' | 'T' | 'E' = 'I';
   #snapshotId: number | undefined;
 
-  constructor(coordinator: Coordinator, settings: SessionSettings, cursors: Cursors, memory: SessionMemory) {
+  constructor(coordinator: Coordinator, settings: Settings, cursors: Cursors, memory: SessionMemory) {
     this.#savepoints = new Savepoints(memory);
     this.#coordinator = coordinator;
     this.#settings = settings;

@@ -30,21 +30,23 @@ export async function createView(
   const { name } = statement.name;
   const there = taken(catalog, 'view', schema, name, statement.ifNotExists, tag);
   if (there !== undefined) return there;
-  const settings: ViewSettings = by.settings.captured();
-  const names = { searchPath: by.settings.searchPath, settings: {} };
-  const planned = await planner.view(statement.query, statement.columnNames, names, by.call).catch((error: unknown) => {
-    // Positions are the query's; the client counts from the statement's beginning.
+  // Positions are the query's; the client counts from the statement's beginning.
+  const placed = (error: unknown): never => {
     if (error instanceof Error && 'position' in error && typeof error.position === 'number') error.position += statement.queryOffset;
     throw error;
-  });
+  };
+  const settings: ViewSettings = by.settings.captured();
+  const names = { searchPath: by.settings.searchPath, settings: {} };
+  const analysis = await planner.analyseView(statement.query, statement.columnNames, names, by.call).catch(placed);
+  const planned = await planner.view(analysis, names, by.call).catch(placed);
   const common = {
     id: catalog.nextId(),
     schema,
     name,
     createSql: by.text,
-    sql: planned.definition,
+    sql: analysis.definition ?? statement.query,
     columns: planned.columns,
-    dependsOn: planned.dependsOn,
+    dependsOn: Array.from(analysis.relations.values(), ({ id }) => id),
     settings,
   };
   if (!statement.materialized) {

@@ -20,6 +20,10 @@ export function textRows(rows: readonly (readonly (string | null)[])[]): RowBatc
   return { bytes: out.copy(), rows: rows.length };
 }
 
+export function literalRows(rows: readonly (readonly (string | null)[])[], tag: string): Result {
+  return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
+}
+
 export async function* batchesOf(batches: readonly RowBatch[]): AsyncGenerator<RowBatch, void> {
   yield* batches;
 }

@@ -53,6 +53,17 @@ export function recoded(
   return { ...result, body: { kind: 'rows', batches } };
 }
 
+/** Rows that are text so far. */
+export function fromText(
+  catalog: Pick<CatalogClient, 'queryRaw'>,
+  result: Result,
+  columns: readonly ResultColumn[],
+  resultFormats: readonly number[],
+  call: CallOptions,
+): Result {
+  return recoded(catalog, result, columns, encodingOf(columns, resultFormats, columns.length), call);
+}
+
 async function recodedBatch(
   catalog: Pick<CatalogClient, 'queryRaw'>,
   columns: readonly ResultColumn[],

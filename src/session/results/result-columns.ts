@@ -37,8 +37,13 @@ const TYPE_SIZES: ReadonlyMap<number, number> = new Map([
 const OWN_TYPES_FROM = 16_384;
 const ENUM_SIZE = 4;
 
+/** Of a domain its base type is told, as in Postgres. */
 export function resultColumns(columns: readonly AnalysedColumn[], types: TypeTable): ResultColumn[] {
-  const sizeOf = (oid: number): number =>
-    TYPE_SIZES.get(oid) ?? (oid >= OWN_TYPES_FROM && types.typeOf(oid).kind === 'enum' ? ENUM_SIZE : -1);
-  return columns.map(({ name, typeOid, typmod }) => ({ name, typeOid, typeSize: sizeOf(typeOid), typmod }));
+  return columns.map(({ name, typeOid, typmod }) => {
+    const size = TYPE_SIZES.get(typeOid);
+    if (size !== undefined || typeOid < OWN_TYPES_FROM) return { name, typeOid, typeSize: size ?? -1, typmod };
+    const { kind, base } = types.typeOf(typeOid);
+    if (base !== undefined) return resultColumns([{ name, typeOid: base.oid, typmod: base.typmod, collationOid: undefined }], types)[0]!;
+    return { name, typeOid, typeSize: kind === 'enum' ? ENUM_SIZE : -1, typmod };
+  });
 }

@@ -1,7 +1,8 @@
 /**
  * Everything about a query tree that needs waiting for, done before planning, which then is a pure function: relations and the trees of plain views (with
  * theirs), constants folded by Postgres (as many as there are in one round trip), and SQL for expressions that only Postgres can evaluate.
- * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by `plan-query.ts`.
+ * `load` does what is the same for every execution, `valued` what parameters and clocks change; where there are none of these Postgres is asked nothing.
+ * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by the planner, `valued` by `plan-query.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
 import { plainTypeName } from '../../values/type-name.ts';
@@ -24,6 +25,14 @@ export interface Loaded {
   readonly fallbacks: ReadonlyMap<TreeNode, LoadedFallback>;
 }
 
+/** A statement whose parameters have no values yet. What is in it holds for as long as the catalog is as it was. */
+export interface LoadedStatement extends Loaded {
+  /** Nodes whose value is known from the parameters alone, those inside before those around them. In `constants` they are null so far. */
+  readonly later: readonly TreeNode[];
+  /** What Postgres is asked for at every execution: parameters under functions, clocks. */
+  readonly toEvaluate: readonly TreeNode[];
+}
+
 export interface LoadedRelation {
   readonly facts: RelationFacts;
   /** Of a plain view. */
@@ -37,9 +46,10 @@ export interface LoadedFallback {
   readonly exactness: Exactness;
 }
 
-export async function load(tree: string, context: PlanContext, purpose: Purpose, parameters: readonly (string | null)[]): Promise<Loaded> {
+export async function load(tree: string, context: PlanContext, purpose: Purpose): Promise<LoadedStatement> {
   const relations = new Map<number, LoadedRelation>();
   const constants = new Map<TreeNode, string | null>();
+  const later = new Set<TreeNode>();
   const toEvaluate: TreeNode[] = [];
   const toDeparse: { node: TreeNode; args: TreeNode[]; source: string }[] = [];
   const oids: number[] = [];
@@ -64,14 +74,10 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     } else relations.set(oid, { facts });
   }
 
-  const sources = toEvaluate.map(({ source }) => source);
-  const [values, texts] = await Promise.all([
-    sources.length === 0 ? [] : context.evaluate(sources, parameters),
+  const [, texts] = await Promise.all([
+    evaluate(toEvaluate.filter(isFixed), constants, context, []),
     toDeparse.length === 0 ? [] : context.deparse(toDeparse.map(({ source }) => source)),
   ]);
-  values.forEach((value, i) => {
-    if (value !== undefined) constants.set(toEvaluate[i]!, value);
-  });
   const fallbacks = new Map<TreeNode, LoadedFallback>();
   toDeparse.forEach(({ node, args }, i) => {
     const types = args.map((arg) => {
@@ -81,7 +87,15 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     const sql = replaceParameters(texts[i]!, (number) => `($${number}::${plainTypeName(types[number - 1]!)})`);
     fallbacks.set(node, { sql, args, exactness: exactnessInside(node) });
   });
-  return { query, relations, constants, fallbacks };
+  return { query, relations, constants, fallbacks, later: [...later], toEvaluate: toEvaluate.filter((node) => !isFixed(node)) };
+
+  /** Whatever the parameters are, and whenever it is asked. */
+  function isFixed(node: TreeNode): boolean {
+    if (VARYING.has(node.tag)) return false;
+    const field = FUNCTION_FIELD[node.tag];
+    if (field !== undefined && context.functionOf(node.number(field))?.volatility !== 'immutable') return false;
+    return node.children().every(isFixed);
+  }
 
   function exactnessInside(node: TreeNode): Exactness {
     const field = FUNCTION_FIELD[node.tag];
@@ -114,7 +128,9 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
         return true;
       }
       case 'PARAM':
-        return visitParameter(node);
+        constants.set(node, null);
+        later.add(node);
+        return true;
       case 'RANGETBLENTRY':
         if (node.number('rtekind') === 0) oids.push(node.number('relid'));
         break;
@@ -134,20 +150,15 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
     judge(node, as, allConstant);
     if (allConstant && FOLDABLE.has(node.tag)) {
       const folded = foldedHere(node, constants);
-      if (folded !== undefined) constants.set(node, folded);
+      if (folded !== undefined) {
+        constants.set(node, folded);
+        if (children.some(({ child }) => later.has(child))) later.add(node);
+      }
       return true;
     }
     for (const { child, constant } of children) if (constant) request(child);
     if (needsPostgres(node)) requestDeparse(node);
     return false;
-  }
-
-  function visitParameter(node: TreeNode): boolean {
-    const number = node.number('paramid');
-    const value = parameters[number - 1];
-    if (value === undefined) throw millraceError('PARAMETER_MISSING', { number });
-    constants.set(node, value);
-    return true;
   }
 
   /** A list of elements stays a list: it is never made an array first. */
@@ -196,6 +207,44 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
   }
 }
 
+/** With the parameters' values, as text, and the time as it is now. */
+export async function valued(statement: LoadedStatement, context: PlanContext, parameters: readonly (string | null)[]): Promise<Loaded> {
+  if (isFinal(statement)) return statement;
+  const constants = new Map(statement.constants);
+  for (const node of statement.later)
+    constants.set(node, node.tag === 'PARAM' ? parameterValue(node, parameters) : foldedHere(node, constants)!);
+  await evaluate(statement.toEvaluate, constants, context, parameters);
+  return { ...statement, constants };
+}
+
+/** It has the same values, and so the same plan, at every execution. */
+export function isFinal({ later, toEvaluate }: LoadedStatement): boolean {
+  return later.length === 0 && toEvaluate.length === 0;
+}
+
+function parameterValue(node: TreeNode, parameters: readonly (string | null)[]): string | null {
+  const number = node.number('paramid');
+  const value = parameters[number - 1];
+  if (value === undefined) throw millraceError('PARAMETER_MISSING', { number });
+  return value;
+}
+
+async function evaluate(
+  nodes: readonly TreeNode[],
+  constants: Map<TreeNode, string | null>,
+  context: PlanContext,
+  parameters: readonly (string | null)[],
+): Promise<void> {
+  if (nodes.length === 0) return;
+  const values = await context.evaluate(
+    nodes.map(({ source }) => source),
+    parameters,
+  );
+  values.forEach((value, i) => {
+    if (value !== undefined) constants.set(nodes[i]!, value);
+  });
+}
+
 export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',
   OPEXPR: 'opfuncid',
@@ -206,6 +255,9 @@ export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
 
 /** Makes text of values of any type. */
 const PRINTING = new Set(['COERCEVIAIO', 'JSONCONSTRUCTOREXPR', 'XMLEXPR']);
+
+/** Parameters; clocks, also those of `'now'` read from a text or from JSON. */
+const VARYING = new Set(['PARAM', 'SQLVALUEFUNCTION', 'COERCEVIAIO', 'JSONEXPR']);
 
 /** Expressions whose value Postgres can give when all below is constant. */
 const FOLDABLE = new Set([

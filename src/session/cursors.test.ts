@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ClientsMemory } from '../../base/client-memory.ts';
-import type { Result } from '../../server/session.ts';
+import { ClientsMemory } from '../base/client-memory.ts';
+import type { Result } from '../server/session.ts';
 import { Cursors } from './cursors.ts';
-import { batchesOf, textColumns, textRows } from '../results/literal-result.ts';
+import { batchesOf, textColumns, textRows } from './results/literal-result.ts';
 
 const columns = textColumns('a');
 const rows =

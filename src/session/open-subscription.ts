@@ -1,5 +1,5 @@
 /** A subscription as others see it, from its start until the client has it no longer: `millrace.subscriptions`. Made by sessions. */
-import type { RowBatch } from '../../server/session.ts';
+import type { RowBatch } from '../server/session.ts';
 
 export class OpenSubscription {
   /** The engine's number of it. */
