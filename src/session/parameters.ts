@@ -5,12 +5,10 @@
  */
 import { formatFloat8 } from '../values/float.ts';
 import type { CallOptions, CatalogClient } from '../pglite/catalog-client.ts';
+import { converted, type GivenValue } from './results/converted.ts';
 
 /** text, varchar, bpchar, name, unknown, json: the text is the value. */
 const TEXT_OIDS = new Set([25, 1043, 1042, 19, 705, 114]);
-
-/** A SELECT list holds 1,664 entries at most. */
-const VALUES_A_CALL_MAX = 1_600;
 
 export async function parameterTexts(
   catalog: Pick<CatalogClient, 'queryRaw'>,
@@ -20,25 +18,10 @@ export async function parameterTexts(
   call: CallOptions,
 ): Promise<(string | null)[]> {
   const formatOf = (i: number): number => (parameterFormats.length === 1 ? parameterFormats[0]! : (parameterFormats[i] ?? 0));
-  const here = parameters.map(
-    (bytes, i) => bytes && plainText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), formatOf(i), parameterTypes[i] ?? 0),
-  );
+  const given = parameters.map((bytes, i) => ({ typeOid: parameterTypes[i] ?? 0, bytes, format: formatOf(i) }));
+  const here = given.map(plainText);
   if (here.every((text) => text !== undefined)) return here;
-  const texts: (string | null)[] = [];
-  for (let from = 0; from < parameters.length; from += VALUES_A_CALL_MAX) {
-    const some = parameters.slice(from, from + VALUES_A_CALL_MAX);
-    const statement = {
-      sql: `SELECT ${some.map((_, i) => `$${i + 1}`).join(', ')}`,
-      parameterTypes: parameterTypes.slice(from, from + VALUES_A_CALL_MAX),
-      parameters: some,
-      // None: all are text; one: it is that of all.
-      parameterFormats: parameterFormats.length <= 1 ? parameterFormats : parameterFormats.slice(from, from + VALUES_A_CALL_MAX),
-      resultFormats: [],
-    };
-    const { rows } = await catalog.queryRaw(statement, call);
-    texts.push(...fieldsOf(Buffer.from(rows.buffer, rows.byteOffset, rows.length)));
-  }
-  return texts;
+  return (await converted(catalog, given, 0, call)).map((text) => text && text.toString('utf8'));
 }
 
 /** Such texts come out of Postgres as they went in. */
@@ -61,24 +44,15 @@ const OWN_BINARY: ReadonlyMap<number, { readonly length: number; readonly read: 
   [2950, { length: 16, read: (bytes) => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') }],
 ]);
 
-function plainText(bytes: Buffer, format: number, typeOid: number): string | undefined {
-  if (TEXT_OIDS.has(typeOid)) return bytes.toString('utf8');
+/** undefined: Postgres is to be asked. */
+function plainText({ typeOid, bytes, format }: GivenValue): string | null | undefined {
+  if (bytes === null) return null;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (TEXT_OIDS.has(typeOid)) return buffer.toString('utf8');
   if (format === 1) {
     const binary = OWN_BINARY.get(typeOid);
-    return binary?.length === bytes.length ? binary.read(bytes) : undefined;
+    return binary?.length === buffer.length ? binary.read(buffer) : undefined;
   }
-  const text = bytes.toString('latin1');
+  const text = buffer.toString('latin1');
   return OWN_TEXT.get(typeOid)?.(text) === true ? text : undefined;
-}
-
-/** One DataRow: type, length, number of fields, then each one's length (-1: NULL) and text. */
-function fieldsOf(row: Buffer): (string | null)[] {
-  let at = 7;
-  return Array.from({ length: row.readInt16BE(5) }, () => {
-    const length = row.readInt32BE(at);
-    at += 4;
-    if (length < 0) return null;
-    at += length;
-    return row.toString('utf8', at - length, at);
-  });
 }

@@ -37,7 +37,7 @@ const bytesOfText = ({ tree }: Analysis): number => tree.length;
  * A literal may be read by the clock when it is analysed ('now', a time in a zone); one that is written with escapes may be such. Only who prepared it keeps that
  * moment, as in Postgres.
  */
-const OF_ITS_MOMENT = /now|today|tomorrow|yesterday|\\|u&/i;
+const OF_ITS_MOMENT = /(?<![a-z_])(now|today|tomorrow|yesterday)(?![a-z_])|\\|u&/i;
 const TIME_IN_A_ZONE = ':consttype 1266 ';
 
 const TRIVIAL_TREE_CHARACTERS_MAX = 20_000;

@@ -5,7 +5,7 @@
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Notice, Result } from '../server/session.ts';
-import type { Statement } from '../sql/statements/statement.ts';
+import type { Statement, StatementOf } from '../sql/statements/statement.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Cursors } from './cursors.ts';
 import { done } from './results/literal-result.ts';
@@ -65,7 +65,7 @@ export class TransactionBlock {
     return done('BEGIN');
   }
 
-  savepoint({ kind, name }: Extract<Statement, { kind: 'savepoint' | 'releaseSavepoint' | 'rollbackTo' }>): Result {
+  savepoint({ kind, name }: StatementOf<'savepoint' | 'releaseSavepoint' | 'rollbackTo'>): Result {
     const statement = { savepoint: 'SAVEPOINT', releaseSavepoint: 'RELEASE SAVEPOINT', rollbackTo: 'ROLLBACK TO SAVEPOINT' }[kind];
     if (this.#status === 'I') throw millraceError('SAVEPOINT_NEEDS_BLOCK', { statement });
     if (kind === 'savepoint') this.#savepoints.set(name, this.#settings);

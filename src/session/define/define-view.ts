@@ -7,7 +7,7 @@ import { PLAN_VERSION } from '../../plan/plan.ts';
 import type { Exactness } from '../../plan/exactness.ts';
 import type { Notice } from '../../server/session.ts';
 import { exactnessNotice } from '../../sql/plan-query.ts';
-import type { Statement } from '../../sql/statements/statement.ts';
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { connectUpstream } from '../../upstream/connection/connect.ts';
 import type { Column } from '../../values/type.ts';
 import type { MaterializedView, View, ViewSettings } from '../../catalog/catalog.ts';
@@ -19,11 +19,7 @@ import { look } from '../recency.ts';
 /** Types below this OID are the same on every Postgres. */
 const FIRST_USER_OID = 16_384;
 
-export async function createView(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createView' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createView(coordinator: Coordinator, statement: StatementOf<'createView'>, by: Defining): Promise<Defined> {
   const { catalog, engine, mirror, planner } = coordinator;
   const tag = statement.materialized ? 'CREATE MATERIALIZED VIEW' : 'CREATE VIEW';
   const schema = schemaFor(statement.name, by.settings);

@@ -4,7 +4,7 @@
  */
 import { millraceError } from '../../base/errors.ts';
 import type { Notice } from '../../server/session.ts';
-import type { DropKind, Name, Statement } from '../../sql/statements/statement.ts';
+import type { DropKind, Name, StatementOf } from '../../sql/statements/statement.ts';
 import { connectUpstream } from '../../upstream/connection/connect.ts';
 import { refuseUnsound, withSecretIds } from './alter-connection.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from '../../catalog/catalog.ts';
@@ -15,7 +15,7 @@ import type { Settings } from '../settings.ts';
 import { kindName } from '../../catalog/kind-name.ts';
 import { mirrored } from './mirrored.ts';
 
-export async function createSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'createSecret' }>): Promise<Defined> {
+export async function createSecret(coordinator: Coordinator, statement: StatementOf<'createSecret'>): Promise<Defined> {
   const { catalog, directory, engine } = coordinator;
   const there = taken(catalog, 'secret', 'public', statement.name, statement.ifNotExists, 'CREATE SECRET');
   if (there !== undefined) return there;
@@ -34,10 +34,9 @@ export async function createSecret(coordinator: Coordinator, statement: Extract<
 }
 
 /** A rotated password: what streams goes on, and the next attempt to connect uses it (fault 83); when nothing streams, that is at once. */
-export async function alterSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'alterSecret' }>): Promise<Defined> {
+export async function alterSecret(coordinator: Coordinator, statement: StatementOf<'alterSecret'>): Promise<Defined> {
   const { catalog, directory } = coordinator;
-  const secret = catalog.find(['secret'], statement.name, ['public']);
-  if (secret === undefined) throw millraceError('OBJECT_MISSING', { kind: 'secret', name: statement.name });
+  const secret = objectNamed(catalog, ['secret'], statement, ['public']);
   directory.writeSecrets({ ...directory.readSecrets(), [secret.id]: statement.value });
   const [source] = catalog.all('source');
   if (source !== undefined) await coordinator.source?.ingest.setConnection(coordinator.connectionOf(source));
@@ -46,7 +45,7 @@ export async function alterSecret(coordinator: Coordinator, statement: Extract<S
 
 export async function createConnection(
   coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createConnection' }>,
+  statement: StatementOf<'createConnection'>,
   by: Defining,
 ): Promise<Defined> {
   const { catalog, engine } = coordinator;
@@ -75,24 +74,16 @@ export async function createConnection(
   return { tag: 'CREATE CONNECTION', notices: [] };
 }
 
-export async function validateConnection(
-  coordinator: Coordinator,
-  { name }: Extract<Statement, { kind: 'validateConnection' }>,
-): Promise<Defined> {
-  const connection = coordinator.catalog.find(['connection'], name, ['public']);
-  if (connection === undefined) throw millraceError('OBJECT_MISSING', { kind: 'connection', name });
+export async function validateConnection(coordinator: Coordinator, { name }: StatementOf<'validateConnection'>): Promise<Defined> {
+  const connection = objectNamed(coordinator.catalog, ['connection'], { name }, ['public']);
   const upstream = await connectUpstream(coordinator.parametersOf(connection.options), { purpose: 'validate' });
   await upstream.end();
   return { tag: 'VALIDATE CONNECTION', notices: [] };
 }
 
-export async function createIndex(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createIndex' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createIndex(coordinator: Coordinator, statement: StatementOf<'createIndex'>, by: Defining): Promise<Defined> {
   const { catalog, engine, mirror } = coordinator;
-  const on = objectNamed(catalog, RELATIONS, statement.on, by.settings.searchPath, 'relation');
+  const on = objectNamed(catalog, RELATIONS, statement.on, by.settings.searchPath);
   if (on.kind !== 'materializedView')
     throw millraceError('STATEMENT_UNSUPPORTED', {
       statement: `an index on a ${kindName(on.kind)}`,
@@ -120,7 +111,7 @@ export async function createIndex(
   return { tag: 'CREATE INDEX', notices: [] };
 }
 
-export async function drop(coordinator: Coordinator, statement: Extract<Statement, { kind: 'drop' }>, by: Defining): Promise<Defined> {
+export async function drop(coordinator: Coordinator, statement: StatementOf<'drop'>, by: Defining): Promise<Defined> {
   const { catalog, directory, engine, mirror } = coordinator;
   const tag = `DROP ${kindName(statement.object).toUpperCase()}`;
   const notices: Notice[] = [];

@@ -6,10 +6,8 @@ import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts'
 import type { Result, ResultColumn, RowBatch } from '../../server/session.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { DataRowEncoder, rowsIn } from '../../wire/data-row.ts';
+import { converted, type GivenValue } from './converted.ts';
 import { isSentNatively } from '../../wire/binary.ts';
-
-/** A SELECT list holds 1,664 entries at most. */
-const VALUES_A_CALL_MAX = 1_600;
 
 export interface Encoding {
   /** For the row encoder, one a column behind the leading ones: 1 where it writes binary itself. */
@@ -73,37 +71,23 @@ async function recodedBatch(
 ): Promise<RowBatch> {
   const rows = [...rowsIn(batch.bytes)];
   // Equal values (an enum's labels) are asked for once.
-  const known = new Map<string, { typeOid: number; text: Uint8Array; binary: Uint8Array | null }>();
+  const known = new Map<string, GivenValue>();
   const keyOf = (typeOid: number, text: Buffer): string => `${typeOid}:${text.toString('latin1')}`;
   for (const row of rows)
     for (const position of recode) {
       const text = row[position];
       const { typeOid } = columns[position]!;
-      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, text: new Uint8Array(text), binary: null });
+      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, bytes: new Uint8Array(text), format: 0 });
     }
-  const values = [...known.values()];
-  for (let from = 0; from < values.length; from += VALUES_A_CALL_MAX) {
-    const some = values.slice(from, from + VALUES_A_CALL_MAX);
-    const answer = await catalog.queryRaw(
-      {
-        sql: `SELECT ${some.map((_, i) => `$${i + 1}`).join(', ')}`,
-        parameterTypes: some.map(({ typeOid }) => typeOid),
-        parameters: some.map(({ text }) => text),
-        parameterFormats: [],
-        resultFormats: [1],
-      },
-      call,
-    );
-    const [fields] = rowsIn(answer.rows);
-    some.forEach((value, i) => (value.binary = fields?.[i] ?? null));
-  }
+  const binaries = await converted(catalog, [...known.values()], 1, call);
+  const binaryOf = new Map([...known.keys()].map((key, i) => [key, binaries[i] ?? null]));
   const out = new ByteWriter(batch.bytes.length + 1024);
   const encoder = new DataRowEncoder(out);
   const recodes = new Set(recode);
   for (const row of rows) {
     encoder.begin(row.length);
     row.forEach((field, position) => {
-      const bytes = field === null || !recodes.has(position) ? field : known.get(keyOf(columns[position]!.typeOid, field))!.binary;
+      const bytes = field === null || !recodes.has(position) ? field : (binaryOf.get(keyOf(columns[position]!.typeOid, field)) ?? null);
       if (bytes === null) encoder.null();
       else encoder.text(bytes);
     });

@@ -5,7 +5,7 @@ import { must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import type { ResultColumn } from '../../server/session.ts';
-import type { Name } from '../../sql/statements/statement.ts';
+import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { canonicalizer } from '../../values/canonical.ts';
 import { codecOf, type Value } from '../../values/codec.ts';
 import type { PgType } from '../../values/type.ts';
@@ -15,7 +15,7 @@ import { objectNamed } from '../object-named.ts';
 import { literalRows } from '../results/literal-result.ts';
 import { fromText } from '../results/recoded.ts';
 import { look, received, refuseStopped } from '../recency.ts';
-import { shape, type StatementKind, type StatementOf } from './statement.ts';
+import { shape, type StatementKind } from './statement.ts';
 
 const COLUMNS: readonly ResultColumn[] = [
   { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
@@ -41,10 +41,7 @@ export const audit: StatementKind<StatementOf<'audit'>> = {
 
 async function auditRows(coordinator: Coordinator, view: Name | undefined, searchPath: readonly string[]): Promise<(string | null)[][]> {
   const { catalog } = coordinator;
-  const views =
-    view === undefined
-      ? catalog.all('materializedView')
-      : [objectNamed(catalog, ['materializedView'], view, searchPath, 'materialized view')];
+  const views = view === undefined ? catalog.all('materializedView') : [objectNamed(catalog, ['materializedView'], view, searchPath)];
   if (views.length === 0) return [];
   const [source] = catalog.all('source');
   const running = coordinator.source;

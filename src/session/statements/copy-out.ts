@@ -1,7 +1,8 @@
 /** COPY (a query or SUBSCRIBE) TO STDOUT: its rows as text. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { millraceError } from '../../base/errors.ts';
 import { prepareRows, rowsOf } from './rows.ts';
-import { noRows, type StatementKind, type StatementOf } from './statement.ts';
+import { noRows, type StatementKind } from './statement.ts';
 import { analysedSubscription, subscribed } from './subscribe.ts';
 
 export const copyOut: StatementKind<StatementOf<'copyOut'>> = {

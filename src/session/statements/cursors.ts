@@ -1,10 +1,11 @@
 /** DECLARE, FETCH, MOVE, CLOSE: what is open is in `cursors.ts` of the session. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { ResultColumn } from '../../server/session.ts';
 import { done } from '../results/literal-result.ts';
 import { fromText } from '../results/recoded.ts';
 import { prepareRows, rowsOf, type RowQuery } from './rows.ts';
-import { noRows, shape, type StatementKind, type StatementOf } from './statement.ts';
+import { noRows, shape, type StatementKind } from './statement.ts';
 
 interface Declared {
   readonly query: RowQuery;

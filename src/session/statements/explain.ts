@@ -1,8 +1,9 @@
 /** EXPLAIN: the plan of a query or view as text, a line a row, and how exact it is. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { millraceError } from '../../base/errors.ts';
 import { printPlan } from '../../plan/print.ts';
 import { literalRows, textColumns } from '../results/literal-result.ts';
-import { shape, type StatementKind, type StatementOf } from './statement.ts';
+import { shape, type StatementKind } from './statement.ts';
 
 export const explain: StatementKind<StatementOf<'explain'>> = {
   prepare: () => shape(textColumns('QUERY PLAN')),

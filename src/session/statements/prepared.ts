@@ -1,7 +1,8 @@
 /** PREPARE, EXECUTE, DEALLOCATE. Statements made by Parse live in the protocol server, which is told when they are to go. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { millraceError } from '../../base/errors.ts';
 import { done } from '../results/literal-result.ts';
-import { noRows, shape, type StatementKind, type StatementOf } from './statement.ts';
+import { noRows, shape, type StatementKind } from './statement.ts';
 
 export const prepare: StatementKind<StatementOf<'prepare'>> = {
   prepare: noRows,

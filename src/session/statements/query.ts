@@ -1,9 +1,10 @@
 /** SELECT, VALUES, TABLE, WITH. Settings that it sets by set_config are the session's, and set first. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import type { Result } from '../../server/session.ts';
 import { encodingOf, recoded } from '../results/recoded.ts';
 import { withoutSetConfig, type SetByQuery } from '../set-config.ts';
 import { prepareRows, rowsOf, type RowQuery } from './rows.ts';
-import type { Bind, StatementContext, StatementKind, StatementOf } from './statement.ts';
+import type { Bind, StatementContext, StatementKind } from './statement.ts';
 
 interface Query {
   readonly query: RowQuery;

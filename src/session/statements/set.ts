@@ -1,8 +1,9 @@
 /** SET, RESET, DISCARD, and what is accepted without effect because drivers send it. */
-import { millraceError } from '../../base/errors.ts';
+import { objectNamed } from '../object-named.ts';
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { done } from '../results/literal-result.ts';
-import { noRows, type StatementKind, type StatementOf } from './statement.ts';
+import { noRows, type StatementKind } from './statement.ts';
 
 /** SET to a view's name, it puts a wrong row there, so that a test can see the audit find it. Only with MILLRACE_TEST_FAULTS=1; else a custom setting like any other. */
 const PLANT = 'millrace_test.plant_wrong_row';
@@ -32,7 +33,6 @@ export const discard: StatementKind<StatementOf<'discard'>> = {
 export const ignored: StatementKind<StatementOf<'ignored'>> = { prepare: noRows, execute: ({ tag }) => done(tag) };
 
 async function plantWrongRow({ catalog, engine }: Coordinator, view: string): Promise<void> {
-  const object = catalog.find(['materializedView'], view, ['public']);
-  if (object === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name: view });
+  const object = objectNamed(catalog, ['materializedView'], { name: view }, ['public']);
   await engine.rpc.call('plantWrongRow', { object: object.id });
 }

@@ -1,11 +1,11 @@
 /** SHOW: of a setting, of how an object was made, and of kinds of objects as questions to the status relations (Materialize's columns), answered like any other query. */
 import { literal } from '../../base/ident.ts';
-import type { ShowKind } from '../../sql/statements/statement.ts';
+import type { ShowKind, StatementOf } from '../../sql/statements/statement.ts';
 import { objectNamed, RELATIONS } from '../object-named.ts';
 import { literalRows, textColumns } from '../results/literal-result.ts';
 import { asAsked } from './query.ts';
 import { prepareRows, type RowQuery } from './rows.ts';
-import { shape, type StatementContext, type StatementKind, type StatementOf } from './statement.ts';
+import { shape, type StatementContext, type StatementKind } from './statement.ts';
 
 export const showSetting: StatementKind<StatementOf<'showSetting'>> = {
   prepare({ name }, { settings }) {
@@ -18,7 +18,7 @@ export const showSetting: StatementKind<StatementOf<'showSetting'>> = {
 export const showCreate: StatementKind<StatementOf<'showCreate'>> = {
   prepare: () => shape(textColumns('name', 'create_sql')),
   execute({ object, name }, { coordinator, settings }) {
-    const found = objectNamed(coordinator.catalog, [object], name, settings.searchPath, object);
+    const found = objectNamed(coordinator.catalog, [object], name, settings.searchPath);
     return literalRows([[`${found.schema}.${found.name}`, found.createSql]], 'SHOW');
   },
 };
@@ -37,7 +37,7 @@ export const show: StatementKind<StatementOf<'show'>, RowQuery | undefined> = {
 
 function queryOf({ what, on, like }: StatementOf<'show'>, { coordinator: { catalog }, settings }: StatementContext): string | undefined {
   if (what === 'all') return undefined;
-  return showQuery(what, on && objectNamed(catalog, RELATIONS, on, settings.searchPath, 'relation'), like);
+  return showQuery(what, on && objectNamed(catalog, RELATIONS, on, settings.searchPath), like);
 }
 
 const CLUSTER = `'default'::text AS cluster`;

@@ -14,9 +14,6 @@ import type { PreparedStatements } from '../prepared-statements.ts';
 import type { Settings } from '../settings.ts';
 import type { TransactionBlock } from '../transaction-block.ts';
 
-export type Kind = Statement['kind'];
-export type StatementOf<K extends Kind> = Extract<Statement, { kind: K }>;
-
 /** `Form`: what preparing found out and executing needs. */
 export interface StatementKind<S extends Statement, Form = unknown> {
   prepare(statement: S, by: StatementContext, parse: Parse): Shape<Form> | Promise<Shape<Form>>;

@@ -4,14 +4,14 @@ import type { RowFormat } from '../../engine/contract/protocol.ts';
 import type { Result } from '../../server/session.ts';
 import { qualified } from '../../base/ident.ts';
 import { objectNamed, RELATIONS } from '../object-named.ts';
-import type { Name } from '../../sql/statements/statement.ts';
+import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { OpenSubscription } from '../open-subscription.ts';
 import type { AnalysedText } from '../planner.ts';
 import { PREPARED_BYTES } from '../prepared-statements.ts';
 import { encodingOf, recoded } from '../results/recoded.ts';
 import { resultColumns } from '../results/result-columns.ts';
 import { staleness } from '../status/staleness.ts';
-import type { StatementContext, StatementKind, StatementOf } from './statement.ts';
+import type { StatementContext, StatementKind } from './statement.ts';
 
 type Subscribe = StatementOf<'subscribe'>;
 
@@ -46,7 +46,7 @@ export async function analysedSubscription(
 ): Promise<Subscribed> {
   const { catalog, planner } = coordinator;
   const tableOf = (name: Name): string => {
-    const object = objectNamed(catalog, RELATIONS, name, settings.searchPath, 'relation');
+    const object = objectNamed(catalog, RELATIONS, name, settings.searchPath);
     return `TABLE ${qualified(object.schema, object.name)}`;
   };
   const sql = 'query' in target ? target.query : tableOf(target.object);

@@ -1,5 +1,5 @@
 /** From a statement's kind to what prepares and executes it: one line each. Called by `session.ts`. */
-import type { Statement } from '../../sql/statements/statement.ts';
+import type { Statement, StatementOf } from '../../sql/statements/statement.ts';
 import { alterConnection } from '../define/alter-connection.ts';
 import { createSource, createTable } from '../define/define-source.ts';
 import { createView } from '../define/define-view.ts';
@@ -7,42 +7,28 @@ import { alterSecret, createConnection, createIndex, createSecret, drop, validat
 import { refreshSource } from '../define/refresh-source.ts';
 import { audit } from './audit.ts';
 import { copyOut } from './copy-out.ts';
-import { closeCursor, declareCursor, fetch } from './cursors.ts';
+import * as cursors from './cursors.ts';
 import { definition } from './definition.ts';
 import { explain } from './explain.ts';
-import { deallocate, execute, prepare } from './prepared.ts';
+import * as prepared from './prepared.ts';
 import { query } from './query.ts';
-import { discard, ignored, reset, set } from './set.ts';
-import { show, showCreate, showSetting } from './show.ts';
-import type { Kind, StatementKind, StatementOf } from './statement.ts';
+import * as set from './set.ts';
+import * as show from './show.ts';
+import type { StatementKind } from './statement.ts';
 import { subscribe } from './subscribe.ts';
-import { begin, commit, rollback, savepoint } from './transaction.ts';
+import * as transaction from './transaction.ts';
 
-const KINDS: { readonly [K in Kind]: StatementKind<StatementOf<K>> } = {
+const KINDS: { readonly [K in Statement['kind']]: StatementKind<StatementOf<K>> } = {
   query,
   subscribe,
   copyOut,
-  declareCursor,
-  fetch,
-  closeCursor,
   explain,
   audit,
-  show,
-  showCreate,
-  showSetting,
-  set,
-  reset,
-  discard,
-  ignored,
-  prepare,
-  execute,
-  deallocate,
-  begin,
-  commit,
-  rollback,
-  savepoint,
-  releaseSavepoint: savepoint,
-  rollbackTo: savepoint,
+  ...cursors,
+  ...show,
+  ...set,
+  ...prepared,
+  ...transaction,
   createSecret: definition(createSecret),
   alterSecret: definition(alterSecret),
   createConnection: definition(createConnection),

@@ -1,5 +1,6 @@
 /** BEGIN, COMMIT, ROLLBACK and savepoints: what they do is the block's (`transaction-block.ts`). */
-import { noRows, type StatementKind, type StatementOf } from './statement.ts';
+import type { StatementOf } from '../../sql/statements/statement.ts';
+import { noRows, type StatementKind } from './statement.ts';
 
 export const begin: StatementKind<StatementOf<'begin'>> = { prepare: noRows, execute: (_, { block }) => block.begin() };
 
@@ -7,8 +8,8 @@ export const commit: StatementKind<StatementOf<'commit'>> = { prepare: noRows, e
 
 export const rollback: StatementKind<StatementOf<'rollback'>> = { prepare: noRows, execute: (_, { block }) => block.end('rollback') };
 
-/** Also RELEASE and ROLLBACK TO. */
 export const savepoint: StatementKind<StatementOf<'savepoint'>> = {
   prepare: noRows,
   execute: (statement, { block }) => block.savepoint(statement),
 };
+export { savepoint as releaseSavepoint, savepoint as rollbackTo };
