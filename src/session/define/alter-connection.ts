@@ -5,10 +5,11 @@
 import { objectNamed } from '../object-named.ts';
 import { millraceError } from '../../base/errors.ts';
 import { ident, literal } from '../../base/ident.ts';
+import type { CallOptions } from '../../pglite/catalog-client.ts';
 import { CONNECTION_OPTIONS } from '../../sql/statements/parse-create.ts';
 import type { OptionValue, StatementOf } from '../../sql/statements/statement.ts';
 import { connectUpstream } from '../../upstream/connection/connect.ts';
-import { optionsIn, refuseHalfCertificate } from '../../upstream/connection/parameters.ts';
+import { optionsIn, refuseHalfCertificate, type ConnectionParameters } from '../../upstream/connection/parameters.ts';
 import type { Catalog, Connection, ConnectionOptions } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Defined, Defining } from './defining.ts';
@@ -27,16 +28,17 @@ export async function alterConnection(coordinator: Coordinator, statement: State
     throw millraceError('OPTION_MISSING', { statement: 'ALTER CONNECTION', option: 'HOST' });
   refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
-  if (statement.validate) {
-    const { signal } = by.call;
-    const upstream = await connectUpstream(parameters, { purpose: 'validate', ...(signal === undefined ? {} : { signal }) });
-    await upstream.end();
-  }
+  if (statement.validate) await tryConnection(parameters, by.call);
   const after: Connection = { ...before, options, createSql: createSql(catalog, before.name, options) };
   await engine.rpc.call('commit', { put: [after], remove: [] });
   catalog.add(after);
   await coordinator.source?.ingest.setConnection(parameters);
   return { tag: 'ALTER CONNECTION', notices: [] };
+}
+
+export async function tryConnection(parameters: ConnectionParameters, { signal }: CallOptions): Promise<void> {
+  const upstream = await connectUpstream(parameters, { purpose: 'validate', ...(signal === undefined ? {} : { signal }) });
+  await upstream.end();
 }
 
 /** What would be kept and shown again although it is a secret, and what would be kept and never used. */

@@ -5,8 +5,7 @@
 import { millraceError } from '../../base/errors.ts';
 import type { Notice } from '../../server/session.ts';
 import type { DropKind, Name, StatementOf } from '../../sql/statements/statement.ts';
-import { connectUpstream } from '../../upstream/connection/connect.ts';
-import { refuseUnsound, withSecretIds } from './alter-connection.ts';
+import { refuseUnsound, tryConnection, withSecretIds } from './alter-connection.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { objectNamed, RELATIONS } from '../object-named.ts';
@@ -54,13 +53,7 @@ export async function createConnection(
   const options = withSecretIds(catalog, statement.options);
   refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
-  if (statement.validate) {
-    const connection = await connectUpstream(parameters, {
-      purpose: 'validate',
-      ...(by.call.signal === undefined ? {} : { signal: by.call.signal }),
-    });
-    await connection.end();
-  }
+  if (statement.validate) await tryConnection(parameters, by.call);
   const connection: Connection = {
     kind: 'connection',
     id: catalog.nextId(),
@@ -76,8 +69,7 @@ export async function createConnection(
 
 export async function validateConnection(coordinator: Coordinator, { name }: StatementOf<'validateConnection'>): Promise<Defined> {
   const connection = objectNamed(coordinator.catalog, ['connection'], { name }, ['public']);
-  const upstream = await connectUpstream(coordinator.parametersOf(connection.options), { purpose: 'validate' });
-  await upstream.end();
+  await tryConnection(coordinator.parametersOf(connection.options), {});
   return { tag: 'VALIDATE CONNECTION', notices: [] };
 }
 

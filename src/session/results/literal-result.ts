@@ -4,9 +4,14 @@ import { ByteWriter } from '../../wire/bytes.ts';
 import { dataRow } from '../../wire/data-row.ts';
 
 const TEXT_OID = 25;
+const INT8_OID = 20;
 
 export function textColumns(...names: readonly string[]): ResultColumn[] {
   return names.map((name) => ({ name, typeOid: TEXT_OID, typeSize: -1, typmod: -1 }));
+}
+
+export function countColumns(...names: readonly string[]): ResultColumn[] {
+  return names.map((name) => ({ name, typeOid: INT8_OID, typeSize: 8, typmod: -1 }));
 }
 
 /** A statement that returns no rows; `parameters`: what of the settings is to be reported. */

@@ -4,7 +4,6 @@ import type { AuditedColumn } from '../../audit/compare.ts';
 import { must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
-import type { ResultColumn } from '../../server/session.ts';
 import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { canonicalizer } from '../../values/canonical.ts';
 import { codecOf, type Value } from '../../values/codec.ts';
@@ -12,20 +11,12 @@ import type { PgType } from '../../values/type.ts';
 import type { Catalog, CatalogObject, MaterializedView, ObjectId } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { objectNamed } from '../object-named.ts';
-import { literalRows } from '../results/literal-result.ts';
+import { countColumns, literalRows, textColumns } from '../results/literal-result.ts';
 import { fromText } from '../results/recoded.ts';
 import { look, received, refuseStopped } from '../recency.ts';
 import { shape, type StatementKind } from './statement.ts';
 
-const COLUMNS: readonly ResultColumn[] = [
-  { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'lsn', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'state', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'exactness', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'rows', typeOid: 20, typeSize: 8, typmod: -1 },
-  { name: 'differences', typeOid: 20, typeSize: 8, typmod: -1 },
-  { name: 'detail', typeOid: 25, typeSize: -1, typmod: -1 },
-];
+const COLUMNS = [...textColumns('view', 'lsn', 'state', 'exactness'), ...countColumns('rows', 'differences'), ...textColumns('detail')];
 
 /** How long the stream may take to reach the audit's LSN. */
 const REACH_TIMEOUT_MS = 60_000;

@@ -8,6 +8,7 @@ import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { OpenSubscription } from '../open-subscription.ts';
 import type { AnalysedText } from '../planner.ts';
 import { PREPARED_BYTES } from '../prepared-statements.ts';
+import { countColumns } from '../results/literal-result.ts';
 import { encodingOf, recoded } from '../results/recoded.ts';
 import { resultColumns } from '../results/result-columns.ts';
 import { staleness } from '../status/staleness.ts';
@@ -26,7 +27,7 @@ export const subscribe: StatementKind<Subscribe, Subscribed> = {
     const columns = [
       { name: 'mz_timestamp', typeOid: 1700, typeSize: -1, typmod: -1 },
       ...(statement.progress ? [{ name: 'mz_progressed', typeOid: 16, typeSize: 1, typmod: -1 }] : []),
-      { name: 'mz_diff', typeOid: 20, typeSize: 8, typmod: -1 },
+      ...countColumns('mz_diff'),
       ...resultColumns(form.analysis.columns, form.analysis.types),
     ];
     return { columns, heldBytes: PREPARED_BYTES + form.sql.length + form.analysis.tree.length, form };
