@@ -5,7 +5,7 @@
  */
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
-import type { Result, ResultColumn, RowBatch } from '../server/session.ts';
+import type { Result, ResultColumn, MessageBatch } from '../server/session.ts';
 
 /** A session's open cursors. */
 const CURSORS_MAX = 16;
@@ -13,10 +13,10 @@ const CURSORS_MAX = 16;
 interface Cursor {
   readonly columns: readonly ResultColumn[];
   readonly hold: boolean;
-  readonly batches: AsyncIterator<RowBatch> | undefined;
+  readonly batches: AsyncIterator<MessageBatch> | undefined;
   readonly result: Result;
   /** What a FETCH has left of a batch. */
-  rest: RowBatch | undefined;
+  rest: MessageBatch | undefined;
   isOpen: boolean;
 }
 
@@ -50,7 +50,7 @@ export class Cursors {
   }
 
   /** The next `count` rows, and past them, as they are asked for. `interrupt` throws when the FETCH is to end. */
-  fetch(name: string, count: number, interrupt: () => void): { columns: readonly ResultColumn[]; batches: AsyncIterable<RowBatch> } {
+  fetch(name: string, count: number, interrupt: () => void): { columns: readonly ResultColumn[]; batches: AsyncIterable<MessageBatch> } {
     const cursor = this.#open.get(name);
     if (cursor === undefined) throw millraceError('CURSOR_MISSING', { name });
     return { columns: cursor.columns, batches: this.#next(cursor, count, interrupt) };
@@ -63,7 +63,7 @@ export class Cursors {
     return rows;
   }
 
-  async *#next(cursor: Cursor, count: number, interrupt: () => void): AsyncGenerator<RowBatch, void> {
+  async *#next(cursor: Cursor, count: number, interrupt: () => void): AsyncGenerator<MessageBatch, void> {
     cursor.result.suspended?.(false);
     try {
       for (let left = count; left > 0;) {
@@ -81,18 +81,18 @@ export class Cursors {
     }
   }
 
-  async #pull(cursor: Cursor): Promise<RowBatch | undefined> {
+  async #pull(cursor: Cursor): Promise<MessageBatch | undefined> {
     const next = await cursor.batches?.next();
     return next === undefined || next.done === true ? undefined : next.value;
   }
 
-  #keepRest(cursor: Cursor, rest: RowBatch): void {
+  #keepRest(cursor: Cursor, rest: MessageBatch): void {
     if (!cursor.isOpen) return;
     this.#memory.take('cursors', rest.bytes.length);
     cursor.rest = rest;
   }
 
-  #takeRest(cursor: Cursor): RowBatch | undefined {
+  #takeRest(cursor: Cursor): MessageBatch | undefined {
     const { rest } = cursor;
     cursor.rest = undefined;
     if (rest !== undefined) this.#memory.give('cursors', rest.bytes.length);

@@ -73,7 +73,7 @@ export function session({ rows = [['1']], startup = {} as Record<string, string>
     session: made,
     /** What was asked since it was last read. */
     asked: () => asked.splice(0),
-    async run(sql: string, values: readonly (string | null)[] = []): Promise<Ran> {
+    run: async (sql: string, values: readonly (string | null)[] = []): Promise<Ran> => {
       const prepared = await made.prepare(sql, []);
       const result = await made.execute(
         prepared,

@@ -1,5 +1,5 @@
 /** Results that are made here: a few rows of text (SHOW, EXPLAIN, AUDIT), as batches of DataRow messages. */
-import type { Result, ResultColumn, RowBatch } from '../../server/session.ts';
+import type { Result, ResultColumn, MessageBatch } from '../../server/session.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { dataRow } from '../../wire/data-row.ts';
 
@@ -19,7 +19,7 @@ export function done(tag: string, parameters?: ReadonlyMap<string, string>): Res
   return { notices: [], body: { kind: 'none' }, tag: () => tag, ...(parameters === undefined ? {} : { parameters }) };
 }
 
-export function textRows(rows: readonly (readonly (string | null)[])[]): RowBatch {
+export function textRows(rows: readonly (readonly (string | null)[])[]): MessageBatch {
   const out = new ByteWriter();
   for (const row of rows) dataRow(out, row);
   return { bytes: out.copy(), rows: rows.length };
@@ -29,6 +29,6 @@ export function literalRows(rows: readonly (readonly (string | null)[])[], tag: 
   return { notices: [], body: { kind: 'rows', batches: batchesOf([textRows(rows)]) }, tag: () => tag };
 }
 
-export async function* batchesOf(batches: readonly RowBatch[]): AsyncGenerator<RowBatch, void> {
+export async function* batchesOf(batches: readonly MessageBatch[]): AsyncGenerator<MessageBatch, void> {
   yield* batches;
 }

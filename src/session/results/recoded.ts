@@ -3,7 +3,7 @@
  * every type has a binary form (arrays, enums, ranges, inet …); the common ones are written natively (`binary.ts`). Called by sessions, on the way to the client.
  */
 import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts';
-import type { Result, ResultColumn, RowBatch } from '../../server/session.ts';
+import type { Result, ResultColumn, MessageBatch } from '../../server/session.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { DataRowEncoder, rowsIn } from '../../wire/data-row.ts';
 import { converted, type GivenValue } from './converted.ts';
@@ -36,7 +36,7 @@ export function recoded(
   const { body } = result;
   if (recode.length === 0 || body.kind !== 'rows') return result;
   const source = body.batches[Symbol.asyncIterator]();
-  const batches: AsyncIterableIterator<RowBatch> = {
+  const batches: AsyncIterableIterator<MessageBatch> = {
     [Symbol.asyncIterator]: () => batches,
     async next() {
       const next = await source.next();
@@ -66,9 +66,9 @@ async function recodedBatch(
   catalog: Pick<CatalogClient, 'queryRaw'>,
   columns: readonly ResultColumn[],
   recode: readonly number[],
-  batch: RowBatch,
+  batch: MessageBatch,
   call: CallOptions,
-): Promise<RowBatch> {
+): Promise<MessageBatch> {
   const rows = [...rowsIn(batch.bytes)];
   // Equal values (an enum's labels) are asked for once.
   const known = new Map<string, GivenValue>();
