@@ -5,10 +5,10 @@ test('it is analysed once and planned once, and seen by others until it ends', a
   const { session: client, asked } = session();
   const prepared = await client.prepare('SUBSCRIBE (SELECT n FROM orders) WITH (PROGRESS)', []);
   expect(prepared.columns?.map(({ name }) => name)).toEqual(['mz_timestamp', 'mz_progressed', 'mz_diff', 'n']);
-  const { body, tag } = await client.execute(prepared, [], [], []);
+  const result = await client.execute(prepared, [], [], []);
   expect(asked()).toEqual(['analyse SELECT n FROM orders', 'plan view SELECT n FROM orders', 'engine subscribe']);
-  expect([client.subscription?.query, tag(2)]).toEqual(['SELECT n FROM orders', 'SUBSCRIBE 2']);
-  if (body.kind !== 'none') for await (const { rows } of body.batches) expect(rows).toBe(1);
+  expect([client.subscription?.query, result.tag(2)]).toEqual(['SELECT n FROM orders', 'SUBSCRIBE 2']);
+  if (result.body.kind !== 'none') for await (const { rows } of result.body.batches) expect(rows).toBe(1);
   expect(client.subscription).toBeUndefined();
 });
 

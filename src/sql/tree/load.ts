@@ -48,16 +48,11 @@ export interface LoadedFallback {
 
 export async function load(tree: string, context: PlanContext, purpose: Purpose): Promise<LoadedStatement> {
   const relations = new Map<number, LoadedRelation>();
-  const constants = new Map<TreeNode, string | null>();
-  const later = new Set<TreeNode>();
-  const toEvaluate: TreeNode[] = [];
-  const toDeparse: { node: TreeNode; args: TreeNode[]; source: string }[] = [];
-  const oids: number[] = [];
-
   const query = parseQueryTree(tree);
-  scan(query, purpose);
+  const scan = new Scan(context);
+  scan.root(query, purpose);
   // Grows while it is read: views bring the relations of theirs.
-  for (const oid of oids) {
+  for (const oid of scan.oids) {
     if (relations.has(oid)) continue;
     const facts = await context.relation(oid);
     if (facts === undefined) {
@@ -70,69 +65,86 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose)
       const below = parseQueryTree(facts.tree);
       relations.set(oid, { facts, query: below });
       // What stands in a view was judged when it was made; a clock in it is refused there, here and everywhere.
-      scan(below, 'view');
+      scan.root(below, 'view');
     } else relations.set(oid, { facts });
   }
 
+  const fixed = scan.toEvaluate.filter((node) => scan.isFixed(node));
   const [, texts] = await Promise.all([
-    evaluate(toEvaluate.filter(isFixed), constants, context, []),
-    toDeparse.length === 0 ? [] : context.deparse(toDeparse.map(({ source }) => source)),
+    evaluate(fixed, scan.constants, context, []),
+    scan.toDeparse.length === 0 ? [] : context.deparse(scan.toDeparse.map(({ source }) => source)),
   ]);
   const fallbacks = new Map<TreeNode, LoadedFallback>();
-  toDeparse.forEach(({ node, args }, i) => {
+  scan.toDeparse.forEach(({ node, args }, i) => {
     const types = args.map((arg) => {
       const { oid, typmod } = parameterOf(arg).type;
       return context.typeOf(oid, typmod);
     });
     const sql = replaceParameters(texts[i]!, (number) => `($${number}::${plainTypeName(types[number - 1]!)})`);
-    fallbacks.set(node, { sql, args, exactness: exactnessInside(node) });
+    fallbacks.set(node, { sql, args, exactness: scan.exactnessInside(node) });
   });
-  return { query, relations, constants, fallbacks, later: [...later], toEvaluate: toEvaluate.filter((node) => !isFixed(node)) };
+  const toEvaluate = scan.toEvaluate.filter((node) => !scan.isFixed(node));
+  return { query, relations, constants: scan.constants, fallbacks, later: [...scan.later], toEvaluate };
+}
 
-  /** Whatever the parameters are, and whenever it is asked. */
-  function isFixed(node: TreeNode): boolean {
-    if (VARYING.has(node.tag)) return false;
-    const field = FUNCTION_FIELD[node.tag];
-    if (field !== undefined && context.functionOf(node.number(field))?.volatility !== 'immutable') return false;
-    return node.children().every(isFixed);
+/** What the nodes of a tree ask for, found in one walk. */
+class Scan {
+  readonly constants = new Map<TreeNode, string | null>();
+  readonly later = new Set<TreeNode>();
+  readonly toEvaluate: TreeNode[] = [];
+  readonly toDeparse: { node: TreeNode; args: TreeNode[]; source: string }[] = [];
+  /** Of relations. */
+  readonly oids: number[] = [];
+  readonly #context: PlanContext;
+
+  constructor(context: PlanContext) {
+    this.#context = context;
   }
 
-  function exactnessInside(node: TreeNode): Exactness {
+  /** Whatever the parameters are, and whenever it is asked. */
+  isFixed(node: TreeNode): boolean {
+    if (VARYING.has(node.tag)) return false;
+    const field = FUNCTION_FIELD[node.tag];
+    if (field !== undefined && this.#context.functionOf(node.number(field))?.volatility !== 'immutable') return false;
+    return node.children().every((child) => this.isFixed(child));
+  }
+
+  exactnessInside(node: TreeNode): Exactness {
     const field = FUNCTION_FIELD[node.tag];
     const own =
       field !== undefined
-        ? exactnessOfFunction(node.number(field), context.collation(node.number('inputcollid')), undefined, context)
+        ? exactnessOfFunction(node.number(field), this.#context.collation(node.number('inputcollid')), undefined, this.#context)
         : 'exact';
-    const inside = [...node.children()].map(exactnessInside);
+    const inside = [...node.children()].map((child) => this.exactnessInside(child));
     const printed = PRINTING.has(node.tag) ? 'settings' : 'exact';
     return [own, printed, ...inside].reduce((a, b) => (rank(b as Exactness) > rank(a as Exactness) ? b : a)) as Exactness;
   }
 
   /** Roots of expressions, wherever they stand. */
-  function scan(node: TreeNode, as: Purpose): void {
-    if (visit(node, as)) request(node);
+  root(node: TreeNode, as: Purpose): void {
+    if (this.#visit(node, as)) this.#request(node);
   }
 
   /** Is it a constant expression? Those below that are, while it is not, are requested. */
-  function visit(node: TreeNode, as: Purpose): boolean {
+  #visit(node: TreeNode, as: Purpose): boolean {
     switch (node.tag) {
       case 'CONST': {
-        if (node.flag('constisnull')) constants.set(node, null);
+        if (node.flag('constisnull')) this.constants.set(node, null);
         else {
           const value = node.value('constvalue');
           const text = value instanceof Datum ? constantText(node.number('consttype'), value.bytes) : undefined;
-          if (text !== undefined) constants.set(node, text);
+          if (text !== undefined) this.constants.set(node, text);
           // Asked for wherever it stands: an expression around it that Postgres refuses to evaluate stays one, and fails where it is evaluated.
-          else toEvaluate.push(node);
+          else this.toEvaluate.push(node);
         }
         return true;
       }
       case 'PARAM':
-        constants.set(node, null);
-        later.add(node);
+        this.constants.set(node, null);
+        this.later.add(node);
         return true;
       case 'RANGETBLENTRY':
-        if (node.number('rtekind') === 0) oids.push(node.number('relid'));
+        if (node.number('rtekind') === 0) this.oids.push(node.number('relid'));
         break;
       case 'SUBLINK':
         return refuseSubquery(node);
@@ -142,65 +154,65 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose)
         return true;
       }
       case 'SCALARARRAYOPEXPR':
-        return visitAnyAll(node, as);
+        return this.#visitAnyAll(node, as);
       default:
     }
-    const children = [...node.children()].map((child) => ({ child, constant: visit(child, as) }));
+    const children = [...node.children()].map((child) => ({ child, constant: this.#visit(child, as) }));
     const allConstant = children.every(({ constant }) => constant);
-    judge(node, as, allConstant);
+    this.#judge(node, as, allConstant);
     if (allConstant && FOLDABLE.has(node.tag)) {
-      const folded = foldedHere(node, constants);
+      const folded = foldedHere(node, this.constants);
       if (folded !== undefined) {
-        constants.set(node, folded);
-        if (children.some(({ child }) => later.has(child))) later.add(node);
+        this.constants.set(node, folded);
+        if (children.some(({ child }) => this.later.has(child))) this.later.add(node);
       }
       return true;
     }
-    for (const { child, constant } of children) if (constant) request(child);
-    if (needsPostgres(node)) requestDeparse(node);
+    for (const { child, constant } of children) if (constant) this.#request(child);
+    if (needsPostgres(node)) this.#requestDeparse(node);
     return false;
   }
 
   /** A list of elements stays a list: it is never made an array first. */
-  function visitAnyAll(node: TreeNode, as: Purpose): boolean {
+  #visitAnyAll(node: TreeNode, as: Purpose): boolean {
     const [left, array] = node.nodes('args') as [TreeNode, TreeNode];
     const list = listOf(array);
-    judge(node, as, false);
-    const constantLeft = visit(left, as);
+    this.#judge(node, as, false);
+    const constantLeft = this.#visit(left, as);
     if (list === undefined) {
-      const constantArray = visit(array, as);
+      const constantArray = this.#visit(array, as);
       if (constantLeft && constantArray) return true;
-      if (constantLeft) request(left);
-      if (constantArray) request(array);
-      else requestDeparse(node);
+      if (constantLeft) this.#request(left);
+      if (constantArray) this.#request(array);
+      else this.#requestDeparse(node);
       return false;
     }
-    if (list.elementExpression !== undefined) visit(list.elementExpression, as);
-    const constantElements = list.elements.map((element) => visit(element, as));
+    if (list.elementExpression !== undefined) this.#visit(list.elementExpression, as);
+    const constantElements = list.elements.map((element) => this.#visit(element, as));
     if (constantLeft && constantElements.every((constant) => constant)) return true;
-    if (constantLeft) request(left);
+    if (constantLeft) this.#request(left);
     list.elements.forEach((element, i) => {
-      if (constantElements[i] === true) request(element);
+      if (constantElements[i] === true) this.#request(element);
     });
     return false;
   }
 
-  function request(node: TreeNode): void {
-    if (constants.has(node) || !(FOLDABLE.has(node.tag) || node.tag === 'SQLVALUEFUNCTION')) return;
+  #request(node: TreeNode): void {
+    if (this.constants.has(node) || !(FOLDABLE.has(node.tag) || node.tag === 'SQLVALUEFUNCTION')) return;
     // Another name for a value that is known.
-    if (node.tag === 'RELABELTYPE' && constants.has(node.node('arg'))) return;
-    toEvaluate.push(node);
+    if (node.tag === 'RELABELTYPE' && this.constants.has(node.node('arg'))) return;
+    this.toEvaluate.push(node);
   }
 
-  function requestDeparse(node: TreeNode): void {
+  #requestDeparse(node: TreeNode): void {
     const args: TreeNode[] = [];
-    toDeparse.push({ node, args, source: withParameters(node, args) });
+    this.toDeparse.push({ node, args, source: withParameters(node, args) });
   }
 
-  function judge(node: TreeNode, as: Purpose, constant: boolean): void {
+  #judge(node: TreeNode, as: Purpose, constant: boolean): void {
     const field = FUNCTION_FIELD[node.tag];
     if (field === undefined) return;
-    const facts = context.functionOf(node.number(field));
+    const facts = this.#context.functionOf(node.number(field));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: `with OID ${node.number(field)}` });
     const refused = refusedCall(facts, as, constant);
     if (refused !== undefined) throw refused;
