@@ -83,9 +83,11 @@ describe('what was planned is kept', () => {
   test('what reads the clock is of its moment: a function at each execution, a literal at each analysis', async () => {
     const clock = await shop.planner.analyse('SELECT id FROM orders WHERE at < now()', [], names, {});
     expect(await asked(...[1, 2].map(() => () => shop.planner.query(clock, [], names, {})))).toEqual([3, 2]);
-    const literal = `SELECT id FROM orders WHERE at < 'yesterday'`;
-    const [analysis, other] = [await shop.planner.analyse(literal, [], names, {}), await shop.planner.analyse(literal, [], names, {})];
-    expect(other).not.toBe(analysis);
+    const analysed = (condition: string) => shop.planner.analyse(`SELECT id FROM orders WHERE ${condition}`, [], names, {});
+    for (const literal of [`at < 'yesterday'`, `at < E'\\x6eow'`, `at < 'no'\n'w'`, `at::timetz < '12:00 MSK'`])
+      expect(await analysed(literal)).not.toBe(await analysed(literal));
+    for (const literal of [`at < '2026-01-01'`, `note = 'known'`]) expect(await analysed(literal)).toBe(await analysed(literal));
+    const analysis = await analysed(`at < 'yesterday'`);
     // Who has prepared it keeps its moment, and what was found out about it.
     expect(await asked(...[1, 2].map(() => () => shop.planner.query(analysis, [], names, {})))).toEqual([expect.any(Number), 0]);
     const cast = await planned(`SELECT id FROM orders WHERE at < $1::text::timestamptz`, ['now']);

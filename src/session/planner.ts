@@ -34,11 +34,12 @@ const PLAN_BYTES = 3;
 const bytesOfText = ({ tree }: Analysis): number => tree.length;
 
 /**
- * A literal may be read by the clock when it is analysed ('now', a time in a zone); one that is written with escapes may be such. Only who prepared it keeps that
- * moment, as in Postgres.
+ * A literal may be read by the clock when it is analysed ('now', a time of day in a zone); one that is written with escapes or in pieces may be such. Only who prepared it
+ * keeps that moment, as in Postgres.
  */
-const OF_ITS_MOMENT = /(?<![a-z_])(now|today|tomorrow|yesterday)(?![a-z_])|\\|u&/i;
-const TIME_IN_A_ZONE = ':consttype 1266 ';
+const OF_ITS_MOMENT = /(?<![a-z_])(now|today|tomorrow|yesterday)(?![a-z_])|\\|u&|'\s*\n\s*'/i;
+/** timetz, and arrays of it. */
+const TIME_IN_A_ZONE = /:consttype (1266|1270) /;
 
 const TRIVIAL_TREE_CHARACTERS_MAX = 20_000;
 const TRIVIAL_NODES = new Set(['QUERY', 'FROMEXPR', 'TARGETENTRY', 'CONST', 'PARAM', 'SQLVALUEFUNCTION', 'FUNCEXPR', 'RELABELTYPE']);
@@ -83,7 +84,7 @@ export class Planner {
     const under = JSON.stringify(names);
     const make = async (): Promise<AnalysedText> => ({ ...(await analyse()), names: under });
     if (OF_ITS_MOMENT.test(sql)) return make();
-    const bytesOf = (made: AnalysedText): number => (made.tree.includes(TIME_IN_A_ZONE) ? Infinity : sql.length + bytesOfText(made));
+    const bytesOf = (made: AnalysedText): number => (TIME_IN_A_ZONE.test(made.tree) ? Infinity : sql.length + bytesOfText(made));
     return this.#kept.get([by, under, sql].join('\0'), make, bytesOf);
   }
 
