@@ -43,6 +43,9 @@ export const limits = {
   catalogStatementMsMax: 60_000,
   /** Analysing one statement, or one change of the mirror. */
   planningMsMax: 30_000,
+  /** What was found out about statements (trees, relations, plans), kept for whoever sends them again: an application's own are some hundred, of 50 KB each. */
+  planCacheEntriesMax: 2_000,
+  planCacheBytesMax: 64 << 20,
   /** Clients at once. */
   connectionsMax: 200,
 } as const;

@@ -88,6 +88,8 @@ export class Catalog {
   readonly #objects = new Map<ObjectId, CatalogObject>();
   readonly #byName = new Map<string, ObjectId>();
   #lastId = 0;
+  /** Rises with every change: what was planned before stands on what is no more. */
+  generation = 0;
 
   constructor(objects: readonly CatalogObject[] = []) {
     for (const object of objects) this.add(object);
@@ -98,6 +100,7 @@ export class Catalog {
   }
 
   add(object: CatalogObject): void {
+    this.generation++;
     this.#objects.set(object.id, object);
     this.#byName.set(nameKey(object), object.id);
     this.#lastId = Math.max(this.#lastId, Number(object.id.slice(1)));
@@ -106,6 +109,7 @@ export class Catalog {
   remove(id: ObjectId): void {
     const object = this.#objects.get(id);
     if (object === undefined) return;
+    this.generation++;
     this.#objects.delete(id);
     this.#byName.delete(nameKey(object));
   }

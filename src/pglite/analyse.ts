@@ -8,7 +8,7 @@ import { ident } from '../base/ident.ts';
 import type { Analysis, AnalysedColumn, Dependency, Description, QueryToAnalyse, ViewToAnalyse } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
-import { joined, request } from './protocol.ts';
+import { joined, request } from './messages.ts';
 import { localSettings } from './settings.ts';
 
 const TEXT_OID = 25;

@@ -13,7 +13,7 @@ import { must } from '../base/assert.ts';
 import type { EvaluatorRequest, RowFailure } from './evaluator-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
-import { joined, request, type Complaint } from './protocol.ts';
+import { joined, request, type Complaint } from './messages.ts';
 import { assignment } from './settings.ts';
 import { decodeTextArray, encodeTextArray, sliceTextArray } from './text-array.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CatalogClient } from './catalog-client.ts';
 import { firstKeyword } from './client-statement.ts';
-import { textRows } from './protocol.ts';
+import { textRows } from './messages.ts';
 
 const MIRROR = [
   { id: 'table', ddl: ['CREATE TABLE orders (id int8 PRIMARY KEY, note text, REVERSED int4[])'] },

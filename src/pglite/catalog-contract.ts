@@ -2,7 +2,7 @@
  * What the catalog worker is asked, one request at a time. Plain data both ways. `catalog-client.ts` asks, `catalog-worker.ts` answers.
  */
 import type { PlainError } from '../base/errors.ts';
-import type { Complaint, FieldDescription } from './protocol.ts';
+import type { Complaint, FieldDescription } from './messages.ts';
 
 /** How names resolve and values print while one statement runs. */
 export interface StatementSettings {

@@ -8,7 +8,7 @@ import { millraceError, type MillraceError } from '../base/errors.ts';
 import type { RawResult, RawStatement } from './catalog-contract.ts';
 import type { PostgresInstance } from './instance.ts';
 import { postgresError } from './postgres-error.ts';
-import { joined, request, type Complaint } from './protocol.ts';
+import { joined, request, type Complaint } from './messages.ts';
 import { REFUSED_FUNCTIONS } from './refused-functions.ts';
 import { localSettings } from './settings.ts';
 

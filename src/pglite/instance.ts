@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 import { gunzipSync } from 'node:zlib';
 import { millraceError } from '../base/errors.ts';
 import { postgresError } from './postgres-error.ts';
-import { isIncomplete, joined, readReply, request, textRows, type FieldDescription, type Reply } from './protocol.ts';
+import { isIncomplete, joined, readReply, request, textRows, type FieldDescription, type Reply } from './messages.ts';
 
 /** Small buffers: there are no user rows. 2 MB of shared buffers hold the hot catalog pages; everything else is in memory anyway. */
 const SETTINGS = [

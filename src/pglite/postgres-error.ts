@@ -3,7 +3,7 @@
  * PGlite saw; `prefix` (what we wrote in front of the user's text) is subtracted, and a position inside it is dropped.
  */
 import { MillraceError } from '../base/errors.ts';
-import type { Complaint } from './protocol.ts';
+import type { Complaint } from './messages.ts';
 
 export function postgresError(complaint: Complaint, prefix = ''): MillraceError {
   // Its parser's own stack is full: no error of syntax.

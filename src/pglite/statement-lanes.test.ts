@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Ddl, RawStatement } from './catalog-contract.ts';
-import { textRows } from './protocol.ts';
+import { textRows } from './messages.ts';
 import { StatementLanes } from './statement-lanes.ts';
 
 /** A mirror of one table, as it is told. */

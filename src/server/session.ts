@@ -75,16 +75,16 @@ export interface Result {
      * Each batch is a run of whole DataRow messages ('D' …), ready for the socket, with their number. Whoever takes the iterator reads it to its end or calls its
      * `return`, also where it never asked for a batch: the engine may hold the rest.
      */
-    | { readonly kind: 'rows'; readonly batches: AsyncIterable<RowBatch> }
+    | { readonly kind: 'rows'; readonly batches: AsyncIterable<MessageBatch> }
     /** Each batch is a run of whole CopyData messages ('d' …). A SUBSCRIBE's does not end by itself. */
-    | { readonly kind: 'copy'; readonly columnCount: number; readonly batches: AsyncIterable<RowBatch> };
+    | { readonly kind: 'copy'; readonly columnCount: number; readonly batches: AsyncIterable<MessageBatch> };
   /** Between two Executes of a portal nobody waits for it: what limits a statement's time is told so. */
   readonly suspended?: (isSuspended: boolean) => void;
   /** CommandComplete tag, given the number of rows sent: `SELECT 3`, `CREATE VIEW`. */
   tag(rows: number): string;
 }
 
-export interface RowBatch {
+export interface MessageBatch {
   readonly bytes: Uint8Array;
   readonly rows: number;
 }

@@ -29,7 +29,7 @@ import { logAudit } from './status/audit-log.ts';
 import { logSource, withNames } from './status/source-log.ts';
 import { mirrored } from './define/mirrored.ts';
 import { hasStalePlan, withPlansMadeAgain } from './define/plans-made-again.ts';
-import type { OpenSubscription } from './statements/open-subscription.ts';
+import type { OpenSubscription } from './open-subscription.ts';
 
 export interface CoordinatorOptions {
   readonly dataDirectory: string;

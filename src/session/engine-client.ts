@@ -7,7 +7,7 @@ import { limits } from '../base/limits.ts';
 import { revivedError, RpcClient } from '../base/rpc.ts';
 import { within } from '../base/within.ts';
 import { startWorker } from '../base/worker.ts';
-import type { RowBatch } from '../server/session.ts';
+import type { MessageBatch } from '../server/session.ts';
 import { CancelFlags } from '../engine/contract/cancel-flags.ts';
 import type { EngineEvent, EngineMethods, EngineOptions, SubscribeRequest } from '../engine/contract/protocol.ts';
 
@@ -48,7 +48,7 @@ export class EngineClient {
     }
   }
 
-  async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<AsyncIterable<RowBatch>> {
+  async subscribe(request: SubscribeRequest, signal: AbortSignal): Promise<AsyncIterable<MessageBatch>> {
     const stream = new SubscriptionStream(
       (bytes) => void this.rpc.call('taken', { subscriptionId: request.subscriptionId, bytes }).catch(() => undefined),
     );
@@ -95,7 +95,7 @@ const TOLD_BYTES = 64 << 10;
 /** Batches between the engine's pushes and the client's pulls. Bounded by the engine, which counts what was not taken. */
 class SubscriptionStream {
   readonly #taken: (bytes: number) => void;
-  readonly #waiting: RowBatch[] = [];
+  readonly #waiting: MessageBatch[] = [];
   #untoldBytes = 0;
   #more = Promise.withResolvers<void>();
   #ended = false;
@@ -105,7 +105,7 @@ class SubscriptionStream {
     this.#taken = taken;
   }
 
-  push(batch: RowBatch): void {
+  push(batch: MessageBatch): void {
     this.#waiting.push(batch);
     this.#more.resolve();
   }
@@ -120,7 +120,7 @@ class SubscriptionStream {
     this.end();
   }
 
-  async *batches(close: () => void): AsyncGenerator<RowBatch, void> {
+  async *batches(close: () => void): AsyncGenerator<MessageBatch, void> {
     try {
       for (;;) {
         if (this.#waiting.length > 0) {

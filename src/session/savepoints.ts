@@ -4,7 +4,7 @@
  */
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
-import type { SavedSettings, SessionSettings } from './settings.ts';
+import type { SavedSettings, Settings } from './settings.ts';
 
 const SAVEPOINTS_MAX = 1_000;
 
@@ -16,7 +16,7 @@ export class Savepoints {
     this.#memory = memory;
   }
 
-  set(name: string, settings: SessionSettings): void {
+  set(name: string, settings: Settings): void {
     if (this.#open.length >= SAVEPOINTS_MAX) throw millraceError('SAVEPOINTS_EXHAUSTED', { savepointsMax: SAVEPOINTS_MAX });
     const { heldBytes } = settings;
     this.#memory.take('savepoints', heldBytes);
@@ -24,7 +24,7 @@ export class Savepoints {
   }
 
   /** It stays, what came after it goes. */
-  rollBackTo(name: string, settings: SessionSettings): void {
+  rollBackTo(name: string, settings: Settings): void {
     const at = this.#at(name);
     settings.restore(this.#open[at]!.settings);
     this.#cut(at + 1);

@@ -109,7 +109,7 @@ export interface SavedSettings {
 const ENTRY_BYTES = 100;
 const DAY_MS = 24 * 3600 * 1000;
 
-export class SessionSettings {
+export class Settings {
   readonly #values = new Map<string, string>();
   readonly #defaults = new Map<string, string>();
   /** Values before the transaction block, to be put back by ROLLBACK. */

@@ -5,25 +5,25 @@
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Notice, Result } from '../server/session.ts';
-import type { Statement } from '../sql/statements/statement.ts';
+import type { Statement, StatementOf } from '../sql/statements/statement.ts';
 import type { Coordinator } from './coordinator.ts';
-import type { Cursors } from './statements/cursors.ts';
+import type { Cursors } from './cursors.ts';
 import { done } from './results/literal-result.ts';
 import { Savepoints } from './savepoints.ts';
-import type { SessionSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** What is heard in a failed block: its end. */
 const ENDS_FAILURE = new Set<Statement['kind']>(['commit', 'rollback', 'rollbackTo']);
 
 export class TransactionBlock {
   readonly #coordinator: Coordinator;
-  readonly #settings: SessionSettings;
+  readonly #settings: Settings;
   readonly #cursors: Cursors;
   readonly #savepoints: Savepoints;
   #status: 'I' | 'T' | 'E' = 'I';
   #snapshotId: number | undefined;
 
-  constructor(coordinator: Coordinator, settings: SessionSettings, cursors: Cursors, memory: SessionMemory) {
+  constructor(coordinator: Coordinator, settings: Settings, cursors: Cursors, memory: SessionMemory) {
     this.#savepoints = new Savepoints(memory);
     this.#coordinator = coordinator;
     this.#settings = settings;
@@ -65,7 +65,7 @@ export class TransactionBlock {
     return done('BEGIN');
   }
 
-  savepoint({ kind, name }: Extract<Statement, { kind: 'savepoint' | 'releaseSavepoint' | 'rollbackTo' }>): Result {
+  savepoint({ kind, name }: StatementOf<'savepoint' | 'releaseSavepoint' | 'rollbackTo'>): Result {
     const statement = { savepoint: 'SAVEPOINT', releaseSavepoint: 'RELEASE SAVEPOINT', rollbackTo: 'ROLLBACK TO SAVEPOINT' }[kind];
     if (this.#status === 'I') throw millraceError('SAVEPOINT_NEEDS_BLOCK', { statement });
     if (kind === 'savepoint') this.#savepoints.set(name, this.#settings);

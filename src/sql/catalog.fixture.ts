@@ -5,6 +5,7 @@ import type { Column } from '../values/type.ts';
 import { readTypes, type TypeTable } from './mirror/types.ts';
 import { builtinsOf, catalogContext, PLANNING_PRELUDE, type PlanRelation } from './tree/catalog-context.ts';
 import type { PlanContext } from './tree/context.ts';
+import { load } from './tree/load.ts';
 import { planQuery, planView, type PlannedQuery, type PlannedView } from './plan-query.ts';
 import { printPlan, printSortKey } from '../plan/print.ts';
 
@@ -57,7 +58,7 @@ export async function planningFixture(ddl: string, { collation = 'C' } = {}): Pr
 
   async function view(sql: string): Promise<PlannedView> {
     const { tree } = await catalog.analyseView({ sql, searchPath: ['public'] });
-    return planView(tree, context);
+    return planView(await load(tree, context, 'view'), context);
   }
 
   async function query(
@@ -66,7 +67,8 @@ export async function planningFixture(ddl: string, { collation = 'C' } = {}): Pr
     parameters: readonly (string | null)[] = [],
   ): Promise<PlannedQuery> {
     const analysis = await catalog.analyseQuery({ sql, parameterTypes, searchPath: ['public'] });
-    return planQuery(analysis.tree, contextFor(analysis.parameterTypes), parameters);
+    const own = contextFor(analysis.parameterTypes);
+    return planQuery(await load(analysis.tree, own, 'query'), own, parameters);
   }
 
   return {

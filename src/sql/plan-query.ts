@@ -1,6 +1,6 @@
 /**
- * From an analysed statement to a plan that can run: everything is loaded, bound, rewritten and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
- * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the coordinator for CREATE VIEW, SELECT, SUBSCRIBE and EXPLAIN.
+ * From a loaded statement to a plan that can run: it is given its values, bound, rewritten and judged. A view's ORDER BY … LIMIT is part of it; an ad hoc query's
+ * order, limit and junk columns are what remains to do with its rows (`finish`). Called by the planner.
  */
 import type { Exactness } from '../plan/facts/exactness.ts';
 import type { Plan, SortKey } from '../plan/plan.ts';
@@ -11,8 +11,8 @@ import { Binding, QueryBinder } from './bind/bind-query.ts';
 import { share } from './rewrite/share.ts';
 import type { PlanContext } from './tree/context.ts';
 import { judge, type Judgement } from './judge/exactness.ts';
-import { load } from './tree/load.ts';
 import { decorrelate } from './rewrite/decorrelate.ts';
+import { valued, type LoadedStatement } from './tree/load.ts';
 
 export interface PlannedView extends Judgement {
   readonly plan: Plan;
@@ -35,17 +35,21 @@ export interface Finish {
   readonly project: readonly number[];
 }
 
-/** `tree`: ev_action; its select list has the names of `CREATE VIEW v (a, b)`. */
-export async function planView(tree: string, context: PlanContext): Promise<PlannedView> {
-  const loaded = await load(tree, context, 'view', []);
+/** Of ev_action; its select list has the names of `CREATE VIEW v (a, b)`. */
+export async function planView(statement: LoadedStatement, context: PlanContext): Promise<PlannedView> {
+  const loaded = await valued(statement, context, []);
   const binding = new Binding(context, loaded);
   const plan = asItRuns(new QueryBinder(binding, loaded.query).bind().plan, binding);
   return { plan, columns: plan.columns, reads: objectsRead(plan), ...judge(plan, context) };
 }
 
-/** `tree`: ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
-export async function planQuery(tree: string, context: PlanContext, parameters: readonly (string | null)[] = []): Promise<PlannedQuery> {
-  const loaded = await load(tree, context, 'query', parameters);
+/** Of ev_action or prosqlbody. `parameters`: the values of $1 … $n as text. */
+export async function planQuery(
+  statement: LoadedStatement,
+  context: PlanContext,
+  parameters: readonly (string | null)[] = [],
+): Promise<PlannedQuery> {
+  const loaded = await valued(statement, context, parameters);
   const binding = new Binding(context, loaded);
   const { relation, shown, order, limit, offset } = new QueryBinder(binding, loaded.query).select('always');
   const plan = asItRuns(relation.plan, binding);

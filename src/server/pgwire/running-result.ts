@@ -2,16 +2,16 @@
  * A result on its way to the client: rows in the pieces that the client asks for (Execute's row limit), COPY as a whole. The next batch is taken when the socket has
  * room, never earlier (I-6). Called by `connection.ts` (simple query: everything at once) and `extended.ts` (portals).
  */
-import type { Result, RowBatch } from '../session.ts';
+import type { Result, MessageBatch } from '../session.ts';
 import { commandComplete, copyDone, copyOutResponse, noticeResponse, parameterStatus, portalSuspended } from './backend.ts';
 import type { Output } from './output.ts';
 
 export class RunningResult {
   readonly #result: Result;
   readonly #interrupt: () => void;
-  readonly #batches: AsyncIterator<RowBatch> | undefined;
+  readonly #batches: AsyncIterator<MessageBatch> | undefined;
   /** The rest of a batch that a row limit has cut. */
-  #rest: RowBatch | undefined;
+  #rest: MessageBatch | undefined;
   #finished = false;
   #started = false;
   #isSuspended = false;
@@ -90,7 +90,7 @@ export class RunningResult {
     this.#result.suspended?.(isSuspended);
   }
 
-  async #next(): Promise<RowBatch | undefined> {
+  async #next(): Promise<MessageBatch | undefined> {
     const next = await this.#batches?.next();
     if (next !== undefined && next.done !== true) return next.value;
     this.#finished = true;

@@ -2,10 +2,11 @@
  * CREATE SOURCE and CREATE TABLE … FROM SOURCE: reads the upstream's catalog, refuses what cannot be kept exactly, mirrors types and tables, and has ingest
  * begin its copy. The statement returns when the stream is set up; the copy goes on, and reads of a table wait for it.
  */
+import { objectNamed } from '../object-named.ts';
 import { millraceError } from '../../base/errors.ts';
 import { ident, qualified } from '../../base/ident.ts';
 import type { Notice } from '../../server/session.ts';
-import type { Name, Statement } from '../../sql/statements/statement.ts';
+import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { readUpstreamCatalog, referenceMissing, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
 import { refusalOf, type PublishedTable } from '../../upstream/catalog/publication.ts';
 import type { Column } from '../../values/type.ts';
@@ -21,18 +22,13 @@ interface Wanted {
   readonly name: string;
 }
 
-export async function createSource(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createSource' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createSource(coordinator: Coordinator, statement: StatementOf<'createSource'>, by: Defining): Promise<Defined> {
   const { catalog } = coordinator;
   const there = taken(catalog, 'source', 'public', statement.name, statement.ifNotExists, 'CREATE SOURCE');
   if (there !== undefined) return there;
   const [existing] = catalog.all('source');
   if (existing !== undefined) throw millraceError('SECOND_SOURCE', { existing: existing.name });
-  const connection = catalog.find(['connection'], statement.connection, ['public']);
-  if (connection === undefined) throw millraceError('OBJECT_MISSING', { kind: 'connection', name: statement.connection });
+  const connection = objectNamed(catalog, ['connection'], { name: statement.connection }, ['public']);
   const parameters = coordinator.parametersOf(connection.options);
   const upstream = await readUpstreamCatalog(parameters, statement.publication);
   const wanted = chosen(upstream, statement.tables, parameters.user, statement.publication, by);
@@ -64,17 +60,12 @@ export async function createSource(
   return { tag: 'CREATE SOURCE', notices: [...said, ...(await firstTrouble(await coordinator.startSource(source)))] };
 }
 
-export async function createTable(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createTable' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createTable(coordinator: Coordinator, statement: StatementOf<'createTable'>, by: Defining): Promise<Defined> {
   const { catalog, engine, mirror } = coordinator;
   const schema = schemaFor(statement.name, by.settings);
   const there = taken(catalog, 'table', schema, statement.name.name, statement.ifNotExists, 'CREATE TABLE');
   if (there !== undefined) return there;
-  const source = catalog.find(['source'], statement.source, ['public']);
-  if (source === undefined) throw millraceError('OBJECT_MISSING', { kind: 'source', name: statement.source });
+  const source = objectNamed(catalog, ['source'], { name: statement.source }, ['public']);
   const running = coordinator.source;
   if (running === undefined) throw millraceError('NO_SOURCE', { what: 'CREATE TABLE' });
   const parameters = coordinator.connectionOf(source);
@@ -148,7 +139,7 @@ async function columnsOf(coordinator: Coordinator, schema: string, name: string,
 
 function chosen(
   upstream: UpstreamCatalog,
-  tables: Extract<Statement, { kind: 'createSource' }>['tables'],
+  tables: StatementOf<'createSource'>['tables'],
   user: string,
   publication: string,
   by: Defining,

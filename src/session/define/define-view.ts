@@ -7,7 +7,7 @@ import type { Exactness } from '../../plan/facts/exactness.ts';
 import { PLAN_VERSION } from '../../plan/plan.ts';
 import type { Notice } from '../../server/session.ts';
 import { exactnessNotice } from '../../sql/plan-query.ts';
-import type { Statement } from '../../sql/statements/statement.ts';
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { connectUpstream } from '../../upstream/connection/connect.ts';
 import type { Column } from '../../values/type.ts';
 import type { MaterializedView, View, ViewSettings } from '../../catalog/catalog.ts';
@@ -19,32 +19,30 @@ import { look } from '../recency.ts';
 /** Types below this OID are the same on every Postgres. */
 const FIRST_USER_OID = 16_384;
 
-export async function createView(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createView' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createView(coordinator: Coordinator, statement: StatementOf<'createView'>, by: Defining): Promise<Defined> {
   const { catalog, engine, mirror, planner } = coordinator;
   const tag = statement.materialized ? 'CREATE MATERIALIZED VIEW' : 'CREATE VIEW';
   const schema = schemaFor(statement.name, by.settings);
   const { name } = statement.name;
   const there = taken(catalog, 'view', schema, name, statement.ifNotExists, tag);
   if (there !== undefined) return there;
-  const settings: ViewSettings = by.settings.captured();
-  const names = { searchPath: by.settings.searchPath, settings: {} };
-  const planned = await planner.view(statement.query, statement.columnNames, names, by.call).catch((error: unknown) => {
-    // Positions are the query's; the client counts from the statement's beginning.
+  // Positions are the query's; the client counts from the statement's beginning.
+  const placed = (error: unknown): never => {
     if (error instanceof Error && 'position' in error && typeof error.position === 'number') error.position += statement.queryOffset;
     throw error;
-  });
+  };
+  const settings: ViewSettings = by.settings.captured();
+  const names = { searchPath: by.settings.searchPath, settings: {} };
+  const analysis = await planner.analyseView(statement.query, statement.columnNames, names, by.call).catch(placed);
+  const planned = await planner.view(analysis, names, by.call).catch(placed);
   const common = {
     id: catalog.nextId(),
     schema,
     name,
     createSql: by.text,
-    sql: planned.definition,
+    sql: analysis.definition ?? statement.query,
     columns: planned.columns,
-    dependsOn: planned.dependsOn,
+    dependsOn: Array.from(analysis.relations.values(), ({ id }) => id),
     settings,
   };
   if (!statement.materialized) {

@@ -4,13 +4,13 @@ import type { CallOptions } from '../../pglite/catalog-client.ts';
 import type { Notice } from '../../server/session.ts';
 import type { Name } from '../../sql/statements/statement.ts';
 import type { Catalog, CatalogObject } from '../../catalog/catalog.ts';
-import type { SessionSettings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { kindName } from '../../catalog/kind-name.ts';
 
 export interface Defining {
   /** The statement, for SHOW CREATE. */
   readonly text: string;
-  readonly settings: SessionSettings;
+  readonly settings: Settings;
   readonly call: CallOptions;
 }
 
@@ -40,6 +40,6 @@ export function taken(
 }
 
 /** Where an unqualified new name goes. */
-export function schemaFor(name: Name, settings: SessionSettings): string {
+export function schemaFor(name: Name, settings: Settings): string {
   return name.schema ?? settings.searchPath[0] ?? 'public';
 }

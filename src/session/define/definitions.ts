@@ -1,54 +1,20 @@
 /**
  * CREATE and DROP: one after another (`Coordinator.define`). Each first asks whoever may refuse (the upstream, Postgres, the planner), then the engine commits to the
- * durable catalog, which is the commit point; what came before is undone when that fails. Called by sessions.
+ * durable catalog, which is the commit point; what came before is undone when that fails. Called by `statements/definition.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
 import type { Notice } from '../../server/session.ts';
-import type { DropKind, Name, Statement } from '../../sql/statements/statement.ts';
-import { connectUpstream } from '../../upstream/connection/connect.ts';
-import { alterConnection, refuseUnsound, withSecretIds } from './alter-connection.ts';
+import type { DropKind, Name, StatementOf } from '../../sql/statements/statement.ts';
+import { refuseUnsound, tryConnection, withSecretIds } from './alter-connection.ts';
 import type { Catalog, CatalogObject, Connection, Index, Secret } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
+import { objectNamed, RELATIONS } from '../object-named.ts';
 import { taken, type Defined, type Defining } from './defining.ts';
-import { createSource, createTable } from './define-source.ts';
-import { createView } from './define-view.ts';
-import { refreshSource } from './refresh-source.ts';
-import type { SessionSettings } from '../settings.ts';
+import type { Settings } from '../settings.ts';
 import { kindName } from '../../catalog/kind-name.ts';
 import { mirrored } from './mirrored.ts';
 
-export function define(coordinator: Coordinator, statement: Statement, by: Defining): Promise<Defined> {
-  return coordinator.define(async () => {
-    switch (statement.kind) {
-      case 'createSecret':
-        return createSecret(coordinator, statement);
-      case 'alterSecret':
-        return alterSecret(coordinator, statement);
-      case 'refreshSource':
-        return refreshSource(coordinator, statement);
-      case 'alterConnection':
-        return alterConnection(coordinator, statement, by);
-      case 'createConnection':
-        return createConnection(coordinator, statement, by);
-      case 'createSource':
-        return createSource(coordinator, statement, by);
-      case 'createTable':
-        return createTable(coordinator, statement, by);
-      case 'createView':
-        return createView(coordinator, statement, by);
-      case 'createIndex':
-        return createIndex(coordinator, statement, by);
-      case 'drop':
-        return drop(coordinator, statement, by);
-      case 'validateConnection':
-        return validateConnection(coordinator, statement.name);
-      default:
-        throw millraceError('STATEMENT_UNSUPPORTED', { statement: statement.kind });
-    }
-  });
-}
-
-async function createSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'createSecret' }>): Promise<Defined> {
+export async function createSecret(coordinator: Coordinator, statement: StatementOf<'createSecret'>): Promise<Defined> {
   const { catalog, directory, engine } = coordinator;
   const there = taken(catalog, 'secret', 'public', statement.name, statement.ifNotExists, 'CREATE SECRET');
   if (there !== undefined) return there;
@@ -67,19 +33,18 @@ async function createSecret(coordinator: Coordinator, statement: Extract<Stateme
 }
 
 /** A rotated password: what streams goes on, and the next attempt to connect uses it (fault 83); when nothing streams, that is at once. */
-async function alterSecret(coordinator: Coordinator, statement: Extract<Statement, { kind: 'alterSecret' }>): Promise<Defined> {
+export async function alterSecret(coordinator: Coordinator, statement: StatementOf<'alterSecret'>): Promise<Defined> {
   const { catalog, directory } = coordinator;
-  const secret = catalog.find(['secret'], statement.name, ['public']);
-  if (secret === undefined) throw millraceError('OBJECT_MISSING', { kind: 'secret', name: statement.name });
+  const secret = objectNamed(catalog, ['secret'], statement, ['public']);
   directory.writeSecrets({ ...directory.readSecrets(), [secret.id]: statement.value });
   const [source] = catalog.all('source');
   if (source !== undefined) await coordinator.source?.ingest.setConnection(coordinator.connectionOf(source));
   return { tag: 'ALTER SECRET', notices: [] };
 }
 
-async function createConnection(
+export async function createConnection(
   coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createConnection' }>,
+  statement: StatementOf<'createConnection'>,
   by: Defining,
 ): Promise<Defined> {
   const { catalog, engine } = coordinator;
@@ -88,13 +53,7 @@ async function createConnection(
   const options = withSecretIds(catalog, statement.options);
   refuseUnsound(options);
   const parameters = coordinator.parametersOf(options);
-  if (statement.validate) {
-    const connection = await connectUpstream(parameters, {
-      purpose: 'validate',
-      ...(by.call.signal === undefined ? {} : { signal: by.call.signal }),
-    });
-    await connection.end();
-  }
+  if (statement.validate) await tryConnection(parameters, by.call);
   const connection: Connection = {
     kind: 'connection',
     id: catalog.nextId(),
@@ -108,26 +67,15 @@ async function createConnection(
   return { tag: 'CREATE CONNECTION', notices: [] };
 }
 
-async function validateConnection(coordinator: Coordinator, name: string): Promise<Defined> {
-  const connection = coordinator.catalog.find(['connection'], name, ['public']);
-  if (connection === undefined) throw millraceError('OBJECT_MISSING', { kind: 'connection', name });
-  const upstream = await connectUpstream(coordinator.parametersOf(connection.options), { purpose: 'validate' });
-  await upstream.end();
+export async function validateConnection(coordinator: Coordinator, { name }: StatementOf<'validateConnection'>): Promise<Defined> {
+  const connection = objectNamed(coordinator.catalog, ['connection'], { name }, ['public']);
+  await tryConnection(coordinator.parametersOf(connection.options), {});
   return { tag: 'VALIDATE CONNECTION', notices: [] };
 }
 
-async function createIndex(
-  coordinator: Coordinator,
-  statement: Extract<Statement, { kind: 'createIndex' }>,
-  by: Defining,
-): Promise<Defined> {
+export async function createIndex(coordinator: Coordinator, statement: StatementOf<'createIndex'>, by: Defining): Promise<Defined> {
   const { catalog, engine, mirror } = coordinator;
-  const on = catalog.find(
-    ['materializedView', 'view', 'table'],
-    statement.on.name,
-    statement.on.schema === undefined ? by.settings.searchPath : [statement.on.schema],
-  );
-  if (on === undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: statement.on.name });
+  const on = objectNamed(catalog, RELATIONS, statement.on, by.settings.searchPath);
   if (on.kind !== 'materializedView')
     throw millraceError('STATEMENT_UNSUPPORTED', {
       statement: `an index on a ${kindName(on.kind)}`,
@@ -155,7 +103,7 @@ async function createIndex(
   return { tag: 'CREATE INDEX', notices: [] };
 }
 
-async function drop(coordinator: Coordinator, statement: Extract<Statement, { kind: 'drop' }>, by: Defining): Promise<Defined> {
+export async function drop(coordinator: Coordinator, statement: StatementOf<'drop'>, by: Defining): Promise<Defined> {
   const { catalog, directory, engine, mirror } = coordinator;
   const tag = `DROP ${kindName(statement.object).toUpperCase()}`;
   const notices: Notice[] = [];
@@ -202,7 +150,7 @@ async function drop(coordinator: Coordinator, statement: Extract<Statement, { ki
   return { tag, notices };
 }
 
-function lookUp(catalog: Catalog, kind: DropKind, { schema, name }: Name, settings: SessionSettings): CatalogObject | undefined {
+function lookUp(catalog: Catalog, kind: DropKind, { schema, name }: Name, settings: Settings): CatalogObject | undefined {
   const path = kind === 'secret' || kind === 'connection' ? ['public'] : schema === undefined ? settings.searchPath : [schema];
   const found = catalog.find([kind], name, path);
   if (found !== undefined) return found;

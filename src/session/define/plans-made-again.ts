@@ -8,7 +8,7 @@ import { PLAN_VERSION } from '../../plan/plan.ts';
 import { schemasOf } from '../settings.ts';
 import type { Planner } from '../planner.ts';
 
-const TIMEOUT_MS = 60_000;
+const CALL = { timeoutMs: 60_000 };
 
 export function hasStalePlan({ planVersion, planError }: MaterializedView): boolean {
   return planVersion !== PLAN_VERSION || planError !== undefined;
@@ -22,7 +22,7 @@ export async function withPlansMadeAgain(catalog: Catalog, planner: Planner): Pr
     const columnNames = view.columns.map(({ name }) => name);
     let again: MaterializedView;
     try {
-      const { plan } = await planner.view(view.sql, columnNames, names, { timeoutMs: TIMEOUT_MS });
+      const { plan } = await planner.view(await planner.analyseView(view.sql, columnNames, names, CALL), names, CALL);
       again = { ...view, plan, planVersion: PLAN_VERSION };
     } catch (error) {
       const empty = { op: 'values', rows: [], columns: view.columns } as const;

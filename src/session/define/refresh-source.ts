@@ -2,9 +2,10 @@
  * ALTER SOURCE … REFRESH: every table of the source is copied anew, and everything that was defined stays: what mends a gap in the stream (a slot that is gone, another
  * server, a publication that was away) without making views again. Whatever can refuse does so before anything is given up. While the copies run, readers wait for them.
  */
+import { objectNamed } from '../object-named.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Notice } from '../../server/session.ts';
-import type { Statement } from '../../sql/statements/statement.ts';
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { readUpstreamCatalog, referenceMissing, type UpstreamCatalog } from '../../upstream/catalog/catalog.ts';
 import { refusalOf } from '../../upstream/catalog/publication.ts';
 import type { UpstreamTable } from '../../upstream/table.ts';
@@ -13,10 +14,9 @@ import { firstTrouble } from './copy-begun.ts';
 import type { Coordinator } from '../coordinator.ts';
 import type { Defined } from './defining.ts';
 
-export async function refreshSource(coordinator: Coordinator, statement: Extract<Statement, { kind: 'refreshSource' }>): Promise<Defined> {
+export async function refreshSource(coordinator: Coordinator, statement: StatementOf<'refreshSource'>): Promise<Defined> {
   const { catalog, engine } = coordinator;
-  const source = catalog.find(['source'], statement.name, ['public']);
-  if (source === undefined) throw millraceError('OBJECT_MISSING', { kind: 'source', name: statement.name });
+  const source = objectNamed(catalog, ['source'], statement, ['public']);
   const parameters = coordinator.connectionOf(source);
   const upstream = await readUpstreamCatalog(parameters, source.publication);
   const tables = catalog.all('table').map((table) => asItIsNow(table, upstream, source, parameters.user));

@@ -1,13 +1,13 @@
 /** A result that is in memory already, counted as what its session holds until it is read or given up. Called by `queries.ts`. */
 import type { SessionMemory } from '../../base/client-memory.ts';
-import type { RowBatch } from '../../server/session.ts';
+import type { MessageBatch } from '../../server/session.ts';
 
 /** Throws when it is more than the session may hold. */
-export function heldBatches(memory: SessionMemory, batches: readonly RowBatch[]): AsyncIterable<RowBatch> {
+export function heldBatches(memory: SessionMemory, batches: readonly MessageBatch[]): AsyncIterable<MessageBatch> {
   const rest = [...batches];
-  const bytesOf = (some: readonly RowBatch[]): number => some.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const bytesOf = (some: readonly MessageBatch[]): number => some.reduce((sum, { bytes }) => sum + bytes.length, 0);
   memory.take('results', bytesOf(rest));
-  const iterator: AsyncIterableIterator<RowBatch> = {
+  const iterator: AsyncIterableIterator<MessageBatch> = {
     [Symbol.asyncIterator]: () => iterator,
     next() {
       const batch = rest.shift();

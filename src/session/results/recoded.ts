@@ -3,13 +3,11 @@
  * every type has a binary form (arrays, enums, ranges, inet …); the common ones are written natively (`binary.ts`). Called by sessions, on the way to the client.
  */
 import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts';
-import type { Result, ResultColumn, RowBatch } from '../../server/session.ts';
+import type { Result, ResultColumn, MessageBatch } from '../../server/session.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import { DataRowEncoder, rowsIn } from '../../wire/data-row.ts';
+import { converted, type GivenValue } from './converted.ts';
 import { isSentNatively } from '../../wire/binary.ts';
-
-/** A SELECT list holds 1,664 entries at most. */
-const VALUES_A_CALL_MAX = 1_600;
 
 export interface Encoding {
   /** For the row encoder, one a column behind the leading ones: 1 where it writes binary itself. */
@@ -38,7 +36,7 @@ export function recoded(
   const { body } = result;
   if (recode.length === 0 || body.kind !== 'rows') return result;
   const source = body.batches[Symbol.asyncIterator]();
-  const batches: AsyncIterableIterator<RowBatch> = {
+  const batches: AsyncIterableIterator<MessageBatch> = {
     [Symbol.asyncIterator]: () => batches,
     async next() {
       const next = await source.next();
@@ -53,46 +51,43 @@ export function recoded(
   return { ...result, body: { kind: 'rows', batches } };
 }
 
+/** Rows that are text so far. */
+export function fromText(
+  catalog: Pick<CatalogClient, 'queryRaw'>,
+  result: Result,
+  columns: readonly ResultColumn[],
+  resultFormats: readonly number[],
+  call: CallOptions,
+): Result {
+  return recoded(catalog, result, columns, encodingOf(columns, resultFormats, columns.length), call);
+}
+
 async function recodedBatch(
   catalog: Pick<CatalogClient, 'queryRaw'>,
   columns: readonly ResultColumn[],
   recode: readonly number[],
-  batch: RowBatch,
+  batch: MessageBatch,
   call: CallOptions,
-): Promise<RowBatch> {
+): Promise<MessageBatch> {
   const rows = [...rowsIn(batch.bytes)];
   // Equal values (an enum's labels) are asked for once.
-  const known = new Map<string, { typeOid: number; text: Uint8Array; binary: Uint8Array | null }>();
+  const known = new Map<string, GivenValue>();
   const keyOf = (typeOid: number, text: Buffer): string => `${typeOid}:${text.toString('latin1')}`;
   for (const row of rows)
     for (const position of recode) {
       const text = row[position];
       const { typeOid } = columns[position]!;
-      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, text: new Uint8Array(text), binary: null });
+      if (text !== undefined && text !== null) known.set(keyOf(typeOid, text), { typeOid, bytes: new Uint8Array(text), format: 0 });
     }
-  const values = [...known.values()];
-  for (let from = 0; from < values.length; from += VALUES_A_CALL_MAX) {
-    const some = values.slice(from, from + VALUES_A_CALL_MAX);
-    const answer = await catalog.queryRaw(
-      {
-        sql: `SELECT ${some.map((_, i) => `$${i + 1}`).join(', ')}`,
-        parameterTypes: some.map(({ typeOid }) => typeOid),
-        parameters: some.map(({ text }) => text),
-        parameterFormats: [],
-        resultFormats: [1],
-      },
-      call,
-    );
-    const [fields] = rowsIn(answer.rows);
-    some.forEach((value, i) => (value.binary = fields?.[i] ?? null));
-  }
+  const binaries = await converted(catalog, [...known.values()], 1, call);
+  const binaryOf = new Map([...known.keys()].map((key, i) => [key, binaries[i] ?? null]));
   const out = new ByteWriter(batch.bytes.length + 1024);
   const encoder = new DataRowEncoder(out);
   const recodes = new Set(recode);
   for (const row of rows) {
     encoder.begin(row.length);
     row.forEach((field, position) => {
-      const bytes = field === null || !recodes.has(position) ? field : known.get(keyOf(columns[position]!.typeOid, field))!.binary;
+      const bytes = field === null || !recodes.has(position) ? field : (binaryOf.get(keyOf(columns[position]!.typeOid, field)) ?? null);
       if (bytes === null) encoder.null();
       else encoder.text(bytes);
     });

@@ -3,7 +3,7 @@
  * ends (read, closed, cancelled, its statement's time over) the engine keeps nothing of it. Made by `queries.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
-import type { RowBatch } from '../../server/session.ts';
+import type { MessageBatch } from '../../server/session.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { EngineMethods, PeekResult } from '../../engine/contract/protocol.ts';
 
@@ -12,12 +12,12 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 type Next = ReturnType<EngineMethods['nextBatches']>;
 
-export class ResultStream implements AsyncIterableIterator<RowBatch> {
+export class ResultStream implements AsyncIterableIterator<MessageBatch> {
   readonly #rpc: EngineClient['rpc'];
   readonly #resultId: number | undefined;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal;
-  #ready: RowBatch[];
+  #ready: MessageBatch[];
   #ahead: Promise<Next> | undefined;
   #error: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -40,7 +40,7 @@ export class ResultStream implements AsyncIterableIterator<RowBatch> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<RowBatch>> {
+  async next(): Promise<IteratorResult<MessageBatch>> {
     for (;;) {
       if (this.#error !== undefined) throw this.#error;
       const batch = this.#ready.shift();
@@ -50,7 +50,7 @@ export class ResultStream implements AsyncIterableIterator<RowBatch> {
     }
   }
 
-  return(): Promise<IteratorResult<RowBatch>> {
+  return(): Promise<IteratorResult<MessageBatch>> {
     this.#end();
     return Promise.resolve({ done: true, value: undefined });
   }

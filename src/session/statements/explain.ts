@@ -1,16 +1,22 @@
-/** EXPLAIN: the plan of a query or view as text, a line a row, and how exact it is. Called by sessions. */
+/** EXPLAIN: the plan of a query or view as text, a line a row, and how exact it is. */
+import type { StatementOf } from '../../sql/statements/statement.ts';
 import { millraceError } from '../../base/errors.ts';
-import type { CallOptions } from '../../pglite/catalog-client.ts';
 import { printPlan } from '../../plan/print.ts';
-import type { Statement } from '../../sql/statements/statement.ts';
-import type { Coordinator } from '../coordinator.ts';
-import type { NameSettings } from '../planner.ts';
+import { literalRows, textColumns } from '../results/literal-result.ts';
+import { shape, type StatementKind } from './statement.ts';
 
-export async function explain(coordinator: Coordinator, inner: Statement, names: NameSettings, call: CallOptions): Promise<string[][]> {
-  if (inner.kind !== 'query' && inner.kind !== 'createView')
-    throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'EXPLAIN of this statement' });
-  const sql = inner.kind === 'query' ? inner.text : inner.query;
-  const planned = await coordinator.planner.view(sql, undefined, names, call);
-  const lines = printPlan(planned.plan, (id) => coordinator.catalog.get(id)?.name ?? id).split('\n');
-  return [...lines, `Exactness: ${planned.exactness}`, ...planned.reasons.map((reason) => `  ${reason}`)].map((line) => [line]);
-}
+export const explain: StatementKind<StatementOf<'explain'>> = {
+  prepare: () => shape(textColumns('QUERY PLAN')),
+  async execute({ inner }, { coordinator: { planner, catalog }, names, call }) {
+    if (inner.kind !== 'query' && inner.kind !== 'createView')
+      throw millraceError('STATEMENT_UNSUPPORTED', { statement: 'EXPLAIN of this statement' });
+    const sql = inner.kind === 'query' ? inner.text : inner.query;
+    const planned = await planner.view(await planner.analyseView(sql, undefined, names, call), names, call);
+    const lines = printPlan(planned.plan, (id) => catalog.get(id)?.name ?? id).split('\n');
+    const said = [...lines, `Exactness: ${planned.exactness}`, ...planned.reasons.map((reason) => `  ${reason}`)];
+    return literalRows(
+      said.map((line) => [line]),
+      'EXPLAIN',
+    );
+  },
+};

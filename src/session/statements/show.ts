@@ -1,6 +1,44 @@
-/** SHOW as questions to the status relations: Materialize's columns, answered by Postgres like any other query. Pure. */
+/** SHOW: of a setting, of how an object was made, and of kinds of objects as questions to the status relations (Materialize's columns), answered like any other query. */
 import { literal } from '../../base/ident.ts';
-import type { ShowKind } from '../../sql/statements/statement.ts';
+import type { ShowKind, StatementOf } from '../../sql/statements/statement.ts';
+import { objectNamed, RELATIONS } from '../object-named.ts';
+import { literalRows, textColumns } from '../results/literal-result.ts';
+import { asAsked } from './query.ts';
+import { prepareRows, type RowQuery } from './rows.ts';
+import { shape, type StatementContext, type StatementKind } from './statement.ts';
+
+export const showSetting: StatementKind<StatementOf<'showSetting'>> = {
+  prepare({ name }, { settings }) {
+    settings.get(name);
+    return shape(textColumns(name));
+  },
+  execute: ({ name }, { settings }) => literalRows([[settings.get(name)]], 'SHOW'),
+};
+
+export const showCreate: StatementKind<StatementOf<'showCreate'>> = {
+  prepare: () => shape(textColumns('name', 'create_sql')),
+  execute({ object, name }, { coordinator, settings }) {
+    const found = objectNamed(coordinator.catalog, [object], name, settings.searchPath);
+    return literalRows([[`${found.schema}.${found.name}`, found.createSql]], 'SHOW');
+  },
+};
+
+/** Of SHOW ALL there is no query. */
+export const show: StatementKind<StatementOf<'show'>, RowQuery | undefined> = {
+  async prepare(statement, by) {
+    const text = queryOf(statement, by);
+    return text === undefined ? shape(textColumns('name', 'setting')) : prepareRows({ text, parameterTypes: [] }, by);
+  },
+  execute(statement, by, bind, prepared) {
+    const sql = queryOf(statement, by);
+    return sql === undefined || prepared === undefined ? literalRows(by.settings.all(), 'SHOW') : asAsked({ ...prepared, sql }, by, bind);
+  },
+};
+
+function queryOf({ what, on, like }: StatementOf<'show'>, { coordinator: { catalog }, settings }: StatementContext): string | undefined {
+  if (what === 'all') return undefined;
+  return showQuery(what, on && objectNamed(catalog, RELATIONS, on, settings.searchPath), like);
+}
 
 const CLUSTER = `'default'::text AS cluster`;
 const COMMENT = `''::text AS comment`;
@@ -15,11 +53,7 @@ const QUERIES: Readonly<Record<Exclude<ShowKind, 'columns' | 'all' | 'schemas' |
   objects: `SELECT name, replace(kind, ' ', '-') AS type, ${COMMENT} FROM millrace.objects`,
 };
 
-export function showQuery(
-  what: Exclude<ShowKind, 'all'>,
-  on: { schema: string; name: string } | undefined,
-  like: string | undefined,
-): string {
+function showQuery(what: Exclude<ShowKind, 'all'>, on: { schema: string; name: string } | undefined, like: string | undefined): string {
   const inner = innerQuery(what, on);
   const condition = like === undefined ? '' : ` WHERE name LIKE ${literal(like)}`;
   return `SELECT * FROM (${inner}) shown${condition}${what === 'columns' ? '' : ' ORDER BY name'}`;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { must } from '../../base/assert.ts';
-import { textRows } from '../../pglite/protocol.ts';
+import { textRows } from '../../pglite/messages.ts';
 import type { UpstreamCollation, UpstreamColumn, UpstreamTable } from '../../upstream/table.ts';
 import { Mirror, type StatusRows } from './mirror.ts';
 import type { MirrorObject, MirrorSource, MirrorTable } from './objects.ts';

@@ -137,11 +137,16 @@ export class Mirror {
     return this.#analysed(() => this.catalog.analyseQuery(query, options));
   }
 
+  /** Another one after every change of the mirror, and of the Postgres that it is in: until then OIDs and what they mean are the same. */
+  get epoch(): string {
+    return `${this.catalog.generation} ${this.#version}`;
+  }
+
   /** Types, as of now. */
   async types(): Promise<TypeTable> {
     // Opening first: the key names the generation that the reading is of.
     if (this.catalog.generation === 0) await this.catalog.open();
-    const key = this.#key();
+    const key = this.epoch;
     if (this.#types?.key === key) return this.#types.table;
     const source = this.#source();
     const table = await readTypes(this.catalog, {
@@ -149,7 +154,7 @@ export class Mirror {
       collations: source?.collations ?? [],
       databaseCollation: source?.databaseCollation,
     });
-    if (this.#key() === key) this.#types = { key, table };
+    if (this.epoch === key) this.#types = { key, table };
     return table;
   }
 
@@ -234,10 +239,6 @@ export class Mirror {
   #changesSince(version: number): readonly (readonly Ddl[])[] | undefined {
     const behind = this.#changes.filter((change) => change.version > version);
     return behind.length === this.#version - version ? behind.map(({ ddl }) => ddl) : undefined;
-  }
-
-  #key(): string {
-    return `${this.catalog.generation} ${this.#version}`;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The engine's state as relations: ordinary tables in the mirror, whose rows the coordinator replaces before a statement reads them,
- * and Materialize's names as views over them. Data only. `mirror.ts` makes and refreshes them; the coordinator fills them.
+ * The engine's state as relations: ordinary tables in the mirror, and Materialize's names as views over them. Where clients' catalog statements run, their rows are
+ * replaced before a statement that reads them; where statements are planned they stay empty. Data only. `mirror.ts` makes and refreshes them.
  */
 import { ident, literal } from '../../base/ident.ts';
 import type { Ddl } from '../../pglite/catalog-contract.ts';
@@ -8,7 +8,7 @@ import type { Ddl } from '../../pglite/catalog-contract.ts';
 export interface StatusRelation {
   readonly name: string;
   readonly comment: string;
-  /** Name and type, in the order in which `Mirror.refresh` takes the values. */
+  /** Name and type, in the order in which `refreshDdl` takes the values. */
   readonly columns: Readonly<Record<string, string>>;
 }
 

@@ -74,6 +74,8 @@ export type Statement =
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
   | { readonly kind: 'ignored'; readonly tag: string };
 
+export type StatementOf<K extends Statement['kind']> = Extract<Statement, { kind: K }>;
+
 export interface CreateView {
   readonly kind: 'createView';
   readonly materialized: boolean;

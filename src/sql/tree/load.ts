@@ -1,7 +1,8 @@
 /**
  * Everything about a query tree that needs waiting for, done before planning, which then is a pure function: relations and the trees of plain views (with
  * theirs), constants folded by Postgres (as many as there are in one round trip), and SQL for expressions that only Postgres can evaluate.
- * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by `plan-query.ts`.
+ * `load` does what is the same for every execution, `valued` what parameters and clocks change; where there are none of these Postgres is asked nothing.
+ * Also the one place that judges every function called: volatile ones, clocks and user code end here (I-1). Called by the planner, `valued` by `plan-query.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
 import { plainTypeName } from '../../values/type-name.ts';
@@ -23,6 +24,14 @@ export interface Loaded {
   readonly fallbacks: ReadonlyMap<TreeNode, LoadedFallback>;
 }
 
+/** A statement whose parameters have no values yet. What is in it holds for as long as the catalog is as it was. */
+export interface LoadedStatement extends Loaded {
+  /** Nodes whose value is known from the parameters alone, those inside before those around them. In `constants` they are null so far. */
+  readonly later: readonly TreeNode[];
+  /** What Postgres is asked for at every execution: parameters under functions, clocks. */
+  readonly toEvaluate: readonly TreeNode[];
+}
+
 export interface LoadedRelation {
   readonly facts: RelationFacts;
   /** Of a plain view. */
@@ -36,17 +45,13 @@ export interface LoadedFallback {
   readonly exactness: Exactness;
 }
 
-export async function load(tree: string, context: PlanContext, purpose: Purpose, parameters: readonly (string | null)[]): Promise<Loaded> {
+export async function load(tree: string, context: PlanContext, purpose: Purpose): Promise<LoadedStatement> {
   const relations = new Map<number, LoadedRelation>();
-  const constants = new Map<TreeNode, string | null>();
-  const toEvaluate: TreeNode[] = [];
-  const toDeparse: { node: TreeNode; args: TreeNode[]; source: string }[] = [];
-  const oids: number[] = [];
-
   const query = parseQueryTree(tree);
-  scan(query, purpose);
+  const scan = new Scan(context);
+  scan.root(query, purpose);
   // Grows while it is read: views bring the relations of theirs.
-  for (const oid of oids) {
+  for (const oid of scan.oids) {
     if (relations.has(oid)) continue;
     const facts = await context.relation(oid);
     if (facts === undefined) {
@@ -59,60 +64,85 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
       const below = parseQueryTree(facts.tree);
       relations.set(oid, { facts, query: below });
       // What stands in a view was judged when it was made; a clock in it is refused there, here and everywhere.
-      scan(below, 'view');
+      scan.root(below, 'view');
     } else relations.set(oid, { facts });
   }
 
-  const sources = toEvaluate.map(({ source }) => source);
-  const [values, texts] = await Promise.all([
-    sources.length === 0 ? [] : context.evaluate(sources, parameters),
-    toDeparse.length === 0 ? [] : context.deparse(toDeparse.map(({ source }) => source)),
+  const fixed = scan.toEvaluate.filter((node) => scan.isFixed(node));
+  const [, texts] = await Promise.all([
+    evaluate(fixed, scan.constants, context, []),
+    scan.toDeparse.length === 0 ? [] : context.deparse(scan.toDeparse.map(({ source }) => source)),
   ]);
-  values.forEach((value, i) => {
-    if (value !== undefined) constants.set(toEvaluate[i]!, value);
-  });
   const fallbacks = new Map<TreeNode, LoadedFallback>();
-  toDeparse.forEach(({ node, args }, i) => {
+  scan.toDeparse.forEach(({ node, args }, i) => {
     const types = args.map((arg) => {
       const { oid, typmod } = parameterOf(arg).type;
       return context.typeOf(oid, typmod);
     });
     const sql = replaceParameters(texts[i]!, (number) => `($${number}::${plainTypeName(types[number - 1]!)})`);
-    fallbacks.set(node, { sql, args, exactness: exactnessInside(node) });
+    fallbacks.set(node, { sql, args, exactness: scan.exactnessInside(node) });
   });
-  return { query, relations, constants, fallbacks };
+  const toEvaluate = scan.toEvaluate.filter((node) => !scan.isFixed(node));
+  return { query, relations, constants: scan.constants, fallbacks, later: [...scan.later], toEvaluate };
+}
 
-  function exactnessInside(node: TreeNode): Exactness {
+/** What the nodes of a tree ask for, found in one walk. */
+class Scan {
+  readonly constants = new Map<TreeNode, string | null>();
+  readonly later = new Set<TreeNode>();
+  readonly toEvaluate: TreeNode[] = [];
+  readonly toDeparse: { node: TreeNode; args: TreeNode[]; source: string }[] = [];
+  /** Of relations. */
+  readonly oids: number[] = [];
+  readonly #context: PlanContext;
+
+  constructor(context: PlanContext) {
+    this.#context = context;
+  }
+
+  /** Whatever the parameters are, and whenever it is asked. */
+  isFixed(node: TreeNode): boolean {
+    if (VARYING.has(node.tag)) return false;
     const field = FUNCTION_FIELD[node.tag];
-    const facts = field === undefined ? undefined : context.functionOf(node.number(field));
-    const own = facts === undefined ? 'exact' : exactnessOfFunction(facts, context.collation(node.number('inputcollid')), undefined);
-    return weakest([own, PRINTING.has(node.tag) ? 'settings' : 'exact', ...[...node.children()].map(exactnessInside)]);
+    if (field !== undefined && this.#context.functionOf(node.number(field))?.volatility !== 'immutable') return false;
+    return node.children().every((child) => this.isFixed(child));
+  }
+
+  exactnessInside(node: TreeNode): Exactness {
+    const field = FUNCTION_FIELD[node.tag];
+    const facts = field === undefined ? undefined : this.#context.functionOf(node.number(field));
+    const own = facts === undefined ? 'exact' : exactnessOfFunction(facts, this.#context.collation(node.number('inputcollid')), undefined);
+    const inside = [...node.children()].map((child) => this.exactnessInside(child));
+    return weakest([own, PRINTING.has(node.tag) ? 'settings' : 'exact', ...inside]);
   }
 
   /** Roots of expressions, wherever they stand. */
-  function scan(node: TreeNode, as: Purpose): void {
-    if (visit(node, as)) request(node);
+  root(node: TreeNode, as: Purpose): void {
+    if (this.#visit(node, as)) this.#request(node);
   }
 
   /** Is it a constant expression? Those below that are, while it is not, are requested. */
-  function visit(node: TreeNode, as: Purpose): boolean {
+  #visit(node: TreeNode, as: Purpose): boolean {
     switch (node.tag) {
       case 'CONST': {
-        if (node.flag('constisnull')) constants.set(node, null);
+        if (node.flag('constisnull')) this.constants.set(node, null);
         else {
           const value = node.value('constvalue');
           const text = value instanceof Datum ? constantText(node.number('consttype'), value.bytes) : undefined;
-          if (text !== undefined) constants.set(node, text);
+          if (text !== undefined) this.constants.set(node, text);
           // Asked for wherever it stands: an expression around it that Postgres refuses to evaluate stays one, and fails where it is evaluated.
-          else toEvaluate.push(node);
+          else this.toEvaluate.push(node);
         }
         return true;
       }
       case 'PARAM':
         // The comparison of IN and ANY has the subquery's columns as parameters.
-        return node.number('paramkind') === EXTERNAL && visitParameter(node);
+        if (node.number('paramkind') !== EXTERNAL) return false;
+        this.constants.set(node, null);
+        this.later.add(node);
+        return true;
       case 'RANGETBLENTRY':
-        if (node.number('rtekind') === 0) oids.push(node.number('relid'));
+        if (node.number('rtekind') === 0) this.oids.push(node.number('relid'));
         break;
       case 'SUBLINK':
         requireSubquery(node);
@@ -123,70 +153,65 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
         return true;
       }
       case 'SCALARARRAYOPEXPR':
-        return visitAnyAll(node, as);
+        return this.#visitAnyAll(node, as);
       default:
     }
-    const children = [...node.children()].map((child) => ({ child, constant: visit(child, as) }));
+    const children = [...node.children()].map((child) => ({ child, constant: this.#visit(child, as) }));
     const allConstant = children.every(({ constant }) => constant);
-    judge(node, as, allConstant);
+    this.#judge(node, as, allConstant);
     if (allConstant && FOLDABLE.has(node.tag)) {
-      const folded = foldedHere(node, constants);
-      if (folded !== undefined) constants.set(node, folded);
+      const folded = foldedHere(node, this.constants);
+      if (folded !== undefined) {
+        this.constants.set(node, folded);
+        if (children.some(({ child }) => this.later.has(child))) this.later.add(node);
+      }
       return true;
     }
-    for (const { child, constant } of children) if (constant) request(child);
-    if (needsPostgres(node)) requestDeparse(node);
+    for (const { child, constant } of children) if (constant) this.#request(child);
+    if (needsPostgres(node)) this.#requestDeparse(node);
     return false;
   }
 
-  function visitParameter(node: TreeNode): boolean {
-    const number = node.number('paramid');
-    const value = parameters[number - 1];
-    if (value === undefined) throw millraceError('PARAMETER_MISSING', { number });
-    constants.set(node, value);
-    return true;
-  }
-
   /** A list of elements stays a list: it is never made an array first. */
-  function visitAnyAll(node: TreeNode, as: Purpose): boolean {
+  #visitAnyAll(node: TreeNode, as: Purpose): boolean {
     const [left, array] = node.nodes('args') as [TreeNode, TreeNode];
     const list = listOf(array);
-    judge(node, as, false);
-    const constantLeft = visit(left, as);
+    this.#judge(node, as, false);
+    const constantLeft = this.#visit(left, as);
     if (list === undefined) {
-      const constantArray = visit(array, as);
+      const constantArray = this.#visit(array, as);
       if (constantLeft && constantArray) return true;
-      if (constantLeft) request(left);
-      if (constantArray) request(array);
-      else requestDeparse(node);
+      if (constantLeft) this.#request(left);
+      if (constantArray) this.#request(array);
+      else this.#requestDeparse(node);
       return false;
     }
-    if (list.elementExpression !== undefined) visit(list.elementExpression, as);
-    const constantElements = list.elements.map((element) => visit(element, as));
+    if (list.elementExpression !== undefined) this.#visit(list.elementExpression, as);
+    const constantElements = list.elements.map((element) => this.#visit(element, as));
     if (constantLeft && constantElements.every((constant) => constant)) return true;
-    if (constantLeft) request(left);
+    if (constantLeft) this.#request(left);
     list.elements.forEach((element, i) => {
-      if (constantElements[i] === true) request(element);
+      if (constantElements[i] === true) this.#request(element);
     });
     return false;
   }
 
-  function request(node: TreeNode): void {
-    if (constants.has(node) || !(FOLDABLE.has(node.tag) || node.tag === 'SQLVALUEFUNCTION')) return;
+  #request(node: TreeNode): void {
+    if (this.constants.has(node) || !(FOLDABLE.has(node.tag) || node.tag === 'SQLVALUEFUNCTION')) return;
     // Another name for a value that is known.
-    if (node.tag === 'RELABELTYPE' && constants.has(node.node('arg'))) return;
-    toEvaluate.push(node);
+    if (node.tag === 'RELABELTYPE' && this.constants.has(node.node('arg'))) return;
+    this.toEvaluate.push(node);
   }
 
-  function requestDeparse(node: TreeNode): void {
+  #requestDeparse(node: TreeNode): void {
     const args: TreeNode[] = [];
-    toDeparse.push({ node, args, source: withParameters(node, args) });
+    this.toDeparse.push({ node, args, source: withParameters(node, args) });
   }
 
-  function judge(node: TreeNode, as: Purpose, constant: boolean): void {
+  #judge(node: TreeNode, as: Purpose, constant: boolean): void {
     const field = FUNCTION_FIELD[node.tag];
     if (field === undefined) return;
-    const facts = context.functionOf(node.number(field));
+    const facts = this.#context.functionOf(node.number(field));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: `with OID ${node.number(field)}` });
     const refused = refusedCall(facts, as, constant);
     if (refused !== undefined) throw refused;
@@ -195,6 +220,44 @@ export async function load(tree: string, context: PlanContext, purpose: Purpose,
 
 /** ParamKind: PARAM_EXTERN. */
 const EXTERNAL = 0;
+
+/** With the parameters' values, as text, and the time as it is now. */
+export async function valued(statement: LoadedStatement, context: PlanContext, parameters: readonly (string | null)[]): Promise<Loaded> {
+  if (isFinal(statement)) return statement;
+  const constants = new Map(statement.constants);
+  for (const node of statement.later)
+    constants.set(node, node.tag === 'PARAM' ? parameterValue(node, parameters) : foldedHere(node, constants)!);
+  await evaluate(statement.toEvaluate, constants, context, parameters);
+  return { ...statement, constants };
+}
+
+/** It has the same values, and so the same plan, at every execution. */
+export function isFinal({ later, toEvaluate }: LoadedStatement): boolean {
+  return later.length === 0 && toEvaluate.length === 0;
+}
+
+function parameterValue(node: TreeNode, parameters: readonly (string | null)[]): string | null {
+  const number = node.number('paramid');
+  const value = parameters[number - 1];
+  if (value === undefined) throw millraceError('PARAMETER_MISSING', { number });
+  return value;
+}
+
+async function evaluate(
+  nodes: readonly TreeNode[],
+  constants: Map<TreeNode, string | null>,
+  context: PlanContext,
+  parameters: readonly (string | null)[],
+): Promise<void> {
+  if (nodes.length === 0) return;
+  const values = await context.evaluate(
+    nodes.map(({ source }) => source),
+    parameters,
+  );
+  values.forEach((value, i) => {
+    if (value !== undefined) constants.set(nodes[i]!, value);
+  });
+}
 
 export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
   FUNCEXPR: 'funcid',
@@ -206,6 +269,9 @@ export const FUNCTION_FIELD: Readonly<Record<string, string>> = {
 
 /** Makes text of values of any type. */
 const PRINTING = new Set(['COERCEVIAIO', 'JSONCONSTRUCTOREXPR', 'XMLEXPR']);
+
+/** Parameters; clocks, also those of `'now'` read from a text or from JSON. */
+const VARYING = new Set(['PARAM', 'SQLVALUEFUNCTION', 'COERCEVIAIO', 'JSONEXPR']);
 
 /** Expressions whose value Postgres can give when all below is constant. */
 const FOLDABLE = new Set([

@@ -7,7 +7,7 @@
  */
 import { ClientsMemory } from '../../../base/client-memory.ts';
 import { MillraceError } from '../../../base/errors.ts';
-import type { Prepared, Result, RowBatch, Session, SessionFactory } from '../../session.ts';
+import type { Prepared, Result, MessageBatch, Session, SessionFactory } from '../../session.ts';
 
 const INT4 = { name: 'generate_series', typeOid: 23, typeSize: 4, typmod: -1 };
 const TEXT = { name: '?column?', typeOid: 25, typeSize: -1, typmod: -1 };
@@ -108,7 +108,7 @@ export class SeriesSession implements Session {
       };
     }
     if (word === 'SELECT') {
-      const row: RowBatch = { bytes: fields(parameters), rows: 1 };
+      const row: MessageBatch = { bytes: fields(parameters), rows: 1 };
       return { notices: [], body: { kind: 'rows', batches: one(row) }, tag: (rows) => `SELECT ${rows}` };
     }
     if (text.startsWith('FAIL AFTER')) {
@@ -157,7 +157,7 @@ export class SeriesSession implements Session {
     });
   }
 
-  async *#batches(from: number, to: number, encode: (value: number) => Buffer, pauseMs = 0): AsyncGenerator<RowBatch> {
+  async *#batches(from: number, to: number, encode: (value: number) => Buffer, pauseMs = 0): AsyncGenerator<MessageBatch> {
     let cancelled = false;
     this.#cancel = () => {
       cancelled = true;
@@ -176,13 +176,13 @@ export class SeriesSession implements Session {
     }
   }
 
-  async *#failAfter(rows: number): AsyncGenerator<RowBatch> {
+  async *#failAfter(rows: number): AsyncGenerator<MessageBatch> {
     yield { bytes: Buffer.concat(Array.from({ length: rows }, (_, i) => dataRow(i + 1))), rows };
     throw this.#failed(new MillraceError('TEST', '22012', 'division by zero'));
   }
 }
 
-async function* one(row: RowBatch): AsyncGenerator<RowBatch> {
+async function* one(row: MessageBatch): AsyncGenerator<MessageBatch> {
   yield row;
 }
 

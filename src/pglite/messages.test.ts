@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isIncomplete, joined, readReply, request, textRows } from './protocol.ts';
+import { isIncomplete, joined, readReply, request, textRows } from './messages.ts';
 
 const bytes = (type: string, ...body: (number | string)[]): Uint8Array => {
   const content = Buffer.concat(body.map((part) => (typeof part === 'string' ? Buffer.from(part) : Buffer.from([part]))));

@@ -1,40 +1,40 @@
-/** AUDIT [VIEW v]: which views, against which upstream; one row a view. See `audit/audit.ts` for what happens. */
+/** AUDIT [VIEW v]: which views, against which upstream; one row a view, one audit at a time. See `audit/audit.ts` for what happens. */
 import { runAudit, type AuditedView, type AuditResult } from '../../audit/audit.ts';
 import type { AuditedColumn } from '../../audit/compare.ts';
 import { must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { Lsn } from '../../base/lsn.ts';
-import type { ResultColumn } from '../../server/session.ts';
-import type { Name } from '../../sql/statements/statement.ts';
+import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { canonicalizer } from '../../values/canonical.ts';
 import { codecOf, type Value } from '../../values/codec.ts';
 import type { PgType } from '../../values/type.ts';
 import type { Catalog, CatalogObject, MaterializedView, ObjectId } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
+import { objectNamed } from '../object-named.ts';
+import { countColumns, literalRows, textColumns } from '../results/literal-result.ts';
+import { fromText } from '../results/recoded.ts';
 import { look, received, refuseStopped } from '../recency.ts';
+import { shape, type StatementKind } from './statement.ts';
 
-export const AUDIT_COLUMNS: readonly ResultColumn[] = [
-  { name: 'view', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'lsn', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'state', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'exactness', typeOid: 25, typeSize: -1, typmod: -1 },
-  { name: 'rows', typeOid: 20, typeSize: 8, typmod: -1 },
-  { name: 'differences', typeOid: 20, typeSize: 8, typmod: -1 },
-  { name: 'detail', typeOid: 25, typeSize: -1, typmod: -1 },
-];
+const COLUMNS = [...textColumns('view', 'lsn', 'state', 'exactness'), ...countColumns('rows', 'differences'), ...textColumns('detail')];
 
 /** How long the stream may take to reach the audit's LSN. */
 const REACH_TIMEOUT_MS = 60_000;
 const FLOAT_OIDS = new Set([700, 701]);
 
-export async function auditStatement(
-  coordinator: Coordinator,
-  view: Name | undefined,
-  searchPath: readonly string[],
-): Promise<(string | null)[][]> {
-  const views = view === undefined ? coordinator.catalog.all('materializedView') : [named(coordinator, view, searchPath)];
+export const audit: StatementKind<StatementOf<'audit'>> = {
+  prepare: () => shape(COLUMNS),
+  async execute({ view }, { coordinator, settings, call }, { resultFormats }) {
+    const rows = await coordinator.auditQueue.run(call.signal, () => auditRows(coordinator, view, settings.searchPath));
+    return fromText(coordinator.mirror.catalog, literalRows(rows, 'AUDIT'), COLUMNS, resultFormats, call);
+  },
+};
+
+async function auditRows(coordinator: Coordinator, view: Name | undefined, searchPath: readonly string[]): Promise<(string | null)[][]> {
+  const { catalog } = coordinator;
+  const views = view === undefined ? catalog.all('materializedView') : [objectNamed(catalog, ['materializedView'], view, searchPath)];
   if (views.length === 0) return [];
-  const [source] = coordinator.catalog.all('source');
+  const [source] = catalog.all('source');
   const running = coordinator.source;
   if (source === undefined || running === undefined) throw millraceError('NO_SOURCE', { what: 'AUDIT' });
   refuseStopped(running);
@@ -66,12 +66,6 @@ export async function auditStatement(
     String(result.differences),
     result.detail === undefined ? null : JSON.stringify(result.detail),
   ]);
-}
-
-function named(coordinator: Coordinator, { schema, name }: Name, searchPath: readonly string[]): MaterializedView {
-  const found = coordinator.catalog.find(['materializedView'], name, schema === undefined ? searchPath : [schema]);
-  if (found === undefined) throw millraceError('OBJECT_MISSING', { kind: 'materialized view', name });
-  return found;
 }
 
 function audited(coordinator: Coordinator, view: MaterializedView): AuditedView {

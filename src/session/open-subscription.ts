@@ -1,5 +1,5 @@
 /** A subscription as others see it, from its start until the client has it no longer: `millrace.subscriptions`. Made by sessions. */
-import type { RowBatch } from '../../server/session.ts';
+import type { MessageBatch } from '../server/session.ts';
 
 export class OpenSubscription {
   /** The engine's number of it. */
@@ -16,7 +16,7 @@ export class OpenSubscription {
     this.objectName = objectName;
   }
 
-  async *counted(batches: AsyncIterable<RowBatch>, ended: () => void): AsyncGenerator<RowBatch, void> {
+  async *counted(batches: AsyncIterable<MessageBatch>, ended: () => void): AsyncGenerator<MessageBatch, void> {
     try {
       for await (const batch of batches) {
         this.rowsSent += batch.rows;
