@@ -70,6 +70,9 @@ const RELATIONS: readonly { readonly name: string; readonly columns: readonly (r
 
 const KINDS: readonly Kind[] = ['int', 'numeric', 'text', 'bool', 'date', 'mood'];
 
+/** Postgres takes a number for a position, and refuses any other constant, in GROUP BY. */
+const BARE_CONSTANT = /^\(*(?:'(?:[^']|'')*'|-?[\d.]+|NULL|true|false)\)*$/;
+
 export class QueryWriter {
   readonly #choices: readonly number[];
   #at = 0;
@@ -119,10 +122,11 @@ export class QueryWriter {
       return { kind, sql: `(${this.#expression(kind, scope, 1)})` };
     });
     const inside: ColumnInScope[] = keys.filter(({ sql }) => !/^\('|^\(\d|^\(NULL/.test(sql));
+    const written = keys.filter(({ sql }) => !BARE_CONSTANT.test(sql));
     for (let i = 0; i <= this.#pick(3); i++) inside.push(this.#aggregate(scope));
     const kinds = wanted ?? Array.from({ length: 1 + this.#pick(3) }, () => this.#one(inside).kind);
     const list = kinds.map((kind, i) => `${this.#expression(kind, inside, 1)} AS c${i + 1}`);
-    const by = keys.length === 0 ? '' : ` GROUP BY ${keys.map(({ sql }) => sql).join(', ')}`;
+    const by = written.length === 0 ? '' : ` GROUP BY ${written.map(({ sql }) => sql).join(', ')}`;
     const having = this.#chance(4) ? ` HAVING ${this.#bool(inside, 1)}` : '';
     // What is grouped by and not shown is a hidden column.
     const distinct = this.#chance(3) ? 'DISTINCT ' : '';

@@ -124,18 +124,6 @@ test('AND and CASE stop before an argument that would fail', () => {
   });
 });
 
-test('the padded row of a left join has only NULLs on the absent side', () => {
-  const input = blockOf([INT4], [['7']]);
-  const spec: BlockSpec = {
-    inputs: [input.block.layout, rowLayout([TEXT])],
-    absent: 1,
-    where: [{ kind: 'isNull', arg: column(1, TEXT), negated: false, type: BOOL }],
-    outputs: [column(0, INT4), column(1, TEXT), { kind: 'coalesce', args: [column(1, TEXT), constant('none', TEXT)], type: TEXT }],
-    output: rowLayout([INT4, TEXT, TEXT]),
-  };
-  expect(run(spec, input).rows).toEqual([['7', null, 'none', 1]]);
-});
-
 test('a predicate decides without writing', () => {
   const input = blockOf([TEXT], [['seven'], ['a text of more than twelve'], [null], ['Seven']]);
   const decide = (text: string): number[] => {

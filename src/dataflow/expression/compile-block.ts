@@ -31,7 +31,7 @@ export function compileBlock(spec: BlockSpec, evaluator?: Evaluator, session: Se
 }
 
 export function compilePredicate(
-  spec: Pick<BlockSpec, 'inputs' | 'absent' | 'where'>,
+  spec: Pick<BlockSpec, 'inputs' | 'where'>,
   evaluator?: Evaluator,
   session: SessionSettings = UTC_SESSION,
 ): PredicateFunction {
@@ -44,8 +44,8 @@ export function compilePredicate(
   return finishLoop<PredicateFunction>('pass', body, scope);
 }
 
-function scopeOf(spec: Pick<BlockSpec, 'inputs' | 'absent'>, evaluator: Evaluator | undefined, session: SessionSettings): Scope {
-  return { generator: new Generator(), inputs: spec.inputs, absent: spec.absent, fallback: new FallbackCalls(evaluator), session };
+function scopeOf(spec: Pick<BlockSpec, 'inputs'>, evaluator: Evaluator | undefined, session: SessionSettings): Scope {
+  return { generator: new Generator(), inputs: spec.inputs, fallback: new FallbackCalls(evaluator), session };
 }
 
 function writeWhere(spec: Pick<BlockSpec, 'where'>, scope: Scope): void {

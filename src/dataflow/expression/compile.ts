@@ -22,7 +22,6 @@ import { isUtc, type SessionSettings } from './session.ts';
 export interface Scope {
   readonly generator: Generator;
   readonly inputs: readonly RowLayout[];
-  readonly absent: 0 | 1 | undefined;
   readonly fallback: FallbackCalls;
   readonly session: SessionSettings;
 }
@@ -97,10 +96,9 @@ export function compile(expression: Expression, scope: Scope): Operand {
   }
 }
 
-function compileColumn(expression: Of<'column'>, { generator, inputs, absent }: Scope): Operand {
+function compileColumn(expression: Of<'column'>, { generator, inputs }: Scope): Operand {
   const first = inputs[0]!.columns.length;
   const side = expression.index < first ? 0 : 1;
-  if (absent === side) return generator.nothing(expression.type);
   const column = inputs[side]!.columns[side === 0 ? expression.index : expression.index - first]!;
   return generator.column(side === 0 ? 'a' : 'b', column);
 }

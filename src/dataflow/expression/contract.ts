@@ -9,8 +9,6 @@ import type { Expression } from '../../plan/expression.ts';
 export interface BlockSpec {
   /** Column positions in expressions run over the first input's columns, then the second's. */
   readonly inputs: readonly [RowLayout] | readonly [RowLayout, RowLayout];
-  /** In this variant that input is absent: all its columns are NULL (the padded row of a left join). */
-  readonly absent?: 0 | 1;
   /** A row survives if all are true, evaluated in order, short-circuit. */
   readonly where: readonly Expression[];
   readonly outputs: readonly Expression[];

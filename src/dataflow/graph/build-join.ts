@@ -1,7 +1,8 @@
 /**
  * A join as fused → its two sides, its functions, its node. What a kind of join shows of its pairs and of each side's rows is one table, SHOWN (`join.ts` has the law).
  *
- * A row shown by itself is a pair whose other half is absent (all NULL): what was fused from above is compiled once over pairs, once over each such half. Called by `build.ts`.
+ * A row shown by itself is a pair whose other half is absent, its columns NULL (or the mark): what was fused from above is compiled once over pairs, once over each such
+ * half. Called by `build.ts`.
  */
 import { must } from '../../base/assert.ts';
 import { rowLayout } from '../../values/layout.ts';
@@ -58,9 +59,10 @@ export function buildJoin(fused: FusedJoin, output: DeltaBlock, building: Buildi
   const right = half(fused.right, shown.right !== null);
   const width = left.stream.layout.columns.length;
   const shifted = (expression: Expression): Expression => mapColumns(expression, (ref) => columnRef(ref.index + width, ref.type));
-  const over = (expression: Expression, beyondLeft: (ref: ColumnRef) => Expression): Expression =>
-    mapColumns(expression, (ref) => (ref.index < fused.leftWidth ? left.column(ref.index) : beyondLeft(ref)));
-  const overPair = (expression: Expression): Expression => over(expression, (ref) => shifted(right.column(ref.index - fused.leftWidth)));
+  const isLeft = (ref: ColumnRef): boolean => ref.index < fused.leftWidth;
+  const columnOf = (ref: ColumnRef): Expression =>
+    isLeft(ref) ? left.column(ref.index) : shifted(right.column(ref.index - fused.leftWidth));
+  const overPair = (expression: Expression): Expression => mapColumns(expression, columnOf);
 
   const inputs = [left.stream.layout, right.stream.layout] as const;
   const layout = rowLayout(typesOf(fused));
@@ -76,9 +78,11 @@ export function buildJoin(fused: FusedJoin, output: DeltaBlock, building: Buildi
     return compileBlock({ inputs, where: asksFirst ? where : [...matching, ...where], ...rest }, evaluator);
   };
   const showing = (absent: 0 | 1, standing: 0 | 1 | 2): BlockFunction => {
-    const marked = (expression: Expression): Expression =>
-      over(expression, ({ type }) => ({ kind: 'constant', text: MARKS[standing], type }));
-    return compileBlock({ inputs, absent, ...projection(fused.join === 'mark' ? marked : overPair) }, evaluator);
+    const text = fused.join === 'mark' ? MARKS[standing] : null;
+    // Also where a shared side's column is no column of its rows: of a row that is not there all are NULL.
+    const byItself = (expression: Expression): Expression =>
+      mapColumns(expression, (ref) => (isLeft(ref) === (absent === 0) ? { kind: 'constant', text, type: ref.type } : columnOf(ref)));
+    return compileBlock({ inputs, ...projection(byItself) }, evaluator);
   };
   const countsOf = (rows: Shown, absent: 0 | 1): MatchCounts | null => {
     if (rows === null) return null;

@@ -66,6 +66,15 @@ test('full: each row that nothing matches is padded, on either side', () => {
   expect(rows()).toEqual(['2,null,null,null', 'null,null,7,6', 'null,null,8,5', 'null,null,9,5']);
 });
 
+test('left: of a row that nothing matches all columns are NULL, also one that is a constant where there is a row', () => {
+  const constant: Expression = { kind: 'constant', text: '7', type: int4 };
+  const right: Plan = { op: 'map', input: scan('r'), expressions: [column(0), constant], columns: two };
+  const { rows, put } = flow({ ...(joined('left', [0], []) as Join), right });
+  put('l', ['1', '5'], ['2', '6']);
+  put('r', ['1', '9']);
+  expect(rows()).toEqual(['1,5,1,7', '2,6,null,null']);
+});
+
 test('semi and anti: a left row once, while something matches it, or nothing', () => {
   const semi = flow(joined('semi', [1], []));
   const anti = flow(joined('anti', [1], []));
