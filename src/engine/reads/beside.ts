@@ -14,7 +14,6 @@ import { refuseErrors } from './peeks.ts';
 import type { PeekRequest } from '../contract/protocol.ts';
 import type { QueryWorker } from './query-workers.ts';
 import type { ReadParts } from './reads.ts';
-import { Piece } from '../ticks/turns.ts';
 import { ViewCursor } from './view-cursor.ts';
 
 /** Given at once. */
@@ -91,7 +90,7 @@ async function give(
   for (let isDone = false; !isDone;) {
     await turns.next();
     interrupt();
-    const piece = new Piece();
+    const piece = turns.piece();
     isDone = cursor.read((space, row, weight) => {
       packer.add(space, row, weight);
       return packer.bytes < PACKED_BYTES && !piece.isOver();

@@ -1,6 +1,6 @@
 /** The ticks that open transaction blocks read at. The rows as of each can still be read: the fold waits for the oldest. */
 import type { Cut } from '../../store/log/transactions.ts';
-import type { TableRows } from '../source/table-rows.ts';
+import type { Rows } from '../source/table-rows.ts';
 
 export interface OpenSnapshot {
   readonly timestamp: number;
@@ -8,10 +8,10 @@ export interface OpenSnapshot {
 }
 
 export class OpenSnapshots {
-  readonly #rows: TableRows;
+  readonly #rows: Rows;
   readonly #open = new Map<number, OpenSnapshot>();
 
-  constructor(rows: TableRows) {
+  constructor(rows: Rows) {
     this.#rows = rows;
   }
 

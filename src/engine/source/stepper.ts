@@ -12,6 +12,7 @@ import { cutAt, walk, type Cut, type LogVisitor } from '../../store/log/transact
 import type { UpstreamTable } from '../../upstream/table.ts';
 import { applyChange, type ChangeTarget } from './apply-change.ts';
 import type { ObjectId } from '../../catalog/catalog.ts';
+import type { Time } from '../ticks/time.ts';
 import { withMend } from '../../catalog/mend.ts';
 
 /** Within one transaction, changes are stepped in chunks of this many: memory does not grow with the transaction (I-6). Nothing is shown in between. */
@@ -55,12 +56,14 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
 
   readonly to: Dataflow;
   readonly #reader: LogReader;
+  readonly #time: Time;
   #commitLsn: Lsn = 0n;
   #sinceStep = 0;
 
-  constructor(dataflow: Dataflow, reader: LogReader) {
+  constructor(dataflow: Dataflow, reader: LogReader, time: Time) {
     this.to = dataflow;
     this.#reader = reader;
+    this.#time = time;
   }
 
   addTable(table: SteppedTable): void {
@@ -74,10 +77,10 @@ export class Stepper implements LogVisitor, ChangeTarget<SteppedTable> {
   /** Takes transactions up to `to` or the limits, and steps the dataflow; true when something was taken. */
   advance(to: number, limits: StepLimits): boolean {
     const from = this.position;
-    const deadline = performance.now() + limits.msMax;
+    const deadline = this.#time.nowMs() + limits.msMax;
     let cut = from;
     do {
-      cut = walk(this.#reader, cut, to, this, { bytesMax: limits.bytesMax, stop: () => performance.now() > deadline });
+      cut = walk(this.#reader, cut, to, this, { bytesMax: limits.bytesMax, stop: () => this.#time.nowMs() > deadline });
       // A transaction larger than the limits is finished before anything is shown.
     } while (cut.transaction !== undefined);
     this.#step();

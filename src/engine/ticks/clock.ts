@@ -17,7 +17,7 @@ export class TickClock {
   #fault: MillraceError | undefined;
   #failedAtMs = 0;
 
-  constructor(ceiling: number, raise: (ceiling: number) => void, now: () => number = Date.now) {
+  constructor(ceiling: number, raise: (ceiling: number) => void, now: () => number) {
     this.#now = now;
     this.#raise = raise;
     this.#ceiling = ceiling;
