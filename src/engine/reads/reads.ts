@@ -213,6 +213,7 @@ export class Reads {
     try {
       // The engine may have stepped on while the rows were being opened.
       rows.moveTo(stepper.position);
+      this.#parts.refuseFaults(plan);
       return work(rows);
     } finally {
       rows.close();

@@ -32,10 +32,13 @@ export class Readable {
 
   /** Asked while a view on it comes in: what it reads may go, or fail. */
   refuseGone(plan: Plan): void {
-    const { views, tables } = this.#parts;
-    const gone = objectsRead(plan).find((id) => !views.has(id) && !tables.has(id));
-    if (gone !== undefined) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: gone });
+    for (const id of objectsRead(plan)) this.#refuseGone(id);
     this.refuseStopped(this.tablesUnder(plan));
+  }
+
+  #refuseGone(id: ObjectId): void {
+    const { views, tables } = this.#parts;
+    if (!views.has(id) && !tables.has(id)) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: id });
   }
 
   refuseStopped(tables: readonly ObjectId[]): void {
@@ -45,9 +48,11 @@ export class Readable {
     }
   }
 
+  /** Asked before each read, and again behind whatever it waited for: meanwhile what it reads may have gone. */
   refuseFaulty(plan: Plan): void {
     const { views, tables, dataflow } = this.#parts;
     for (const object of objectsRead(plan)) {
+      this.#refuseGone(object);
       const view = views.get(object);
       if (view !== undefined) {
         // First what it reads: that is the cause, and what has to be mended.

@@ -80,7 +80,7 @@ export class TickLoop {
 
   /** Ends after `stop`, or by a failure that a restart has to mend: it is told, and never silent. */
   async run(): Promise<void> {
-    const { stepper, progress, clock, subscriptions, time, logger, looked } = this.#parts;
+    const { stepper, progress, clock, subscriptions, time, logger } = this.#parts;
     const failures = new StepFailures();
     while (this.#isRunning) {
       const { sequence } = progress;
@@ -97,14 +97,14 @@ export class TickLoop {
         continue;
       }
       subscriptions.synced(published.syncedOffset);
-      looked(progress.read());
+      this.#parts.looked(progress.read());
       if (more) await time.turn();
       else await progress.changed(sequence, IDLE_MS);
     }
   }
 
   #advance(published: IngestProgressValues): boolean {
-    const { stepper, clock, subscriptions, moved: told, stepped } = this.#parts;
+    const { stepper, clock, subscriptions } = this.#parts;
     const { committedOffset } = published;
     const moved =
       stepper.position.offset < committedOffset &&
@@ -114,9 +114,9 @@ export class TickLoop {
     if (moved) this.ticks++;
     if (moved || tick.lsn !== stepper.lsn) {
       stepper.lsn = tick.lsn;
-      told();
+      this.#parts.moved();
     }
-    stepped();
+    this.#parts.stepped();
     // Something came, or somebody waits to hear that nothing did.
     if (moved || subscriptions.size > 0) subscriptions.tick(clock.next(), offset);
     return tick.more;
