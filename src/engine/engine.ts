@@ -110,11 +110,7 @@ export class Engine {
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
-    this.#clock = new TickClock(
-      parts.store.timestampCeiling,
-      (ceiling) => parts.store.raiseTimestampCeiling(ceiling),
-      () => parts.time.wallMs(),
-    );
+    this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling), parts.time);
     this.#recordings = new Recordings(this.#turns);
     this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
     this.reads = new Reads({

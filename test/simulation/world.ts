@@ -284,9 +284,25 @@ class World {
     await this.#until(isAtRest);
   }
 
+  #unrest(): string {
+    const { ingest, time, toEngine, toMain, beside, isAttached, fold, engine } = this.#life;
+    const { isBusy } = this.#clients;
+    const { hasWork, isSynced } = ingest;
+    const queues = { turns: time.hasTurns, toEngine: !toEngine.isEmpty, toMain: !toMain.isEmpty, beside: !beside.isEmpty };
+    return JSON.stringify({
+      isAttached,
+      ingest: { hasWork, isSynced },
+      fold: fold.isWanted,
+      ...queues,
+      isBusy,
+      lsn: String(engine.status().lsn),
+    });
+  }
+
   async #until(isThere: () => boolean): Promise<void> {
     for (let steps = 0; !isThere() && this.#difference === undefined; steps++) {
-      if (steps > REST_STEPS_MAX) this.differs(new Difference('nothing bad happens any more, and it does not come to rest'));
+      if (steps > REST_STEPS_MAX)
+        this.differs(new Difference(`nothing bad happens any more, and it does not come to rest: ${this.#unrest()}`));
       await this.#step(this.#machinery());
     }
   }

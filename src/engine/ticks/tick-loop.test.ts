@@ -38,11 +38,7 @@ class Bench {
     this.loop = new TickLoop({
       stepper: this.stepper as unknown as Stepper,
       progress: this.progress,
-      clock: new TickClock(
-        0,
-        () => {},
-        () => this.wallMs,
-      ),
+      clock: new TickClock(0, () => {}, { wallMs: () => this.wallMs, nowMs: () => this.wallMs }),
       time: { ...realTime, sleep: () => Promise.resolve(this.loop.stop()) },
       logger: createLogger('silent'),
       subscriptions: {
