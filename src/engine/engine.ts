@@ -23,15 +23,13 @@ import { plantWrongRow } from './views/plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './contract/protocol.ts';
 import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
 import { FaultLog } from './ticks/fault-log.ts';
-import { FirstCopies } from './source/first-copies.ts';
 import { Freshness } from './ticks/freshness.ts';
 import { QueryWorkers, type QueryWorker } from './reads/query-workers.ts';
 import { Reads } from './reads/reads.ts';
 import { Readable } from './source/readable.ts';
 import { Recordings } from './feeds/recordings.ts';
-import type { Stepper, SteppedTable } from './source/stepper.ts';
-import { takeInAgain } from '../catalog/mend.ts';
-import { StoppedTables } from './source/stopped-tables.ts';
+import type { SourceTables } from './source/source-tables.ts';
+import type { Stepper } from './source/stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './feeds/subscriptions.ts';
 import type { ReadableRows, Rows } from './source/table-rows.ts';
 import { TickLoop } from './ticks/tick-loop.ts';
@@ -71,7 +69,7 @@ export class Engine {
   readonly #waiting: Waiting;
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
-  readonly #tables = new Map<ObjectId, Table>();
+  readonly #tables: SourceTables;
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
   readonly #turns: Turns;
@@ -80,8 +78,6 @@ export class Engine {
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
   readonly #pending: PendingViews;
-  readonly firstCopies: FirstCopies;
-  readonly #stopped: StoppedTables;
   readonly #readable: Readable;
   readonly #loop: TickLoop;
   #made = 0;
@@ -93,19 +89,17 @@ export class Engine {
     this.#time = parts.time;
     this.#turns = new Turns(parts.time);
     this.#waiting = new Waiting(parts.cancelFlags, parts.time);
-    this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#tables = parts.stepper.tables;
     this.#readable = new Readable({
       views: this.#views,
       tables: this.#tables,
       dataflow: parts.dataflow,
-      stepped: (id) => this.#stepped(id),
     });
     this.#hydrator = new Hydrator({
       ...parts,
       waiting: this.#waiting,
-      table: (id) => this.#stepped(id),
       refuse: (plan) => this.#readable.refuseGone(plan),
     });
     this.#progress = parts.progress;
@@ -121,25 +115,15 @@ export class Engine {
       workers: new QueryWorkers({ ...parts, waiting: this.#waiting }, parts.types),
       indexes: this.#indexes,
       views: this.#views,
-      tables: this.#tables,
+      tables: this.#tables.byId,
       tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
       refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
-    this.#stopped = new StoppedTables(
-      (table) =>
-        [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
-      (object, error) => this.#subscriptions.closeAllOf(object, error),
-    );
-    this.#stepper.onTableChanged = (table) => {
-      this.#stopped.note(table);
-      this.#waiting.wake();
-    };
-    const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
+    this.#tables.onChanged = () => this.#waiting.wake();
     this.#statusParts = {
       dataflow: parts.dataflow,
       views: () => [...this.#views.values()].filter((view) => view.isPending !== true),
-      tables: () => this.#tables.values(),
-      stepped,
+      tables: () => this.#tables.byId.values(),
       stopped: (plan) => this.#readable.faultUnder(plan),
     };
     this.#faultLog = new FaultLog(parts.logger, parts.time, this.#statusParts);
@@ -159,7 +143,7 @@ export class Engine {
         this.#rows.pin(this.#stepper.position);
         this.#waiting.wake();
       },
-      stepped: () => this.#stopped.tell(),
+      stepped: () => this.#tellOfStopped(),
       looked: (progress) => {
         this.#freshness.observe(progress, this.#stepper.lsn);
         this.#faultLog.look(this.#clock.fault);
@@ -179,8 +163,8 @@ export class Engine {
     this.#logger.debug({ ms: Math.round(this.#time.nowMs() - startedMs) }, 'rows open');
     try {
       for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
-        this.#stepper.copied({ oid, ...copied, rows: undefined });
-        if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
+        this.#tables.copied({ oid, ...copied, rows: undefined });
+        if (stopped !== undefined) this.#tables.stop({ oid, error: stopped });
       }
       const all = objects.filter((object) => object.kind === 'materializedView');
       for (const view of all) this.#views.set(view.id, pendingView(view));
@@ -202,14 +186,13 @@ export class Engine {
   }
 
   #isCopied({ plan }: MaterializedView): boolean {
-    const tables = this.#readable.tablesUnder(plan).map((id) => this.#stepped(id));
-    return tables.every((table) => table?.snapshotLsn !== undefined || table?.fault !== undefined);
+    return this.#readable.tablesUnder(plan).every((id) => this.#tables.isCopied(id));
   }
 
   // ── definitions ──
 
   nameOf(id: ObjectId): string | undefined {
-    return this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name;
+    return this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name;
   }
 
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
@@ -247,7 +230,7 @@ export class Engine {
   }
 
   async drop(ids: readonly ObjectId[]): Promise<void> {
-    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name ?? []);
+    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name ?? []);
     const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
     await this.#hydrator.withoutReadersOf(ids, gone, () => {
       this.#store.commit({ remove: ids });
@@ -260,7 +243,7 @@ export class Engine {
   #remove(id: ObjectId): void {
     this.#indexes.drop(id);
     const view = this.#views.get(id);
-    const table = this.#tables.get(id);
+    const table = this.#tables.byId.get(id);
     const name = view?.object.name ?? table?.name;
     const kind = view === undefined ? 'table' : 'materialized view';
     if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
@@ -269,16 +252,14 @@ export class Engine {
       this.#views.delete(id);
     }
     if (table !== undefined) {
-      this.#tables.delete(id);
-      this.#stepper.removeTable(table.upstream.oid);
+      this.#tables.delete(table);
       this.#dataflow.removeTable(id);
     }
   }
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
-  async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
-    await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
-    this.#readable.refuseStopped(ids);
+  awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
+    return this.#tables.untilCopied(ids, this.#waiting, timeoutMs, queryId);
   }
 
   /** Of the tables under it, and of views that come in when these are copied. */
@@ -287,32 +268,32 @@ export class Engine {
     await this.#pending.settled(plan, timeoutMs, queryId);
   }
 
+  refuseCopies(refusals: readonly { readonly oid: number; readonly error: PlainError }[]): void {
+    this.#tables.refuseCopies(refusals);
+  }
+
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
-    for (const fault of faults) this.#stepper.stopped(fault);
-    this.#stopped.tell();
+    for (const fault of faults) this.#tables.stop(fault);
+    this.#tellOfStopped();
   }
 
   #defineTable(table: Table): void {
-    this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    this.#stepper.addTable({
-      id: table.id,
-      upstream: table.upstream,
-      again: takeInAgain(table),
-      snapshotLsn: undefined,
-      rows: undefined,
-      changes: 0,
-      fault: undefined,
-    });
+    this.#tables.define(table);
   }
 
-  #stepped(id: ObjectId): SteppedTable | undefined {
-    const table = this.#tables.get(id);
-    return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
+  /** Whoever subscribes to something that reads a stopped table hears why nothing more comes. Between ticks: a subscription that ends takes its dataflow along. */
+  #tellOfStopped(): void {
+    for (const { id, fault } of this.#tables.takeStopped()) {
+      if (fault === undefined) continue;
+      this.#subscriptions.closeAllOf(id, fault);
+      for (const { object } of this.#views.values())
+        if (this.#readable.tablesUnder(object.plan).includes(id)) this.#subscriptions.closeAllOf(object.id, fault);
+    }
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
+    return (table) => must(rows, 'the rows').read(must(this.#tables.byId.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──

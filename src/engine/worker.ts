@@ -114,7 +114,7 @@ serve<EngineMethods>(port, {
     else await engine.drop(ids);
   },
   stopTables: ({ faults }) => engine?.stopTables(faults),
-  refuseCopies: ({ refusals }) => engine?.firstCopies.refuse(refusals),
+  refuseCopies: ({ refusals }) => engine?.refuseCopies(refusals),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),
   async peek(request) {
     const result = await attached().reads.peek(request);

@@ -1,17 +1,16 @@
 /** What a plan reads, through views down to tables, and whether all of it may be read: throws the reason of whatever has stopped, the cause first. Used by the engine. */
-import { MillraceError, millraceError, type PlainError } from '../../base/errors.ts';
+import { millraceError, type PlainError } from '../../base/errors.ts';
 import type { Dataflow } from '../../dataflow/dataflow.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { expanded, objectsRead } from '../../plan/scans.ts';
-import type { ObjectId, Table } from '../../catalog/catalog.ts';
+import type { ObjectId } from '../../catalog/catalog.ts';
 import type { InstalledView } from '../engine-status.ts';
-import type { SteppedTable } from './stepper.ts';
+import type { SourceTables } from './source-tables.ts';
 
 export interface ReadableParts {
   readonly views: ReadonlyMap<ObjectId, InstalledView>;
-  readonly tables: ReadonlyMap<ObjectId, Table>;
+  readonly tables: SourceTables;
   readonly dataflow: Dataflow;
-  stepped(id: ObjectId): SteppedTable | undefined;
 }
 
 export class Readable {
@@ -27,25 +26,18 @@ export class Readable {
   }
 
   faultUnder(plan: Plan): PlainError | undefined {
-    return this.tablesUnder(plan).flatMap((id) => this.#parts.stepped(id)?.fault ?? [])[0];
+    return this.tablesUnder(plan).flatMap((id) => this.#parts.tables.byId.get(id)?.fault ?? [])[0];
   }
 
   /** Asked while a view on it comes in: what it reads may go, or fail. */
   refuseGone(plan: Plan): void {
     for (const id of objectsRead(plan)) this.#refuseGone(id);
-    this.refuseStopped(this.tablesUnder(plan));
+    this.#parts.tables.refuseStopped(this.tablesUnder(plan));
   }
 
   #refuseGone(id: ObjectId): void {
     const { views, tables } = this.#parts;
-    if (!views.has(id) && !tables.has(id)) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: id });
-  }
-
-  refuseStopped(tables: readonly ObjectId[]): void {
-    for (const id of tables) {
-      const fault = this.#parts.stepped(id)?.fault;
-      if (fault !== undefined) throw MillraceError.fromPlain(fault);
-    }
+    if (!views.has(id) && !tables.byId.has(id)) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: id });
   }
 
   /** Asked before each read, and again behind whatever it waited for: meanwhile what it reads may have gone. */
@@ -60,8 +52,8 @@ export class Readable {
         const reason = view.reason ?? dataflow.fault(object);
         if (reason !== null) throw millraceError('VIEW_FAULTY', { view: view.object.name, reason });
       }
-      this.refuseStopped([object]);
-      const table = tables.get(object);
+      this.#parts.tables.refuseStopped([object]);
+      const table = tables.byId.get(object);
       const reason = table === undefined ? null : dataflow.fault(object);
       if (reason !== null) throw millraceError('TABLE_FAULTY', { table: table!.name, reason });
     }

@@ -4,6 +4,7 @@ import { Dataflow } from '../../dataflow/dataflow.ts';
 import { bagOf, batch, columns, int4, sorted, text } from '../../dataflow/testing/rows.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { LogReader } from '../../store/log/reader.ts';
+import { walk } from '../../store/log/transactions.ts';
 import { LogWriter } from '../../store/log/writer.ts';
 import { SimulatedDisk } from '../../store/simulated-disk.ts';
 import { begin, commit, insert, relation, testTable, truncate } from '../../store/testing/stream.ts';
@@ -34,7 +35,7 @@ class Bench {
       const id = upstream.name;
       this.flow.defineTable(id, { columns: shape, key: [0] });
       this.flow.install(`all of ${id}`, { op: 'scan', object: id, pick: [0, 1], columns: shape } satisfies Plan, () => [batch([])]);
-      this.stepper.addTable({ id, upstream, again: '', snapshotLsn: undefined, rows: undefined, changes: 0, fault: undefined });
+      this.stepper.tables.define({ kind: 'table', id, schema: 'public', name: id, createSql: '', sourceId: 's', upstream, columns: shape });
     }
   }
 
@@ -101,16 +102,27 @@ test('a transaction that is not whole yet waits; one that was cut short never co
   expect(bench.rows(orders)).toEqual(['["1","again, whole"]']);
 });
 
+test('no limit makes it stop inside a transaction that was cut short: rows are read as of where it stands, up to there and no further', () => {
+  bench.copied(orders.oid, 1n);
+  bench.writer.appendWal([begin(100n), relation(orders), insert(orders.oid, ['1', 'half'])]);
+  bench.writer.appendWal([insert(orders.oid, ['2', 'more of it'])]);
+  bench.writer.appendInterrupted();
+  bench.transaction(100n, insert(orders.oid, ['1', 'again, whole']));
+  const reader = new LogReader(bench.disk, DIRECTORY);
+  while (bench.advance({ bytesMax: 1, msMax: -1 }))
+    expect(walk(reader, 0, bench.stepper.position, {})).toMatchObject(bench.stepper.position);
+  expect(bench.rows(orders)).toEqual(['["1","again, whole"]']);
+});
+
 test('a stopped table takes nothing behind the place where the log says so; its neighbours do', () => {
-  const told: unknown[] = [];
-  bench.stepper.onTableChanged = ({ id, fault }) => void (fault !== undefined && told.push([id, fault.code]));
   bench.copied(orders.oid, 1n);
   bench.copied(others.oid, 1n);
   bench.transaction(100n, insert(orders.oid, ['1', 'before']));
   bench.writer.appendStopped({ oid: orders.oid, error });
   bench.transaction(200n, insert(orders.oid, ['2', 'behind']), insert(others.oid, ['1', 'a neighbour']));
   bench.advance();
-  expect(told).toEqual([['t1', 'TABLE_CHANGED']]);
+  expect(bench.stepper.tables.takeStopped()).toMatchObject([{ id: 't1', fault: { code: 'TABLE_CHANGED' } }]);
+  expect(bench.stepper.tables.takeStopped()).toEqual([]);
   expect(bench.rows(orders)).toEqual(['["1","before"]']);
   expect(bench.rows(others)).toEqual(['["1","a neighbour"]']);
 });
@@ -119,22 +131,22 @@ test('a table that is copied anew while views read it is faulty: they hold rows 
   bench.copied(orders.oid, 1n);
   bench.writer.appendTable(orders);
   bench.advance();
-  expect(bench.stepper.tables.get(orders.oid)?.fault).toMatchObject({ code: 'TABLE_FAULTY' });
+  expect(bench.stepper.tables.byOid.get(orders.oid)?.fault).toMatchObject({ code: 'TABLE_FAULTY' });
   bench.flow.uninstall('all of t1');
   bench.writer.appendTable(orders);
   bench.copied(orders.oid, 100n);
   bench.advance();
-  expect(bench.stepper.tables.get(orders.oid)).toMatchObject({ fault: undefined, snapshotLsn: 100n });
+  expect(bench.stepper.tables.byOid.get(orders.oid)).toMatchObject({ fault: undefined, snapshotLsn: 100n });
 });
 
 test('rows are counted from the copy on', () => {
   bench.writer.appendCopied({ oid: orders.oid, snapshotLsn: formatLsn(1n), rows: 0 });
   bench.transaction(100n, insert(orders.oid, ['1', 'a']), insert(orders.oid, ['2', 'b']));
   bench.advance();
-  expect(bench.stepper.tables.get(orders.oid)).toMatchObject({ rows: 2, changes: 2 });
+  expect(bench.stepper.tables.byOid.get(orders.oid)).toMatchObject({ rows: 2, changes: 2 });
   bench.transaction(200n, truncate(orders.oid));
   bench.advance();
-  expect(bench.stepper.tables.get(orders.oid)).toMatchObject({ rows: 0, changes: 3 });
+  expect(bench.stepper.tables.byOid.get(orders.oid)).toMatchObject({ rows: 0, changes: 3 });
 });
 
 test('while an audit records, each transaction is a step of its own', () => {

@@ -27,7 +27,7 @@ export class FaultLog {
     if (nowMs < this.#dueMs) return;
     if (disk !== undefined) this.#states.becomes('disk', 'full', 'error', () => `${disk.message} (${disk.code}); reads go on`, 'well');
     else this.#states.becomes('disk', 'well', 'info', (lastedMs) => `there is space on the disk again after ${spoken(lastedMs)}`, 'well');
-    const { dataflow, views, tables, stepped } = this.#parts;
+    const { dataflow, views, tables } = this.#parts;
     for (const { object, reason } of views()) {
       const view = `view "${object.name}"`;
       const fault = reason ?? dataflow.fault(object.id);
@@ -44,7 +44,7 @@ export class FaultLog {
       else this.#states.becomes(view, 'well', 'info', () => `${view} answers again`, 'well');
     }
     for (const table of tables()) {
-      const { fault } = stepped(table);
+      const { fault } = table;
       const subject = `table "${table.name}"`;
       // What ingest has stopped is told with its source.
       const reason = fault === undefined ? dataflow.fault(table.id) : fault.code === 'TABLE_FAULTY' ? fault.message : null;

@@ -7,7 +7,8 @@ import { cutAt } from '../../store/log/transactions.ts';
 import { testTable } from '../../store/testing/stream.ts';
 import { CancelFlags } from '../contract/cancel-flags.ts';
 import type { ReadableRows, Rows } from '../source/table-rows.ts';
-import type { SteppedTable, Stepper } from '../source/stepper.ts';
+import { SourceTables } from '../source/source-tables.ts';
+import type { Stepper } from '../source/stepper.ts';
 import type { Time } from '../ticks/time.ts';
 import { Waiting } from '../ticks/waiting.ts';
 import { Hydrator, type HydrationRequest } from './hydrator.ts';
@@ -24,15 +25,7 @@ const evaluator = {
 class Bench {
   readonly flow = new Dataflow(evaluator, { validate: true, pieceRowsMax: 1 });
   readonly flags = new CancelFlags();
-  readonly table: SteppedTable = {
-    id: 't',
-    upstream: testTable(1, 'd', ['id', 'note'], ['id']),
-    again: '',
-    snapshotLsn: 1n,
-    rows: undefined,
-    changes: 0,
-    fault: undefined,
-  };
+  readonly tables = new SourceTables();
   rows: Row[] = Array.from({ length: 20 }, (_, id) => [String(id), `row ${id}`]);
   /** What happens while the others have their turn. */
   readonly turns: (() => void)[] = [];
@@ -52,16 +45,15 @@ class Bench {
     };
     this.waiting = new Waiting(this.flags, this.time);
     this.flow.defineTable('t', { columns: shape, key: [0] });
+    const upstream = testTable(1, 'd', ['id', 'note'], ['id']);
+    this.tables.define({ kind: 'table', id: 't', schema: 'public', name: 't', createSql: '', sourceId: 's', upstream, columns: shape });
     this.hydrator = new Hydrator({
       dataflow: this.flow,
       rows: { open: () => Promise.resolve(this.#reading()) } as unknown as Rows,
-      stepper: { position: cutAt(0) } as Stepper,
+      stepper: { position: cutAt(0), tables: this.tables } as unknown as Stepper,
       waiting: this.waiting,
       time: this.time,
-      table: () => this.table,
-      refuse: () => {
-        if (this.table.fault !== undefined) throw millraceError('TABLE_FAULTY', { table: 't', reason: this.table.fault.message });
-      },
+      refuse: () => this.tables.refuseStopped(['t']),
       describe: ({ op }) => op,
     });
   }
@@ -132,7 +124,7 @@ test('a budget ends it, by the name of what took the most', async () => {
 });
 
 test('a table that stops meanwhile ends it with the cause', async () => {
-  bench.turns.push(() => void (bench.table.fault = { code: 'TABLE_CHANGED', sqlstate: '55000', message: 'it is another one' }));
+  bench.turns.push(() => bench.tables.stop({ oid: 1, error: { code: 'TABLE_CHANGED', sqlstate: '55000', message: 'it is another one' } }));
   await expect(bench.install()).rejects.toThrow(/it is another one/);
   expectNothingLeft();
 });

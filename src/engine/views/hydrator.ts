@@ -16,7 +16,7 @@ import type { ObjectId } from '../../catalog/catalog.ts';
 import { Replay } from '../source/replay.ts';
 import { Slices } from '../ticks/slices.ts';
 import type { Time } from '../ticks/time.ts';
-import type { SteppedTable, Stepper } from '../source/stepper.ts';
+import type { Stepper } from '../source/stepper.ts';
 import type { Rows } from '../source/table-rows.ts';
 import type { Waiting } from '../ticks/waiting.ts';
 
@@ -52,7 +52,6 @@ export interface HydratorParts {
   readonly stepper: Stepper;
   readonly waiting: Waiting;
   readonly time: Time;
-  table(id: ObjectId): SteppedTable | undefined;
   /** Throws where something that the plan reads is gone or has failed. */
   refuse(plan: Plan): void;
   /** An operator's name as users know it. */
@@ -211,7 +210,7 @@ export class Hydrator {
   /** A table's rows as of a place in the log, then its changes since: until a slice ends where the engine stands. */
   async #load(load: TableLoad, slices: Slices, check: () => void): Promise<void> {
     const { rows: tableRows, stepper } = this.#parts;
-    const table = must(this.#parts.table(load.object), `table ${load.object}`);
+    const table = must(stepper.tables.byId.get(load.object), `table ${load.object}`);
     const rows = await slices.aside(tableRows.open(stepper.position));
     try {
       check();

@@ -106,8 +106,8 @@ export function walk(reader: LogReader, from: number | Cut, to: number | Cut, vi
     else visitFact(reader, visitor);
     if (offset === until.offset) break;
     skip = 0;
-    // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
-    if (nextOffset - begin.offset >= bytesMax || options.stop?.() === true) return inside(nextOffset, 0, transaction);
+    // Never inside a void transaction: whoever walks up to this place would not see what makes it void, and take it for an open one.
+    if (!isVoid && (nextOffset - begin.offset >= bytesMax || options.stop?.() === true)) return inside(nextOffset, 0, transaction);
   }
   return until.offset < begin.offset ? begin : inside(until.offset, until.skip, transaction);
 }
