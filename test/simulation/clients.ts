@@ -15,7 +15,7 @@ import { TABLES } from '../../src/dataflow/testing/random-changes.ts';
 import { Choices, randomPlan } from '../../src/dataflow/testing/random-plan.ts';
 import { add, bagOfRows, type Bag, type Row } from '../../src/dataflow/testing/rows.ts';
 import type { Finish, RowFormat } from '../../src/engine/contract/protocol.ts';
-import type { Plan } from '../../src/plan/plan.ts';
+import { PLAN_VERSION, type Plan } from '../../src/plan/plan.ts';
 import { objectsRead } from '../../src/plan/scans.ts';
 import type { Column } from '../../src/values/type.ts';
 import { rowsIn } from '../../src/wire/data-row.ts';
@@ -128,6 +128,7 @@ export class Clients {
         dependsOn: objectsRead(plan),
         settings: {},
         plan,
+        planVersion: PLAN_VERSION,
         upstreamSql: '',
         exactness: 'exact',
         exactnessReasons: [],

@@ -15,9 +15,8 @@ test('a seed replays to the byte', async () => {
   expect(again).toEqual(once);
 });
 
-/** Seeds that find them within a few hundred steps. */
-const FOUND_BY = { 'mark-before-sync': 8, 'batches-swapped': 5 } as const;
-
 test.each(plants)('a fault of order is found: %s', async (plant) => {
-  expect((await simulate(FOUND_BY[plant], 1_000, plant)).difference).toBeDefined();
+  let difference: string | undefined;
+  for (let seed = 1; seed <= 20 && difference === undefined; seed++) ({ difference } = await simulate(seed, 2 * STEPS, plant));
+  expect(difference).toMatch(/came behind|was shown before/);
 });
