@@ -55,7 +55,7 @@ export class Ingest {
     const live = isFirst
       ? []
       : [...inForce.tables.values()].filter(({ snapshotLsn }) => snapshotLsn !== undefined).map(({ table }) => table.oid);
-    for (const { table, snapshotLsn } of [...inForce.tables.values()]) {
+    for (const { table, snapshotLsn } of inForce.tables.values()) {
       // At once, before the engine reads the log.
       if (!live.includes(table.oid) || !parts.wanted.includes(table.oid)) this.#writer.appendRemoved(table.oid);
       else this.#snapshots.set(table.oid, commitAt(parseLsn(snapshotLsn!)));
