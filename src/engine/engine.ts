@@ -117,6 +117,7 @@ export class Engine {
       views: this.#views,
       tables: this.#tables.byId,
       tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
+      refuseNewer: (plan, lsn) => this.#readable.refuseNewer(plan, lsn),
       refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
     this.#tables.onChanged = () => this.#waiting.wake();

@@ -60,7 +60,7 @@ export class Ingest {
       if (!live.includes(table.oid) || !parts.wanted.includes(table.oid)) this.#writer.appendRemoved(table.oid);
       else this.#snapshots.set(table.oid, commitAt(parseLsn(snapshotLsn!)));
     }
-    for (const oid of parts.wanted) if (!live.includes(oid)) this.copy(oid);
+    for (const oid of parts.wanted) if (!live.includes(oid)) this.copy(oid, isFirst);
     if (isFirst) this.#facts.push(() => this.#writer.appendProgress(lsnBehind(this.received)));
     const { end, syncedOffset } = this.#writer;
     parts.progress.publish({ committedOffset: end, syncedOffset, committedLsn: received, syncedLsn: received });
@@ -90,8 +90,8 @@ export class Ingest {
   }
 
   /** Its rows as they are upstream when the copy begins, then that it is complete. Changes before it are in the copy. */
-  copy(oid: number): void {
-    const { upstream } = this.#parts;
+  copy(oid: number, isFirst = false): void {
+    const { dice, upstream } = this.#parts;
     const index = upstreamTables.findIndex((table) => table.oid === oid);
     this.#facts.push(
       () => {
@@ -99,8 +99,8 @@ export class Ingest {
         return this.#writer.appendTable(upstreamTables[index]!);
       },
       () => {
-        // The stream is held: the snapshot holds nothing that the log does not.
-        const snapshot = this.received;
+        // The stream is held; what was committed meanwhile is in the snapshot, and comes into the log behind the copy.
+        const snapshot = isFirst || dice.chance(0.5) ? this.received : upstream.last;
         this.#snapshots.set(oid, snapshot);
         const rows = upstream.table(index, snapshot);
         const pieces = Math.ceil(rows.length / 2);

@@ -5,6 +5,7 @@
 import { must } from '../../base/assert.ts';
 import { millraceError, MillraceError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import type { Lsn } from '../../base/lsn.ts';
 import type { Dataflow, Hydrate } from '../../dataflow/dataflow.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { objectsRead } from '../../plan/scans.ts';
@@ -45,6 +46,8 @@ export interface ReadParts {
   readonly tables: ReadonlyMap<ObjectId, Table>;
   /** Resolves when the tables under the plan are copied. */
   readonly tablesReady: (plan: Plan, timeoutMs: number, queryId: number) => Promise<void>;
+  /** Throws when the rows of a table under the plan are newer than this place. */
+  readonly refuseNewer: (plan: Plan, lsn: Lsn) => void;
   /** Throws when something under the plan is stopped. */
   readonly refuseFaults: (plan: Plan) => void;
 }
@@ -89,6 +92,7 @@ export class Reads {
         queryId,
       );
     const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
+    if (snapshot !== undefined) this.#parts.refuseNewer(request.plan, snapshot.lsn);
     const begun =
       (await this.#beginNow(request, interrupt, snapshot?.position)) ??
       (await this.#beginBeside(request, snapshot?.position, interrupt, deadlineMs));
@@ -132,7 +136,7 @@ export class Reads {
 
   openSnapshot(snapshotId: number): number {
     const { clock, stepper } = this.#parts;
-    this.#snapshots.open(snapshotId, clock.last, stepper.position);
+    this.#snapshots.open(snapshotId, { timestamp: clock.last, position: stepper.position, lsn: stepper.lsn });
     return clock.last;
   }
 

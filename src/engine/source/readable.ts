@@ -1,5 +1,6 @@
 /** What a plan reads, through views down to tables, and whether all of it may be read: throws the reason of whatever has stopped, the cause first. Used by the engine. */
 import { millraceError, type PlainError } from '../../base/errors.ts';
+import type { Lsn } from '../../base/lsn.ts';
 import type { Dataflow } from '../../dataflow/dataflow.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { expanded, objectsRead } from '../../plan/scans.ts';
@@ -38,6 +39,15 @@ export class Readable {
   #refuseGone(id: ObjectId): void {
     const { views, tables } = this.#parts;
     if (!views.has(id) && !tables.byId.has(id)) throw millraceError('OBJECT_MISSING', { kind: 'relation', name: id });
+  }
+
+  /** A transaction's tick may lie before the snapshot of a table that joined since. */
+  refuseNewer(plan: Plan, lsn: Lsn): void {
+    for (const id of this.tablesUnder(plan)) {
+      const table = this.#parts.tables.byId.get(id);
+      if (table?.snapshotLsn !== undefined && lsn > 0n && table.snapshotLsn > lsn)
+        throw millraceError('TABLE_NOT_READABLE', { table: table.name, state: 'copied later than this transaction began' });
+    }
   }
 
   /** Asked before each read, and again behind whatever it waited for: meanwhile what it reads may have gone. */

@@ -36,6 +36,12 @@ export class SourceTables {
   #stopped: SourceTable[] = [];
   /** By OID: copies that cannot be made now. */
   #refusals: ReadonlyMap<number, PlainError> = new Map();
+  readonly #lsn: () => Lsn;
+
+  /** `lsn`: up to which the log is stepped. */
+  constructor(lsn: () => Lsn) {
+    this.#lsn = lsn;
+  }
 
   define(table: Table): void {
     const made: SourceTable = { ...table, snapshotLsn: undefined, rows: undefined, changes: 0, fault: undefined };
@@ -84,9 +90,15 @@ export class SourceTables {
     this.onChanged();
   }
 
+  /**
+   * It can be read, or says why not. A copy may be ahead of the stream, which was held for it: until the stream has come there, the table and its neighbours are not
+   * as of one commit (I-2). Before anything is streamed all copies are of one snapshot.
+   */
   isCopied(id: ObjectId): boolean {
     const table = this.byId.get(id);
-    return table !== undefined && (table.snapshotLsn !== undefined || table.fault !== undefined);
+    if (table === undefined) return false;
+    const lsn = this.#lsn();
+    return table.fault !== undefined || (table.snapshotLsn !== undefined && (lsn === 0n || lsn >= table.snapshotLsn));
   }
 
   /** Resolves when the copies of these are complete; throws the first one's fault, or why a copy cannot be made now. */

@@ -22,7 +22,7 @@ export interface StepLimits {
 }
 
 export class Stepper implements LogVisitor, ChangeTarget<SourceTable> {
-  readonly tables = new SourceTables();
+  readonly tables = new SourceTables(() => this.lsn);
   /** Where in the log the dataflow stands: between two transactions, maybe inside a record. */
   position: Cut = cutAt(0);
   /** End LSN of the last transaction stepped. */

@@ -25,7 +25,7 @@ const evaluator = {
 class Bench {
   readonly flow = new Dataflow(evaluator, { validate: true, pieceRowsMax: 1 });
   readonly flags = new CancelFlags();
-  readonly tables = new SourceTables();
+  readonly tables = new SourceTables(() => 0n);
   rows: Row[] = Array.from({ length: 20 }, (_, id) => [String(id), `row ${id}`]);
   /** What happens while the others have their turn. */
   readonly turns: (() => void)[] = [];
