@@ -6,7 +6,7 @@ import { LogReader } from '../../src/store/log/reader.ts';
 import { deleteSegments } from '../../src/store/log/retention.ts';
 import { Fold } from '../../src/store/rows/fold.ts';
 import type { RowStore } from '../../src/store/rows/row-store.ts';
-import type { SimulatedDisk } from '../../src/store/simulated-disk.ts';
+import type { SimulatedDisk } from '../../src/store/testing/simulated-disk.ts';
 import type { Dice } from './dice.ts';
 import { LOG_DIRECTORY } from './ingest.ts';
 

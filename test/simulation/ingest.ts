@@ -7,7 +7,7 @@ import { MillraceError, type PlainError } from '../../src/base/errors.ts';
 import { LogWriter } from '../../src/store/log/writer.ts';
 import type { LogBounds } from '../../src/store/log/bounds.ts';
 import { tuple } from '../../src/store/testing/stream.ts';
-import type { SimulatedDisk } from '../../src/store/simulated-disk.ts';
+import type { SimulatedDisk } from '../../src/store/testing/simulated-disk.ts';
 import type { Dice } from './dice.ts';
 import type { SimulatedProgress } from './progress.ts';
 import { commitAt, endLsn, lsnBehind, upstreamTables, type Upstream } from './upstream.ts';

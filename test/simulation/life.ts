@@ -16,7 +16,7 @@ import { Dataflow } from '../../src/dataflow/dataflow.ts';
 import { LogBounds } from '../../src/store/log/bounds.ts';
 import { LogReader } from '../../src/store/log/reader.ts';
 import { RowStore, type RowSnapshot } from '../../src/store/rows/row-store.ts';
-import type { SimulatedDisk } from '../../src/store/simulated-disk.ts';
+import type { SimulatedDisk } from '../../src/store/testing/simulated-disk.ts';
 import type { MemoryCatalog } from './catalog.ts';
 import { Channel, request } from './channel.ts';
 import type { Dice } from './dice.ts';

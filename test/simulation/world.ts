@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '../../src/base/errors.ts';
-import { SimulatedDisk } from '../../src/store/simulated-disk.ts';
+import { SimulatedDisk } from '../../src/store/testing/simulated-disk.ts';
 import { MemoryCatalog } from './catalog.ts';
 import { Clients, Difference } from './clients.ts';
 import { Dice } from './dice.ts';

@@ -6,7 +6,7 @@ import type { Plan } from '../../plan/plan.ts';
 import { LogReader } from '../../store/log/reader.ts';
 import { walk } from '../../store/log/transactions.ts';
 import { LogWriter } from '../../store/log/writer.ts';
-import { SimulatedDisk } from '../../store/simulated-disk.ts';
+import { SimulatedDisk } from '../../store/testing/simulated-disk.ts';
 import { begin, commit, insert, relation, testTable, truncate } from '../../store/testing/stream.ts';
 import { realTime } from '../ticks/time.ts';
 import { Stepper } from './stepper.ts';
