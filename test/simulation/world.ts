@@ -64,8 +64,9 @@ class World {
   readonly #weights: Readonly<Record<string, number>>;
   readonly #slowness: number;
   readonly #segmentBytesMax: number;
-  /** A disk may be slow to sync. */
+  /** A disk may be slow to sync, an upstream slow to come back. */
   readonly #syncWeight: number;
+  readonly #connectWeight: number;
   #isResting = false;
   readonly #digest = createHash('sha256');
   #life: Life;
@@ -80,7 +81,8 @@ class World {
     this.#dice = dice;
     this.#slowness = dice.of([0, 0.001, 0.02, 0.2]);
     this.#segmentBytesMax = dice.of([1_500, 20_000, 1 << 20]);
-    this.#syncWeight = plant === undefined ? dice.of([0.03, 0.3, 2]) : 0.03;
+    this.#syncWeight = plant === undefined ? dice.of([0.03, 0.3, 2]) : 1;
+    this.#connectWeight = plant === undefined ? dice.of([0.05, 0.3, 1]) : 0.1;
     // Each seed has its own habits: some things often, some never.
     const weigh = (): number => dice.of([0, 0.3, 1, 3]);
     this.#weights = Object.fromEntries(ACTIONS.map((name) => [name, plant === undefined ? weigh() : (SEEKING[name] ?? 0)]));
@@ -138,7 +140,11 @@ class World {
       { name: 'to the engine', weight: toEngine.isEmpty ? 0 : 6, run: () => toEngine.deliver() },
       { name: 'to main', weight: toMain.isEmpty ? 0 : 6, run: () => toMain.deliver() },
       { name: 'beside', weight: beside.isEmpty ? 0 : 6, run: () => beside.deliver() },
-      { name: 'connect', weight: ingest.isConnected ? 0 : 0.3, run: () => void (ingest.isConnected = true) },
+      {
+        name: 'connect',
+        weight: ingest.isConnected ? 0 : this.#isResting ? 1 : this.#connectWeight,
+        run: () => void (ingest.isConnected = true),
+      },
       { name: 'ingest', weight: ingest.isReady ? 5 : 0, run: () => void ingest.step() },
       { name: 'sync', weight: ingest.isSynced ? 0 : this.#isResting ? 2 : this.#syncWeight, run: () => ingest.sync() },
       { name: 'keepalive', weight: 0.5, run: () => ingest.keepalive() },
@@ -314,7 +320,7 @@ class World {
 }
 
 /** Habits in which a fault of order shows soon: many who listen, a disk that forgets. */
-const SEEKING: Readonly<Record<string, number>> = { transaction: 2, read: 1, 'create a view': 1, subscribe: 3, 'power off': 6 };
+const SEEKING: Readonly<Record<string, number>> = { transaction: 2, read: 1, 'create a view': 1, subscribe: 3, 'power off': 12 };
 
 const ACTIONS = [
   'create a view',
