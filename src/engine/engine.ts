@@ -9,6 +9,7 @@ import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
 import type { Plan } from '../plan/plan.ts';
 import { failpoint } from '../store/failpoints.ts';
+import { syncedBehind } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from '../catalog/catalog.ts';
 import type { DurableCatalog } from './catalog-store.ts';
 import { TickClock } from './ticks/clock.ts';
@@ -321,7 +322,7 @@ export class Engine {
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
     refuseErrors(view.errors());
     const timestamp = this.#clock.next();
-    this.#subscriptions.open(request, view, release, timestamp, this.#stepper.position.offset);
+    this.#subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
     return timestamp;
   }
 

@@ -10,7 +10,7 @@ import type { Dataflow, Hydrate } from '../../dataflow/dataflow.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { objectsRead } from '../../plan/scans.ts';
 import type { IngestProgressValues } from '../../ingest/progress.ts';
-import { sameCut, type Cut } from '../../store/log/transactions.ts';
+import { sameCut, syncedBehind, type Cut } from '../../store/log/transactions.ts';
 import { evaluatedBeside, type Begun } from './beside.ts';
 import type { ObjectId, Table } from '../../catalog/catalog.ts';
 import type { TickClock } from '../ticks/clock.ts';
@@ -97,7 +97,7 @@ export class Reads {
       (await this.#beginNow(request, interrupt, snapshot?.position)) ??
       (await this.#beginBeside(request, snapshot?.position, interrupt, deadlineMs));
     const timestamp = snapshot?.timestamp ?? clock.last;
-    const isSynced = ({ syncedOffset }: IngestProgressValues): boolean => syncedOffset >= begun.at.offset;
+    const isSynced = ({ syncedOffset }: IngestProgressValues): boolean => syncedOffset >= syncedBehind(begun.at);
     try {
       await waiting.untilPublished(progress, isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     } catch (error) {

@@ -61,6 +61,17 @@ test('rows first, then what stopped, then the tick, then the marks that are sync
   expect(bench.loop.ticks).toBe(1);
 });
 
+test('a tick that ends inside a record is synced with that record, not with what stands before it', async () => {
+  const bench = new Bench(0);
+  bench.progress.publish({ committedOffset: 20, syncedOffset: 10 });
+  bench.advance = () => {
+    bench.stepper.position = { offset: 10, skip: 5 };
+    return true;
+  };
+  await bench.loop.run();
+  expect(bench.said).toContain('tick 1000 at 11');
+});
+
 test('where nothing comes, time passes for those who listen, and for nobody else', async () => {
   const alone = new Bench(0);
   await alone.loop.run();

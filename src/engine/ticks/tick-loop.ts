@@ -10,6 +10,7 @@ import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logging.ts';
 import type { Lsn } from '../../base/lsn.ts';
 import type { IngestProgressValues } from '../../ingest/progress.ts';
+import { syncedBehind } from '../../store/log/transactions.ts';
 import type { Subscriptions } from '../feeds/subscriptions.ts';
 import type { Stepper } from '../source/stepper.ts';
 import type { TickClock } from './clock.ts';
@@ -118,7 +119,7 @@ export class TickLoop {
     }
     this.#parts.stepped();
     // Something came, or somebody waits to hear that nothing did.
-    if (moved || subscriptions.size > 0) subscriptions.tick(clock.next(), offset);
+    if (moved || subscriptions.size > 0) subscriptions.tick(clock.next(), syncedBehind(stepper.position));
     return tick.more;
   }
 }
