@@ -12,6 +12,9 @@ import type { CatalogObject } from '../catalog/catalog.ts';
 /** Of the objects' form but for plans, which have a version of their own (`plan.ts`). */
 export const CATALOG_VERSION = 1;
 
+/** What the engine asks of it. */
+export type DurableCatalog = Pick<CatalogStore, 'objects' | 'commit' | 'timestampCeiling' | 'raiseTimestampCeiling' | 'close'>;
+
 export class CatalogStore {
   readonly #db: RootDatabase<unknown, string>;
   readonly #dataDirectory: string;

@@ -2,9 +2,9 @@
 import { millraceError, type PlainError } from '../base/errors.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { MaterializedView, ObjectId, Table } from '../catalog/catalog.ts';
+import type { MaterializedView, ObjectId } from '../catalog/catalog.ts';
 import type { ArrangementStatus, TableStatus, ViewStatus } from './contract/protocol.ts';
-import type { SteppedTable } from './source/stepper.ts';
+import type { SourceTable } from './source/source-tables.ts';
 
 export interface InstalledView {
   readonly object: MaterializedView;
@@ -20,8 +20,7 @@ export interface InstalledView {
 export interface StatusParts {
   readonly dataflow: Dataflow;
   readonly views: () => Iterable<InstalledView>;
-  readonly tables: () => Iterable<Table>;
-  readonly stepped: (table: Table) => SteppedTable;
+  readonly tables: () => Iterable<SourceTable>;
   /** Why a table under the plan is stopped. */
   readonly stopped: (plan: Plan) => PlainError | undefined;
 }
@@ -61,20 +60,19 @@ function viewStatus(view: InstalledView, { dataflow, stopped: stoppedUnder }: St
   };
 }
 
-function tableStatus(table: Table, { dataflow, stepped: steppedOf }: StatusParts, arrangements: readonly ArrangementStatus[]): TableStatus {
-  const { id } = table;
-  const stepped = steppedOf(table);
-  const reason = stepped.fault === undefined ? dataflow.fault(id) : null;
-  const error = stepped.fault ?? (reason === null ? null : millraceError('TABLE_FAULTY', { table: table.name, reason }).toPlain());
+function tableStatus(table: SourceTable, { dataflow }: StatusParts, arrangements: readonly ArrangementStatus[]): TableStatus {
+  const { id, fault, snapshotLsn, changes } = table;
+  const reason = fault === undefined ? dataflow.fault(id) : null;
+  const error = fault ?? (reason === null ? null : millraceError('TABLE_FAULTY', { table: table.name, reason }).toPlain());
   // Each arrangement of a table with a key holds every row of it once.
   const arranged = table.upstream.key.length === 0 ? undefined : arrangements.find(({ object }) => object === id);
-  const isLive = error === null && stepped.snapshotLsn !== undefined;
+  const isLive = error === null && snapshotLsn !== undefined;
   return {
     id,
     state: error !== null ? 'faulty' : isLive ? 'live' : 'copying',
     error,
-    rows: isLive ? (arranged?.rows ?? stepped.rows ?? null) : null,
-    changes: stepped.changes,
-    snapshotLsn: stepped.snapshotLsn ?? null,
+    rows: isLive ? (arranged?.rows ?? table.rows ?? null) : null,
+    changes,
+    snapshotLsn: snapshotLsn ?? null,
   };
 }

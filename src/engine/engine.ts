@@ -4,15 +4,14 @@
  */
 import { must } from '../base/assert.ts';
 import { millraceError, type PlainError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logging.ts';
 import type { Dataflow } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { IngestProgress } from '../ingest/progress.ts';
 import { failpoint } from '../store/failpoints.ts';
+import { syncedBehind } from '../store/log/transactions.ts';
 import type { CatalogObject, Index, MaterializedView, ObjectId, Table } from '../catalog/catalog.ts';
-import type { CatalogStore } from './catalog-store.ts';
+import type { DurableCatalog } from './catalog-store.ts';
 import { TickClock } from './ticks/clock.ts';
 import type { CancelFlags } from './contract/cancel-flags.ts';
 import { Hydrator, type Asked, type HydrationBudget, type HydrationFigures } from './views/hydrator.ts';
@@ -25,93 +24,88 @@ import { plantWrongRow } from './views/plant-wrong-row.ts';
 import type { EngineStatus, SubscribeRequest } from './contract/protocol.ts';
 import { objectStatuses, type InstalledView, type StatusParts } from './engine-status.ts';
 import { FaultLog } from './ticks/fault-log.ts';
-import { FirstCopies } from './source/first-copies.ts';
 import { Freshness } from './ticks/freshness.ts';
-import { QueryWorkers } from './reads/query-workers.ts';
+import { QueryWorkers, type QueryWorker } from './reads/query-workers.ts';
 import { Reads } from './reads/reads.ts';
 import { Readable } from './source/readable.ts';
 import { Recordings } from './feeds/recordings.ts';
-import type { Stepper, SteppedTable } from './source/stepper.ts';
-import { StepFailures, traceOf } from './ticks/step-failures.ts';
-import { takeInAgain } from '../catalog/mend.ts';
-import { StoppedTables } from './source/stopped-tables.ts';
+import type { SourceTables } from './source/source-tables.ts';
+import type { Stepper } from './source/stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './feeds/subscriptions.ts';
-import type { ReadableRows, TableRows } from './source/table-rows.ts';
+import type { ReadableRows, Rows } from './source/table-rows.ts';
+import { TickLoop } from './ticks/tick-loop.ts';
+import type { Time } from './ticks/time.ts';
 import { Turns } from './ticks/turns.ts';
 import { ViewIndexes } from './views/view-indexes.ts';
-import { Waiting } from './ticks/waiting.ts';
-
-/** How long the loop sleeps when nothing comes: marks for idle subscribers, and a look at the sync. */
-const IDLE_MS = 250;
+import { Waiting, type ProgressReader } from './ticks/waiting.ts';
 
 export interface EngineParts {
-  readonly store: CatalogStore;
-  readonly rows: TableRows;
+  readonly store: DurableCatalog;
+  readonly rows: Rows;
   readonly dataflow: Dataflow;
   readonly evaluator: Evaluator;
   readonly stepper: Stepper;
-  readonly progress: IngestProgress;
+  readonly progress: ProgressReader;
+  readonly time: Time;
   readonly output: SubscriptionOutput;
   readonly logger: Logger;
   readonly cancelFlags: CancelFlags;
-  readonly dataDirectory: string;
   /** DDL of the upstream's types. */
   readonly types: readonly string[];
   /** An operator's name as users know it. */
   describe(operator: Plan): string;
+  startQueryWorker(types: readonly string[]): QueryWorker;
 }
 
 export class Engine {
-  readonly #store: CatalogStore;
-  readonly #rows: TableRows;
+  readonly #store: DurableCatalog;
+  readonly #rows: Rows;
   readonly #dataflow: Dataflow;
   readonly #stepper: Stepper;
-  readonly #progress: IngestProgress;
+  readonly #progress: ProgressReader;
+  readonly #time: Time;
   readonly #clock: TickClock;
   readonly #subscriptions: Subscriptions;
   readonly #recordings: Recordings;
   readonly #waiting: Waiting;
   readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
-  readonly #tables = new Map<ObjectId, Table>();
+  readonly #tables: SourceTables;
   readonly #indexes: ViewIndexes;
   readonly #hydrator: Hydrator;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly reads: Reads;
   readonly #freshness = new Freshness();
   readonly #statusParts: StatusParts;
   readonly #faultLog: FaultLog;
   readonly #pending: PendingViews;
-  readonly firstCopies: FirstCopies;
-  readonly #stopped: StoppedTables;
   readonly #readable: Readable;
-  #ticks = 0;
-  #running = true;
+  readonly #loop: TickLoop;
   #made = 0;
 
   constructor(parts: EngineParts) {
     this.#store = parts.store;
     this.#rows = parts.rows;
     this.#dataflow = parts.dataflow;
-    this.#waiting = new Waiting(parts.cancelFlags);
-    this.firstCopies = new FirstCopies(this.#waiting, (id) => this.#stepped(id));
+    this.#time = parts.time;
+    this.#turns = new Turns(parts.time);
+    this.#waiting = new Waiting(parts.cancelFlags, parts.time);
     this.#indexes = new ViewIndexes(parts.dataflow);
     this.#stepper = parts.stepper;
+    this.#tables = parts.stepper.tables;
     this.#readable = new Readable({
       views: this.#views,
       tables: this.#tables,
       dataflow: parts.dataflow,
-      stepped: (id) => this.#stepped(id),
     });
     this.#hydrator = new Hydrator({
       ...parts,
       waiting: this.#waiting,
-      table: (id) => this.#stepped(id),
       refuse: (plan) => this.#readable.refuseGone(plan),
     });
     this.#progress = parts.progress;
     this.#logger = parts.logger;
-    this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling));
+    this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling), parts.time);
     this.#recordings = new Recordings(this.#turns);
     this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
     this.reads = new Reads({
@@ -119,37 +113,43 @@ export class Engine {
       clock: this.#clock,
       waiting: this.#waiting,
       turns: this.#turns,
-      workers: new QueryWorkers({ dataDirectory: parts.dataDirectory, types: parts.types }, parts.cancelFlags, this.#waiting),
+      workers: new QueryWorkers({ ...parts, waiting: this.#waiting }, parts.types),
       indexes: this.#indexes,
       views: this.#views,
-      tables: this.#tables,
+      tables: this.#tables.byId,
       tablesReady: (plan, timeoutMs, queryId) => this.#awaitRows(plan, timeoutMs, queryId),
+      refuseNewer: (plan, lsn) => this.#readable.refuseNewer(plan, lsn),
       refuseFaults: (plan) => this.#readable.refuseFaulty(plan),
     });
-    this.#stopped = new StoppedTables(
-      (table) =>
-        [...this.#views.values()].flatMap(({ object }) => (this.#readable.tablesUnder(object.plan).includes(table) ? [object.id] : [])),
-      (object, error) => this.#subscriptions.closeAllOf(object, error),
-    );
-    this.#stepper.onTableChanged = (table) => {
-      this.#stopped.note(table);
-      this.#waiting.wake();
-    };
-    const stepped = ({ id }: Table): SteppedTable => must(this.#stepped(id), 'stepped table');
+    this.#tables.onChanged = () => this.#waiting.wake();
     this.#statusParts = {
       dataflow: parts.dataflow,
       views: () => [...this.#views.values()].filter((view) => view.isPending !== true),
-      tables: () => this.#tables.values(),
-      stepped,
+      tables: () => this.#tables.byId.values(),
       stopped: (plan) => this.#readable.faultUnder(plan),
     };
-    this.#faultLog = new FaultLog(parts.logger, this.#statusParts);
+    this.#faultLog = new FaultLog(parts.logger, parts.time, this.#statusParts);
     this.#pending = new PendingViews({
       views: this.#views,
       waiting: this.#waiting,
+      time: parts.time,
       isCopied: (view) => this.#isCopied(view),
       bringIn: (view, asked) => this.#bringIn(view.id, view.plan, asked, view.name),
       makeIndex: (index, asked) => this.#indexes.make(index, this.#hydrator, asked),
+    });
+    this.#loop = new TickLoop({
+      ...parts,
+      clock: this.#clock,
+      subscriptions: this.#subscriptions,
+      moved: () => {
+        this.#rows.pin(this.#stepper.position);
+        this.#waiting.wake();
+      },
+      stepped: () => this.#tellOfStopped(),
+      looked: (progress) => {
+        this.#freshness.observe(progress, this.#stepper.lsn);
+        this.#faultLog.look(this.#clock.fault);
+      },
     });
   }
 
@@ -157,23 +157,24 @@ export class Engine {
   async attach(objects: readonly CatalogObject[]): Promise<void> {
     for (const object of objects) if (object.kind === 'table') this.#defineTable(object);
     const { committedOffset, committedLsn } = this.#progress.read();
-    const startedMs = performance.now();
+    const startedMs = this.#time.nowMs();
     this.#stepper.position = await this.#rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
     let pending: MaterializedView[];
     const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.debug({ ms: Math.round(performance.now() - startedMs) }, 'rows open');
+    this.#logger.debug({ ms: Math.round(this.#time.nowMs() - startedMs) }, 'rows open');
     try {
       for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
-        this.#stepper.copied({ oid, ...copied, rows: undefined });
-        if (stopped !== undefined) this.#stepper.stopped({ oid, error: stopped });
+        this.#tables.copied({ oid, ...copied, rows: undefined });
+        if (stopped !== undefined) this.#tables.stop({ oid, error: stopped });
       }
       const all = objects.filter((object) => object.kind === 'materializedView');
       for (const view of all) this.#views.set(view.id, pendingView(view));
       const views = all.filter((view) => this.#isCopied(view));
       pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#logger));
+      for (const view of views)
+        this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#time, this.#logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -182,68 +183,18 @@ export class Engine {
     for (const index of indexes) if (!this.#pending.isPending(index.onId)) this.#indexes.add(index);
     // On a full disk time stands still, and what is here is served.
     if (this.#clock.canTick) this.#clock.next();
-    void this.#loop();
-    void this.#pending.bringIn(pending, indexes, () => this.#running);
+    void this.#loop.run();
+    void this.#pending.bringIn(pending, indexes, () => this.#loop.isRunning);
   }
 
   #isCopied({ plan }: MaterializedView): boolean {
-    const tables = this.#readable.tablesUnder(plan).map((id) => this.#stepped(id));
-    return tables.every((table) => table?.snapshotLsn !== undefined || table?.fault !== undefined);
-  }
-
-  // ── ticks ──
-
-  /** Ends with `detach`, or by a failure that a restart has to mend: it is told, and never silent. */
-  async #loop(): Promise<void> {
-    const failures = new StepFailures();
-    while (this.#running) {
-      const { sequence } = this.#progress;
-      const { committedOffset, committedLsn, syncedOffset } = this.#progress.read();
-      const { changes, position } = this.#stepper;
-      let more = false;
-      try {
-        more = this.#clock.canTick && this.#advance(committedOffset, committedLsn);
-        failures.none();
-      } catch (error) {
-        this.#logger.error({ error: traceOf(error) }, 'a step failed');
-        const pauseMs = failures.one(error, this.#stepper.changes !== changes && this.#stepper.position === position);
-        await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
-        continue;
-      }
-      this.#subscriptions.synced(syncedOffset);
-      this.#freshness.observe(this.#progress.read(), this.#stepper.lsn);
-      this.#faultLog.look(this.#clock.fault);
-      if (more) await new Promise<void>((resolve) => setImmediate(resolve));
-      else await this.#progress.changed(sequence, IDLE_MS);
-    }
-  }
-
-  /** One tick, if there is anything for it. True when there is more to do at once. */
-  #advance(committedOffset: number, committedLsn: bigint): boolean {
-    const stepper = this.#stepper;
-    const moved =
-      stepper.position.offset < committedOffset &&
-      stepper.advance(committedOffset, { bytesMax: limits.tickBytesMax, msMax: limits.tickMsMax });
-    const arrived = stepper.position.offset >= committedOffset || !moved;
-    // Everything committed upstream before it is here, also where the upstream wrote nothing for us.
-    if (arrived && stepper.lsn < committedLsn) {
-      stepper.lsn = committedLsn;
-      this.#waiting.wake();
-    }
-    if (moved) {
-      this.#ticks++;
-      this.#rows.pin(stepper.position);
-      this.#waiting.wake();
-    }
-    this.#stopped.tell();
-    if (moved || this.#subscriptions.size > 0) this.#subscriptions.tick(this.#clock.next(), stepper.position.offset);
-    return !arrived;
+    return this.#readable.tablesUnder(plan).every((id) => this.#tables.isCopied(id));
   }
 
   // ── definitions ──
 
   nameOf(id: ObjectId): string | undefined {
-    return this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name;
+    return this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name;
   }
 
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
@@ -266,7 +217,7 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: Date.now(), reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: this.#time.wallMs(), reason: undefined });
     return figures;
   }
 
@@ -281,7 +232,7 @@ export class Engine {
   }
 
   async drop(ids: readonly ObjectId[]): Promise<void> {
-    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.get(id)?.name ?? []);
+    const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name ?? []);
     const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
     await this.#hydrator.withoutReadersOf(ids, gone, () => {
       this.#store.commit({ remove: ids });
@@ -294,7 +245,7 @@ export class Engine {
   #remove(id: ObjectId): void {
     this.#indexes.drop(id);
     const view = this.#views.get(id);
-    const table = this.#tables.get(id);
+    const table = this.#tables.byId.get(id);
     const name = view?.object.name ?? table?.name;
     const kind = view === undefined ? 'table' : 'materialized view';
     if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
@@ -303,16 +254,14 @@ export class Engine {
       this.#views.delete(id);
     }
     if (table !== undefined) {
-      this.#tables.delete(id);
-      this.#stepper.removeTable(table.upstream.oid);
+      this.#tables.delete(table);
       this.#dataflow.removeTable(id);
     }
   }
 
   /** Resolves when the copies of these tables are complete; throws the first one's fault. */
-  async awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
-    await this.firstCopies.complete(ids, (id) => this.#tables.get(id)?.name ?? id, timeoutMs, queryId);
-    this.#readable.refuseStopped(ids);
+  awaitTables(ids: readonly ObjectId[], timeoutMs: number, queryId?: number): Promise<void> {
+    return this.#tables.untilCopied(ids, this.#waiting, timeoutMs, queryId);
   }
 
   /** Of the tables under it, and of views that come in when these are copied. */
@@ -321,32 +270,32 @@ export class Engine {
     await this.#pending.settled(plan, timeoutMs, queryId);
   }
 
+  refuseCopies(refusals: readonly { readonly oid: number; readonly error: PlainError }[]): void {
+    this.#tables.refuseCopies(refusals);
+  }
+
   stopTables(faults: readonly { readonly oid: number; readonly error: PlainError }[]): void {
-    for (const fault of faults) this.#stepper.stopped(fault);
-    this.#stopped.tell();
+    for (const fault of faults) this.#tables.stop(fault);
+    this.#tellOfStopped();
   }
 
   #defineTable(table: Table): void {
-    this.#tables.set(table.id, table);
     this.#dataflow.defineTable(table.id, { columns: table.columns, key: table.upstream.key });
-    this.#stepper.addTable({
-      id: table.id,
-      upstream: table.upstream,
-      again: takeInAgain(table),
-      snapshotLsn: undefined,
-      rows: undefined,
-      changes: 0,
-      fault: undefined,
-    });
+    this.#tables.define(table);
   }
 
-  #stepped(id: ObjectId): SteppedTable | undefined {
-    const table = this.#tables.get(id);
-    return table === undefined ? undefined : this.#stepper.tables.get(table.upstream.oid);
+  /** Whoever subscribes to something that reads a stopped table hears why nothing more comes. Between ticks: a subscription that ends takes its dataflow along. */
+  #tellOfStopped(): void {
+    for (const { id, fault } of this.#tables.takeStopped()) {
+      if (fault === undefined) continue;
+      this.#subscriptions.closeAllOf(id, fault);
+      for (const { object } of this.#views.values())
+        if (this.#readable.tablesUnder(object.plan).includes(id)) this.#subscriptions.closeAllOf(object.id, fault);
+    }
   }
 
   #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.get(table), `table ${table}`).upstream, interrupt);
+    return (table) => must(rows, 'the rows').read(must(this.#tables.byId.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──
@@ -373,7 +322,7 @@ export class Engine {
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
     refuseErrors(view.errors());
     const timestamp = this.#clock.next();
-    this.#subscriptions.open(request, view, release, timestamp, this.#stepper.position.offset);
+    this.#subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
     return timestamp;
   }
 
@@ -416,7 +365,7 @@ export class Engine {
     return {
       timestamp: this.#clock.last,
       lsn: this.#stepper.lsn,
-      ticks: this.#ticks,
+      ticks: this.#loop.ticks,
       transactions: this.#stepper.transactions,
       changes: this.#stepper.changes,
       committedOffset: this.#progress.read().committedOffset,
@@ -434,7 +383,7 @@ export class Engine {
 
   /** The source is gone: log and rows are closed, the catalog stays. */
   async detach(): Promise<void> {
-    this.#running = false;
+    this.#loop.stop();
     this.#waiting.wake();
     await this.reads.closeAll();
     this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());

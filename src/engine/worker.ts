@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { createLogger } from '../base/logging.ts';
 import { serve, Transferred } from '../base/rpc.ts';
 import { Dataflow } from '../dataflow/dataflow.ts';
@@ -23,8 +24,10 @@ import { Engine } from './engine.ts';
 import { operatorName } from './operator-name.ts';
 import type { EngineEvent, EngineMethods, EngineOptions } from './contract/protocol.ts';
 import { PINNED } from './reads/peeks.ts';
+import { QueryThread } from './reads/query-thread.ts';
 import { Stepper } from './source/stepper.ts';
 import { TableRows } from './source/table-rows.ts';
+import { realTime } from './ticks/time.ts';
 
 const port = must(parentPort, 'parentPort');
 const options = workerData as EngineOptions;
@@ -69,11 +72,18 @@ serve<EngineMethods>(port, {
       evaluator: evaluator.withSettings(PINNED),
       logger,
       describe,
-      dataDirectory: options.dataDirectory,
+      time: realTime,
+      startQueryWorker: (known) =>
+        new QueryThread({
+          dataDirectory: options.dataDirectory,
+          cancelFlags: options.cancelFlags,
+          types: known,
+          bytesMax: limits.queryMemoryBytesMax,
+        }),
       types,
       cancelFlags: new CancelFlags(options.cancelFlags),
       rows: new TableRows({ rows: must(rowStore, 'the row store'), log: new LogReader(realDisk, logDirectory), fold, bounds: logBounds }),
-      stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory)),
+      stepper: new Stepper(dataflow, new LogReader(realDisk, logDirectory), realTime),
       progress: new IngestProgress(progress),
       output: {
         rows: (subscriptionId, { bytes, rows }) =>
@@ -104,7 +114,7 @@ serve<EngineMethods>(port, {
     else await engine.drop(ids);
   },
   stopTables: ({ faults }) => engine?.stopTables(faults),
-  refuseCopies: ({ refusals }) => engine?.firstCopies.refuse(refusals),
+  refuseCopies: ({ refusals }) => engine?.refuseCopies(refusals),
   awaitTables: ({ ids, timeoutMs }) => attached().awaitTables(ids, timeoutMs),
   async peek(request) {
     const result = await attached().reads.peek(request);

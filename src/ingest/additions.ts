@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AssertionError } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
+import { parseLsn } from '../base/lsn.ts';
 import { failpoint } from '../store/failpoints.ts';
 import type { LogWriter } from '../store/log/writer.ts';
 import type { ConnectionParameters } from '../upstream/connection/parameters.ts';
@@ -22,6 +23,7 @@ import type { Shapes } from './shapes.ts';
 import type { IngestTables } from './tables.ts';
 
 const HOLD_POLL_MS = 5;
+const ASK_POLL_MS = 20;
 /** Snapshots that a table may miss because it was rewritten. */
 const REWRITES_MAX = 5;
 
@@ -91,6 +93,7 @@ export class Additions {
   whileStreaming(): void {
     const stream = this.#parts.stream();
     if (stream === undefined || this.#addition !== undefined) return;
+    void this.#passSnapshots(stream);
     if (this.#parts.tables.due(Date.now()).length === 0) return this.#later();
     this.#addition = this.addWaiting(() => this.#hold(stream))
       .catch((error: unknown) => {
@@ -103,6 +106,19 @@ export class Additions {
         stream.release();
         this.whileStreaming();
       });
+  }
+
+  /** Until the stream has come to the snapshots of all copies, readers wait; an idle upstream says how far it is only when it is asked. */
+  async #passSnapshots(stream: WalStream): Promise<void> {
+    const { acknowledgement, writer } = this.#parts;
+    const snapshots = [...writer.inForce.tables.values()].flatMap(({ snapshotLsn }) =>
+      snapshotLsn === undefined ? [] : parseLsn(snapshotLsn),
+    );
+    const isBehind = (): boolean => snapshots.some((lsn) => lsn > acknowledgement.committedLsn);
+    while (isBehind() && this.#parts.stream() === stream && !this.#parts.signal.aborted) {
+      acknowledgement.askPosition();
+      await sleep(ASK_POLL_MS);
+    }
   }
 
   /** When the first of those that were refused is due again. */

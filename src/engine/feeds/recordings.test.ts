@@ -7,6 +7,7 @@ import { rowLayout } from '../../values/layout.ts';
 import { ByteWriter } from '../../wire/bytes.ts';
 import type { LiveView } from '../views/live-view.ts';
 import { Recordings } from './recordings.ts';
+import { realTime } from '../ticks/time.ts';
 import { Turns } from '../ticks/turns.ts';
 
 const layout = rowLayout([int4, text]);
@@ -39,7 +40,7 @@ function view(): LiveView {
 }
 
 async function audited(): Promise<number> {
-  const recordings = new Recordings(new Turns());
+  const recordings = new Recordings(new Turns(realTime));
   recordings.begin(1, [view()]);
   return compare(COLUMNS, ROWS, await recordings.contentsAt(1, 'v', 1n)).differences;
 }

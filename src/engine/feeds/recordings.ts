@@ -18,7 +18,7 @@ import { compileCopy } from '../../dataflow/expression/rows.ts';
 import { rowsIn } from '../../wire/data-row.ts';
 import { RowEncoder } from './encode.ts';
 import type { LiveView } from '../views/live-view.ts';
-import { Piece, type Turns } from '../ticks/turns.ts';
+import type { Turns } from '../ticks/turns.ts';
 import { ViewCursor } from '../reads/view-cursor.ts';
 
 const RECORDED_BYTES_MAX = 512 << 20;
@@ -126,7 +126,7 @@ export class Recordings {
     for (let isWhole = false; !isWhole;) {
       await this.#turns.next();
       if (!record.isOpen) return;
-      const piece = new Piece();
+      const piece = this.#turns.piece();
       do {
         isWhole = cursor.read((space, row, weight) => {
           copy(space, row, chunk, chunk.push(weight));
@@ -146,7 +146,7 @@ export class Recordings {
     const rows: (string | null)[][] = [];
     for (let isWhole = false; !isWhole;) {
       await this.#turns.next();
-      const piece = new Piece();
+      const piece = this.#turns.piece();
       isWhole = cursor.read((space, row, weight) => {
         encoder.add(space, row, weight);
         return encoder.bytes < BATCHES_BYTES_MAX && !piece.isOver();

@@ -15,7 +15,8 @@ import type { RowSpace } from '../../values/space.ts';
 import { RowEncoder, type Batch } from './encode.ts';
 import type { LiveView } from '../views/live-view.ts';
 import type { SubscribeRequest } from '../contract/protocol.ts';
-import { Piece, type Turns } from '../ticks/turns.ts';
+import type { Time } from '../ticks/time.ts';
+import type { Turns } from '../ticks/turns.ts';
 import { ViewCursor } from '../reads/view-cursor.ts';
 
 /** Bytes that the main thread holds of one subscription, a batch more at most. */
@@ -37,6 +38,7 @@ export interface SubscriberParts {
   readonly request: SubscribeRequest;
   readonly view: LiveView;
   readonly turns: Turns;
+  readonly time: Time;
   readonly send: (batch: Batch) => void;
   /** Something failed here: the subscription is to end. */
   readonly failed: (error: PlainError) => void;
@@ -53,13 +55,14 @@ export class Subscriber {
   /** Of the batches that wait. */
   #waitingBytes = 0;
   #sentBytes = 0;
-  #lastTakenMs = performance.now();
+  #lastTakenMs: number;
   #isGoing = false;
   #isClosed = false;
   #stopObserving: () => void = () => {};
 
   constructor(parts: SubscriberParts) {
     this.#parts = parts;
+    this.#lastTakenMs = parts.time.nowMs();
     const { view, request } = parts;
     const all = Array.from({ length: view.columnCount }, (_, index) => index);
     this.#last = new RowEncoder(view.output.layout, all, request.format);
@@ -105,7 +108,7 @@ export class Subscriber {
 
   taken(bytes: number): void {
     this.#sentBytes -= bytes;
-    this.#lastTakenMs = performance.now();
+    this.#lastTakenMs = this.#parts.time.nowMs();
     this.#go();
   }
 
@@ -126,7 +129,7 @@ export class Subscriber {
   /** It holds a large tick, and its client takes nothing. */
   get isStalled(): boolean {
     const holds = this.#waiting.some(({ kind }) => kind === 'tick');
-    return holds && this.#sentBytes >= WINDOW_BYTES && performance.now() - this.#lastTakenMs > STALLED_MS;
+    return holds && this.#sentBytes >= WINDOW_BYTES && this.#parts.time.nowMs() - this.#lastTakenMs > STALLED_MS;
   }
 
   close(): void {
@@ -198,7 +201,7 @@ export class Subscriber {
   #piece(): void {
     const [first] = this.#waiting;
     if (first === undefined || first.kind === 'batches') return;
-    const piece = new Piece();
+    const piece = this.#parts.turns.piece();
     const goOn = (): boolean => !piece.isOver() && this.#sentBytes + this.#first.bytes < WINDOW_BYTES;
     const isDone = first.kind === 'snapshot' ? this.#someOfSnapshot(first, goOn) : this.#someOfTick(first, goOn);
     for (const batch of this.#first.take()) this.#send(batch);

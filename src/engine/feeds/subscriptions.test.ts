@@ -12,6 +12,7 @@ import { rowsIn } from '../../wire/data-row.ts';
 import { RowEncoder, type Batch } from './encode.ts';
 import type { LiveView } from '../views/live-view.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { realTime } from '../ticks/time.ts';
 import { Turns } from '../ticks/turns.ts';
 
 const layout = rowLayout([int4, text]);
@@ -27,7 +28,8 @@ class World {
   readonly untaken = new Map<number, number>();
   readonly ended = new Map<number, PlainError | null>();
   readonly subscriptions = new Subscriptions({
-    turns: new Turns(),
+    turns: new Turns(realTime),
+    time: realTime,
     logger: createLogger('silent'),
     output: {
       rows: (id, batch) => this.#rows(id, batch),

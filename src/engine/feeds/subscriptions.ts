@@ -14,6 +14,7 @@ import type { LiveView } from '../views/live-view.ts';
 import type { SubscribeRequest } from '../contract/protocol.ts';
 import { traceOf } from '../ticks/step-failures.ts';
 import { Subscriber } from './subscriber.ts';
+import type { Time } from '../ticks/time.ts';
 import type { Turns } from '../ticks/turns.ts';
 
 /** A mark at least this often while nothing changes, so that a client knows how fresh "no change" is. */
@@ -22,6 +23,13 @@ const IDLE_MARK_MS = 1_000;
 export interface SubscriptionOutput {
   rows(subscriptionId: number, batch: Batch): void;
   ended(subscriptionId: number, error: PlainError | null): void;
+}
+
+export interface SubscriptionsParts {
+  readonly output: SubscriptionOutput;
+  readonly turns: Turns;
+  readonly time: Time;
+  readonly logger: Logger;
 }
 
 interface Subscription {
@@ -40,14 +48,10 @@ interface Subscription {
 
 export class Subscriptions {
   readonly #open = new Map<number, Subscription>();
-  readonly #output: SubscriptionOutput;
-  readonly #turns: Turns;
-  readonly #logger: Logger;
+  readonly #parts: SubscriptionsParts;
 
-  constructor(parts: { readonly output: SubscriptionOutput; readonly turns: Turns; readonly logger: Logger }) {
-    this.#output = parts.output;
-    this.#turns = parts.turns;
-    this.#logger = parts.logger;
+  constructor(parts: SubscriptionsParts) {
+    this.#parts = parts;
   }
 
   get size(): number {
@@ -64,8 +68,8 @@ export class Subscriptions {
       subscriber: new Subscriber({
         request,
         view,
-        turns: this.#turns,
-        send: (batch) => this.#output.rows(id, batch),
+        ...this.#parts,
+        send: (batch) => this.#parts.output.rows(id, batch),
         failed: (error) => this.#end(subscription, error),
       }),
       progress: request.progress,
@@ -134,9 +138,9 @@ export class Subscriptions {
     const [error] = view.errors();
     if (error !== undefined) return this.#end(subscription, { code: 'EVALUATION_ERROR', sqlstate: error.sqlstate, message: error.message });
     const changed = subscriber.tick(timestamp);
-    if (subscription.progress && (changed || performance.now() - subscription.lastMarkMs > IDLE_MARK_MS)) {
+    if (subscription.progress && (changed || this.#parts.time.nowMs() - subscription.lastMarkMs > IDLE_MARK_MS)) {
       subscription.marks.push({ timestamp: timestamp + 1, offset });
-      subscription.lastMarkMs = performance.now();
+      subscription.lastMarkMs = this.#parts.time.nowMs();
     }
     const bytesMax = limits.subscriberBacklogBytesMax;
     if (subscriber.backlogBytes > bytesMax || subscriber.isStalled) this.#endSlow(subscription, bytesMax);
@@ -162,7 +166,7 @@ export class Subscriptions {
     try {
       work();
     } catch (error) {
-      this.#logger.error({ subscription: subscription.id, error: traceOf(error) }, 'a subscription failed; the others go on');
+      this.#parts.logger.error({ subscription: subscription.id, error: traceOf(error) }, 'a subscription failed; the others go on');
       this.#end(subscription, subscription.subscriber.failureOf(error).toPlain());
     }
   }
@@ -173,8 +177,11 @@ export class Subscriptions {
     try {
       subscription.release();
     } catch (failure) {
-      this.#logger.error({ subscription: subscription.id, error: traceOf(failure) }, 'what a subscription used could not be given back');
+      this.#parts.logger.error(
+        { subscription: subscription.id, error: traceOf(failure) },
+        'what a subscription used could not be given back',
+      );
     }
-    this.#output.ended(subscription.id, error);
+    this.#parts.output.ended(subscription.id, error);
   }
 }

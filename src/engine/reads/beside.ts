@@ -2,19 +2,18 @@
  * A query beside the ticks: in a worker, over the rows of one tick. Views give theirs as they stand at it, in pieces, from where they lie (`view-cursor.ts`); tables are read
  * by the worker from the store and the log as of the same cut. At a tick that has passed (a transaction's) everything is made of tables. Called by `reads.ts`.
  */
-import { must } from '../../base/assert.ts';
 import { limits } from '../../base/limits.ts';
 import { Packer } from '../../dataflow/tables/given-rows.ts';
 import { rewritten } from '../../plan/rewrite/rewrite.ts';
 import { expanded, objectsRead } from '../../plan/scans.ts';
 import type { Cut } from '../../store/log/transactions.ts';
+import type { Column } from '../../values/type.ts';
 import { liveView } from '../views/live-view.ts';
 import type { NextBatches } from './open-results.ts';
 import { refuseErrors } from './peeks.ts';
 import type { PeekRequest } from '../contract/protocol.ts';
 import type { QueryWorker } from './query-workers.ts';
 import type { ReadParts } from './reads.ts';
-import { Piece } from '../ticks/turns.ts';
 import { ViewCursor } from './view-cursor.ts';
 
 /** Given at once. */
@@ -28,6 +27,7 @@ export interface Begun {
 
 interface Giving {
   readonly object: string;
+  readonly columns: readonly Column[];
   readonly cursor: ViewCursor;
   readonly packer: Packer;
   readonly release: () => void;
@@ -52,6 +52,7 @@ export async function evaluatedBeside(
   const giving: Giving[] = [];
   try {
     interrupt();
+    parts.refuseFaults(request.plan);
     // The tick: nothing is awaited until all cursors stand.
     const at = position ?? stepper.position;
     const { lsn } = stepper;
@@ -65,7 +66,7 @@ export async function evaluatedBeside(
       timeoutMs,
       at,
       tables: read.map(({ id, columns, upstream }) => ({ object: id, columns, key: upstream.key, upstream })),
-      views: giving.map(({ object }) => ({ object, columns: must(views.get(object), 'view').object.columns })),
+      views: giving.map(({ object, columns }) => ({ object, columns })),
     });
     return { first, at, lsn };
   } finally {
@@ -78,7 +79,7 @@ function begin(object: string, { dataflow, views }: ReadParts): Giving {
   const view = liveView(dataflow, object);
   refuseErrors(view.errors());
   const cursor = new ViewCursor(views.get(object)?.object.name ?? object, view.output, limits.readKeptBytesMax);
-  return { object, cursor, packer: new Packer(view.output.layout), release: view.observe(cursor) };
+  return { object, columns: dataflow.columns(object), cursor, packer: new Packer(view.output.layout), release: view.observe(cursor) };
 }
 
 async function give(
@@ -91,7 +92,7 @@ async function give(
   for (let isDone = false; !isDone;) {
     await turns.next();
     interrupt();
-    const piece = new Piece();
+    const piece = turns.piece();
     isDone = cursor.read((space, row, weight) => {
       packer.add(space, row, weight);
       return packer.bytes < PACKED_BYTES && !piece.isOver();

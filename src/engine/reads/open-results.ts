@@ -5,7 +5,7 @@
 import { millraceError, type MillraceError } from '../../base/errors.ts';
 import type { Batch } from '../feeds/encode.ts';
 import type { ResultRows } from './result-rows.ts';
-import { Piece, type Turns } from '../ticks/turns.ts';
+import type { Turns } from '../ticks/turns.ts';
 
 export interface OpenResult {
   readonly rows: ResultRows;
@@ -35,7 +35,7 @@ export class OpenResults {
   async begin(id: number, result: OpenResult, interrupt: () => void): Promise<NextBatches> {
     this.#open.set(id, result);
     try {
-      result.rows.run(new Piece());
+      result.rows.run(this.#turns.piece());
     } catch (error) {
       this.close(id);
       throw error;
@@ -66,7 +66,7 @@ export class OpenResults {
         await this.#turns.next();
         if (this.#open.get(id) !== result) throw closed();
         interrupt();
-        rows.run(new Piece());
+        rows.run(this.#turns.piece());
       }
     } catch (error) {
       this.close(id);

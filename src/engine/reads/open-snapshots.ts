@@ -1,17 +1,19 @@
 /** The ticks that open transaction blocks read at. The rows as of each can still be read: the fold waits for the oldest. */
+import type { Lsn } from '../../base/lsn.ts';
 import type { Cut } from '../../store/log/transactions.ts';
-import type { TableRows } from '../source/table-rows.ts';
+import type { Rows } from '../source/table-rows.ts';
 
 export interface OpenSnapshot {
   readonly timestamp: number;
   readonly position: Cut;
+  readonly lsn: Lsn;
 }
 
 export class OpenSnapshots {
-  readonly #rows: TableRows;
+  readonly #rows: Rows;
   readonly #open = new Map<number, OpenSnapshot>();
 
-  constructor(rows: TableRows) {
+  constructor(rows: Rows) {
     this.#rows = rows;
   }
 
@@ -19,8 +21,8 @@ export class OpenSnapshots {
     return this.#open.get(id);
   }
 
-  open(id: number, timestamp: number, position: Cut): void {
-    this.#open.set(id, { timestamp, position });
+  open(id: number, snapshot: OpenSnapshot): void {
+    this.#open.set(id, snapshot);
     this.#pin();
   }
 

@@ -38,15 +38,6 @@ export function refuseErrors(errors: readonly ViewError[]): void {
   if (first !== undefined) throw new MillraceError('EVALUATION_ERROR', first.sqlstate, first.message);
 }
 
-/** Called now and then by long work: throws when the statement's time is over or its client cancelled. */
-export function interrupter(timeoutMs: number, cancelled: () => boolean): () => void {
-  const deadline = performance.now() + timeoutMs;
-  return () => {
-    if (cancelled()) throw millraceError('QUERY_CANCELLED', {});
-    if (performance.now() > deadline) throw millraceError('QUERY_TIMED_OUT', {});
-  };
-}
-
 /** The rows of a query, made for it alone. */
 export function computed(output: Arrangement, { finish, format }: Pick<PeekRequest, 'finish' | 'format'>): OpenResult {
   return { rows: new ResultRows(new ViewCursor('query', output, 0), output.layout, finish, format), release: () => {} };

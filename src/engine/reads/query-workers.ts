@@ -4,96 +4,77 @@
  * only who asked it is told (I-8). Held by the engine for `reads.ts`.
  */
 import { millraceError } from '../../base/errors.ts';
-import { limits } from '../../base/limits.ts';
-import { RpcClient } from '../../base/rpc.ts';
-import { startWorker } from '../../base/worker.ts';
+import type { RpcClient } from '../../base/rpc.ts';
 import type { CancelFlags } from '../contract/cancel-flags.ts';
-import type { QueryMethods, QueryWorkerOptions } from './query-protocol.ts';
+import type { QueryMethods } from './query-protocol.ts';
+import type { Time } from '../ticks/time.ts';
 import type { Waiting } from '../ticks/waiting.ts';
 
 const WORKERS_MAX = 2;
 const WAITING_MAX = 200;
-/** JavaScript's own heap; rows lie outside of it. */
-const HEAP_MB_MAX = 512;
 const LOOK_MS = 50;
 /** After a cancel, or the end of its time. It asks itself every millisecond or so, but for a call into Postgres, which is bounded, too. */
 const DEAF_MS_MAX = 2_000;
 
-export class QueryWorker {
-  readonly rpc: RpcClient<QueryMethods>;
+/** Answers queries (`query-answers.ts`) somewhere else: in a thread (`query-thread.ts`). */
+export interface QueryWorker {
+  readonly rpc: Pick<RpcClient<QueryMethods>, 'call'>;
   /** The query that it evaluates. */
   busyWith: number | undefined;
-  isEnded = false;
-  readonly #worker: ReturnType<typeof startWorker>;
+  readonly isEnded: boolean;
+  end(): Promise<void>;
+}
 
-  constructor(options: QueryWorkerOptions) {
-    this.#worker = startWorker(import.meta.url, './query-worker.ts', {
-      workerData: options,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
-    });
-    this.rpc = new RpcClient<QueryMethods>(this.#worker);
-    this.#worker.on('error', (error: Error & { code?: string }) => {
-      this.isEnded = true;
-      this.rpc.end(
-        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-          ? millraceError('QUERY_TOO_LARGE', { bytesMax: options.bytesMax }, error)
-          : millraceError('ENGINE_FAULT', { reason: `a query worker ended: ${error.stack ?? error.message}` }, error),
-      );
-    });
-    this.#worker.on('exit', () => {
-      this.isEnded = true;
-      this.rpc.end(millraceError('QUERY_CANCELLED', {}));
-    });
-  }
-
-  async end(): Promise<void> {
-    this.isEnded = true;
-    await this.#worker.terminate();
-  }
+export interface QueryWorkersParts {
+  readonly cancelFlags: CancelFlags;
+  readonly waiting: Waiting;
+  readonly time: Time;
+  /** `types`: DDL of the upstream's types, for the evaluator. */
+  startQueryWorker(types: readonly string[]): QueryWorker;
 }
 
 export class QueryWorkers {
-  #options: QueryWorkerOptions;
-  readonly #flags: CancelFlags;
-  readonly #waiting: Waiting;
+  readonly #parts: QueryWorkersParts;
+  #types: readonly string[];
   readonly #queue: number[] = [];
   #workers: QueryWorker[] = [];
 
-  constructor(options: Omit<QueryWorkerOptions, 'cancelFlags' | 'bytesMax'>, flags: CancelFlags, waiting: Waiting) {
-    this.#options = { ...options, cancelFlags: flags.buffer, bytesMax: limits.queryMemoryBytesMax };
-    this.#flags = flags;
-    this.#waiting = waiting;
+  constructor(parts: QueryWorkersParts, types: readonly string[]) {
+    this.#parts = parts;
+    this.#types = types;
   }
 
   /** `work` has a worker for itself until it ends; what it opened there may stay open. */
   async run<T>(queryId: number, deadlineMs: number, work: (worker: QueryWorker) => Promise<T>): Promise<T> {
+    const { waiting, time } = this.#parts;
     if (this.#queue.length >= WAITING_MAX) throw millraceError('QUERIES_WAITING', { waitingMax: WAITING_MAX });
     this.#queue.push(queryId);
     let worker: QueryWorker | undefined;
     try {
       const isMine = (): boolean => this.#queue[0] === queryId && (worker = this.#free()) !== undefined;
-      await this.#waiting.until(isMine, deadlineMs - performance.now(), () => millraceError('QUERY_TIMED_OUT', {}), queryId);
+      await waiting.until(isMine, deadlineMs - time.nowMs(), () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     } finally {
       this.#queue.splice(this.#queue.indexOf(queryId), 1);
     }
     const mine = worker!;
     mine.busyWith = queryId;
-    const deaf = this.#endWhenDeaf(mine, queryId, deadlineMs);
+    const done = Promise.withResolvers<void>();
+    void this.#endWhenDeaf(mine, queryId, deadlineMs, done.promise);
     try {
       return await work(mine);
     } catch (error) {
       if (!mine.isEnded) void mine.rpc.call('close', { queryId }).catch(() => undefined);
       throw error;
     } finally {
-      clearInterval(deaf);
       mine.busyWith = undefined;
-      this.#waiting.wake();
+      done.resolve();
+      waiting.wake();
     }
   }
 
   /** As for `attach`: a table that was taken in again may have brought others. */
   defineTypes(types: readonly string[]): void {
-    this.#options = { ...this.#options, types };
+    this.#types = types;
     for (const worker of this.#workers) if (!worker.isEnded) void worker.rpc.call('defineTypes', { types }).catch(() => undefined);
   }
 
@@ -107,19 +88,22 @@ export class QueryWorkers {
     this.#workers = this.#workers.filter(({ isEnded }) => !isEnded);
     const idle = this.#workers.find(({ busyWith }) => busyWith === undefined);
     if (idle !== undefined || this.#workers.length >= WORKERS_MAX) return idle;
-    const worker = new QueryWorker(this.#options);
+    const worker = this.#parts.startQueryWorker(this.#types);
     this.#workers.push(worker);
     return worker;
   }
 
   /** Who asked for another result of this worker loses it, too: that is why it is given time. */
-  #endWhenDeaf(worker: QueryWorker, queryId: number, deadlineMs: number): NodeJS.Timeout {
-    let since: number | undefined;
-    return setInterval(() => {
-      const now = performance.now();
-      if (!this.#flags.isCancelled(queryId) && now < deadlineMs) return;
-      since ??= now;
-      if (now - since > DEAF_MS_MAX) void worker.end();
-    }, LOOK_MS);
+  async #endWhenDeaf(worker: QueryWorker, queryId: number, deadlineMs: number, done: Promise<void>): Promise<void> {
+    const { cancelFlags, time } = this.#parts;
+    let sinceMs: number | undefined;
+    for (;;) {
+      await time.sleep(LOOK_MS, done);
+      if (worker.busyWith !== queryId) return;
+      const nowMs = time.nowMs();
+      if (!cancelFlags.isCancelled(queryId) && nowMs < deadlineMs) continue;
+      sinceMs ??= nowMs;
+      if (nowMs - sinceMs > DEAF_MS_MAX) return void worker.end();
+    }
   }
 }

@@ -5,47 +5,49 @@
 import { must } from '../../base/assert.ts';
 import { millraceError, MillraceError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import type { Lsn } from '../../base/lsn.ts';
 import type { Dataflow, Hydrate } from '../../dataflow/dataflow.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { objectsRead } from '../../plan/scans.ts';
-import type { IngestProgress } from '../../ingest/progress.ts';
-import { sameCut, type Cut } from '../../store/log/transactions.ts';
+import type { IngestProgressValues } from '../../ingest/progress.ts';
+import { sameCut, syncedBehind, type Cut } from '../../store/log/transactions.ts';
 import { evaluatedBeside, type Begun } from './beside.ts';
-import type { CancelFlags } from '../contract/cancel-flags.ts';
 import type { ObjectId, Table } from '../../catalog/catalog.ts';
 import type { TickClock } from '../ticks/clock.ts';
 import type { InstalledView } from '../engine-status.ts';
 import { liveView } from '../views/live-view.ts';
 import { OpenResults, type NextBatches, type OpenResult } from './open-results.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
-import { computed, evaluated, interrupter, refuseErrors } from './peeks.ts';
+import { computed, evaluated, refuseErrors } from './peeks.ts';
 import { narrowed } from './point-lookup.ts';
 import type { Finish, PeekRequest, PeekResult } from '../contract/protocol.ts';
 import type { QueryWorker, QueryWorkers } from './query-workers.ts';
 import { ResultRows } from './result-rows.ts';
 import type { Stepper } from '../source/stepper.ts';
-import type { ReadableRows, TableRows } from '../source/table-rows.ts';
-import { threadMs } from '../ticks/thread-time.ts';
+import type { ReadableRows, Rows } from '../source/table-rows.ts';
+import type { Time } from '../ticks/time.ts';
 import type { Turns } from '../ticks/turns.ts';
 import { ViewCursor } from './view-cursor.ts';
 import type { ViewIndexes } from '../views/view-indexes.ts';
-import type { Waiting } from '../ticks/waiting.ts';
+import type { ProgressReader, Waiting } from '../ticks/waiting.ts';
 
 export interface ReadParts {
   readonly dataflow: Dataflow;
   readonly workers: QueryWorkers;
   readonly stepper: Stepper;
-  readonly progress: IngestProgress;
-  readonly rows: TableRows;
+  readonly progress: ProgressReader;
+  readonly rows: Rows;
   readonly clock: TickClock;
   readonly waiting: Waiting;
   readonly turns: Turns;
+  readonly time: Time;
   readonly indexes: ViewIndexes;
-  readonly cancelFlags: CancelFlags;
   readonly views: ReadonlyMap<ObjectId, InstalledView>;
   readonly tables: ReadonlyMap<ObjectId, Table>;
   /** Resolves when the tables under the plan are copied. */
   readonly tablesReady: (plan: Plan, timeoutMs: number, queryId: number) => Promise<void>;
+  /** Throws when the rows of a table under the plan are newer than this place. */
+  readonly refuseNewer: (plan: Plan, lsn: Lsn) => void;
   /** Throws when something under the plan is stopped. */
   readonly refuseFaults: (plan: Plan) => void;
 }
@@ -79,8 +81,8 @@ export class Reads {
   async peek(request: PeekRequest): Promise<PeekResult> {
     const { waiting, stepper, clock, progress } = this.#parts;
     const { queryId, timeoutMs, atLeastLsn } = request;
-    const interrupt = this.#interrupter(queryId, timeoutMs);
-    const deadlineMs = performance.now() + timeoutMs;
+    const interrupt = this.#parts.waiting.interrupter(queryId, timeoutMs);
+    const deadlineMs = this.#parts.time.nowMs() + timeoutMs;
     await this.#parts.tablesReady(request.plan, timeoutMs, queryId);
     if (atLeastLsn !== undefined)
       await waiting.until(
@@ -90,11 +92,12 @@ export class Reads {
         queryId,
       );
     const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
+    if (snapshot !== undefined) this.#parts.refuseNewer(request.plan, snapshot.lsn);
     const begun =
       (await this.#beginNow(request, interrupt, snapshot?.position)) ??
       (await this.#beginBeside(request, snapshot?.position, interrupt, deadlineMs));
     const timestamp = snapshot?.timestamp ?? clock.last;
-    const isSynced = (): boolean => progress.read().syncedOffset >= begun.at.offset;
+    const isSynced = ({ syncedOffset }: IngestProgressValues): boolean => syncedOffset >= syncedBehind(begun.at);
     try {
       await waiting.untilPublished(progress, isSynced, timeoutMs, () => millraceError('QUERY_TIMED_OUT', {}), queryId);
     } catch (error) {
@@ -107,7 +110,7 @@ export class Reads {
 
   async next(resultId: number, timeoutMs: number): Promise<NextBatches> {
     const worker = this.#beside.get(resultId);
-    if (worker === undefined) return this.#results.next(resultId, this.#interrupter(resultId, timeoutMs));
+    if (worker === undefined) return this.#results.next(resultId, this.#parts.waiting.interrupter(resultId, timeoutMs));
     const next = await worker.rpc.call('nextBatches', { resultId, timeoutMs });
     if (next.isDone) this.#beside.delete(resultId);
     return next;
@@ -133,16 +136,12 @@ export class Reads {
 
   openSnapshot(snapshotId: number): number {
     const { clock, stepper } = this.#parts;
-    this.#snapshots.open(snapshotId, clock.last, stepper.position);
+    this.#snapshots.open(snapshotId, { timestamp: clock.last, position: stepper.position, lsn: stepper.lsn });
     return clock.last;
   }
 
   closeSnapshot(snapshotId: number): void {
     this.#snapshots.close(snapshotId);
-  }
-
-  #interrupter(queryId: number, timeoutMs: number): () => void {
-    return interrupter(timeoutMs, () => this.#parts.cancelFlags.isCancelled(queryId));
   }
 
   /** undefined: it takes longer than the ticks can wait, or the tick that must be read has passed, perhaps while the rows were being opened. */
@@ -156,11 +155,11 @@ export class Reads {
     // No turn in between: a result in place has its first rows, and hears of changes, from this tick on.
     if (view !== undefined) return this.#begin(request, ofNow(view), interrupt);
     try {
-      const few = this.#ofFewRows(request, briefly(interrupt));
+      const few = this.#ofFewRows(request, briefly(this.#parts.time, interrupt));
       if (few !== undefined) return await this.#begin(request, ofNow(few), interrupt);
       const read = await this.#withRows(request.plan, (rows) => {
         if (passed()) return undefined;
-        const brief = briefly(interrupt);
+        const brief = briefly(this.#parts.time, interrupt);
         return ofNow(computed(evaluated(dataflow, request.plan, this.#hydrate(rows, brief), brief, IN_PLACE_BYTES_MAX), request));
       });
       return read === undefined ? undefined : await this.#begin(request, read, interrupt);
@@ -218,6 +217,7 @@ export class Reads {
     try {
       // The engine may have stepped on while the rows were being opened.
       rows.moveTo(stepper.position);
+      this.#parts.refuseFaults(plan);
       return work(rows);
     } finally {
       rows.close();
@@ -235,10 +235,10 @@ function picked(finish: Finish, pick: readonly number[]): Finish {
 }
 
 /** The same, but it may not take long. */
-function briefly(interrupt: () => void): () => void {
-  const endMs = threadMs() + IN_PLACE_MS;
+function briefly(time: Time, interrupt: () => void): () => void {
+  const endMs = time.threadMs() + IN_PLACE_MS;
   return () => {
     interrupt();
-    if (threadMs() > endMs) throw new TakesLonger();
+    if (time.threadMs() > endMs) throw new TakesLonger();
   };
 }

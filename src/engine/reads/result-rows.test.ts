@@ -8,6 +8,7 @@ import { rowsIn } from '../../wire/data-row.ts';
 import { OpenResults } from './open-results.ts';
 import type { Finish } from '../contract/protocol.ts';
 import { ResultRows } from './result-rows.ts';
+import { realTime } from '../ticks/time.ts';
 import { Piece, Turns } from '../ticks/turns.ts';
 import { ViewCursor } from './view-cursor.ts';
 
@@ -35,7 +36,7 @@ function result(arrangement: Arrangement, finish: Finish): ResultRows {
 function read(rows: ResultRows): Row[] {
   const shown: Row[] = [];
   while (!rows.isDone) {
-    rows.run(new Piece());
+    rows.run(new Piece(realTime));
     for (const { bytes } of rows.take())
       for (const fields of rowsIn(bytes)) shown.push(fields.map((field) => field?.toString('utf8') ?? null));
   }
@@ -87,7 +88,7 @@ test('a row that occurs a thousand million times takes no more than a piece at o
   const rows = result(rowsOf(new Map([[1, 1_000_000_000]])), WHOLE);
   for (let i = 0; i < 5; i++) {
     const startedMs = performance.now();
-    rows.run(new Piece());
+    rows.run(new Piece(realTime));
     expect(performance.now() - startedMs).toBeLessThan(1_000);
     expect(rows.take().reduce((sum, batch) => sum + batch.bytes.length, 0)).toBeLessThan(1 << 20);
   }
@@ -96,7 +97,7 @@ test('a row that occurs a thousand million times takes no more than a piece at o
 });
 
 test('a result that fails ends alone, and gives back what it holds', async () => {
-  const results = new OpenResults(new Turns());
+  const results = new OpenResults(new Turns(realTime));
   const released: string[] = [];
   let reads = 0;
   const failing = new ResultRows(
@@ -129,7 +130,7 @@ test('a result that fails ends alone, and gives back what it holds', async () =>
 });
 
 test('a result that is closed between two answers is gone', async () => {
-  const results = new OpenResults(new Turns());
+  const results = new OpenResults(new Turns(realTime));
   const rows = result(rowsOf(new Map([[1, 1_000_000]])), WHOLE);
   let released = 0;
   const first = await results.begin(1, { rows, release: () => released++ }, () => {});

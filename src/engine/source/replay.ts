@@ -6,22 +6,22 @@ import type { Lsn } from '../../base/lsn.ts';
 import type { RowChanges, TableLoad } from '../../dataflow/hydration.ts';
 import type { Cut, LogVisitor } from '../../store/log/transactions.ts';
 import { applyChange, type ChangeTarget } from './apply-change.ts';
-import { takesFrom, type SteppedTable } from './stepper.ts';
+import { takesFrom, type SourceTable } from './source-tables.ts';
 import type { ReadableRows } from './table-rows.ts';
 
 /** They wait in memory until they are applied. */
 const WAITING_CHANGES_MAX = 8_192;
 
-export class Replay implements LogVisitor, ChangeTarget<SteppedTable> {
+export class Replay implements LogVisitor, ChangeTarget<SourceTable> {
   /** Where in the log the arrangement stands; maybe inside a transaction. */
   position: Cut;
   readonly #rows: ReadableRows;
   readonly #load: TableLoad;
-  readonly #table: SteppedTable;
+  readonly #table: SourceTable;
   #commitLsn: Lsn = 0n;
   #waiting = 0;
 
-  constructor(rows: ReadableRows, load: TableLoad, table: SteppedTable) {
+  constructor(rows: ReadableRows, load: TableLoad, table: SourceTable) {
     this.position = rows.position;
     this.#rows = rows;
     this.#load = load;
@@ -47,7 +47,7 @@ export class Replay implements LogVisitor, ChangeTarget<SteppedTable> {
     applyChange(kind, bytes, at, this);
   }
 
-  takes(oid: number): SteppedTable | undefined {
+  takes(oid: number): SourceTable | undefined {
     return oid === this.#table.upstream.oid && takesFrom(this.#table, this.#commitLsn) ? this.#table : undefined;
   }
 

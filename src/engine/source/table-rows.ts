@@ -27,6 +27,9 @@ export interface CopiedTable {
   readonly stopped?: PlainError;
 }
 
+/** What the engine asks of them. */
+export type Rows = Pick<TableRows, 'foldedOffset' | 'begin' | 'pin' | 'pinSnapshots' | 'open' | 'close'>;
+
 export class TableRows {
   readonly #rows: RowStore;
   readonly #log: LogReader;

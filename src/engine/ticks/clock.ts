@@ -4,21 +4,22 @@
  */
 import { must } from '../../base/assert.ts';
 import { MillraceError } from '../../base/errors.ts';
+import type { Time } from './time.ts';
 
 /** How far ahead the ceiling is set: one synced write in this many milliseconds. */
 const CEILING_STEP_MS = 10_000;
 const RETRY_MS = 1_000;
 
 export class TickClock {
-  readonly #now: () => number;
+  readonly #time: Pick<Time, 'wallMs' | 'nowMs'>;
   readonly #raise: (ceiling: number) => void;
   #last: number;
   #ceiling: number;
   #fault: MillraceError | undefined;
   #failedAtMs = 0;
 
-  constructor(ceiling: number, raise: (ceiling: number) => void, now: () => number = Date.now) {
-    this.#now = now;
+  constructor(ceiling: number, raise: (ceiling: number) => void, time: Pick<Time, 'wallMs' | 'nowMs'>) {
+    this.#time = time;
     this.#raise = raise;
     this.#ceiling = ceiling;
     this.#last = ceiling;
@@ -36,11 +37,11 @@ export class TickClock {
 
   /** Whether there is a timestamp to give out. Tries now and then, where there was none. */
   get canTick(): boolean {
-    return this.#last + 1 < this.#ceiling || this.#raiseAbove(Math.max(this.#last + 1, this.#now()));
+    return this.#last + 1 < this.#ceiling || this.#raiseAbove(Math.max(this.#last + 1, this.#time.wallMs()));
   }
 
   next(): number {
-    let timestamp = Math.max(this.#last + 1, this.#now());
+    let timestamp = Math.max(this.#last + 1, this.#time.wallMs());
     if (timestamp >= this.#ceiling && !this.#raiseAbove(timestamp)) {
       timestamp = this.#last + 1;
       if (timestamp >= this.#ceiling) throw must(this.#fault, 'a reason');
@@ -50,7 +51,8 @@ export class TickClock {
   }
 
   #raiseAbove(timestamp: number): boolean {
-    const nowMs = this.#now();
+    // Not by the system's clock: it may be set back, and then nothing would tick until it came there again.
+    const nowMs = this.#time.nowMs();
     if (this.#fault !== undefined && nowMs - this.#failedAtMs < RETRY_MS) return false;
     try {
       this.#raise(timestamp + CEILING_STEP_MS);

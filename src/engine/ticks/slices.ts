@@ -4,7 +4,7 @@
  */
 import { limits } from '../../base/limits.ts';
 import type { Pieces } from '../../dataflow/graph/pieces.ts';
-import { threadMs } from './thread-time.ts';
+import type { Time } from './time.ts';
 
 /** How long a slice may begin new pieces: what everybody else waits, with the piece that is then under way. */
 const SLICE_MS = 4;
@@ -26,20 +26,28 @@ const MOVED_ROWS_MAX = 32_768;
 export class Slices {
   /** How long the longest one took: what a tick may have waited. */
   longestMs = 0;
-  readonly pieces = new TimedPieces();
-  #startedMs = performance.now();
-  #endMs = this.#startedMs + SLICE_MS;
+  readonly pieces: TimedPieces;
+  readonly #time: Time;
+  #startedMs: number;
+  #endMs: number;
+
+  constructor(time: Time) {
+    this.#time = time;
+    this.pieces = new TimedPieces(time);
+    this.#startedMs = time.nowMs();
+    this.#endMs = this.#startedMs + SLICE_MS;
+  }
 
   get isOver(): boolean {
-    return performance.now() >= this.#endMs;
+    return this.#time.nowMs() >= this.#endMs;
   }
 
   /** Everybody else first. The next slice is so many times as long as usual, where the work has to outrun what comes meanwhile. */
   async next(times = 1): Promise<void> {
     this.end();
-    const paused = threadMs();
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    const awayMs = threadMs() - paused;
+    const paused = this.#time.threadMs();
+    await this.#time.turn();
+    const awayMs = this.#time.threadMs() - paused;
     this.#begin(times * (awayMs > limits.tickMsMax ? Math.min(SLICE_MS_MAX, awayMs / 2) : SLICE_MS));
   }
 
@@ -54,11 +62,11 @@ export class Slices {
   }
 
   end(): void {
-    this.longestMs = Math.max(this.longestMs, performance.now() - this.#startedMs);
+    this.longestMs = Math.max(this.longestMs, this.#time.nowMs() - this.#startedMs);
   }
 
   #begin(sliceMs: number): void {
-    this.#startedMs = performance.now();
+    this.#startedMs = this.#time.nowMs();
     this.#endMs = this.#startedMs + sliceMs;
   }
 }
@@ -70,7 +78,12 @@ class TimedPieces implements Pieces {
   readonly pairsMax = PIECE_PAIRS_MAX;
   readonly rowPairsMax = ROW_PAIRS_MAX;
   interrupt: () => void = () => {};
+  readonly #time: Time;
   #rowsLimit = PIECE_ROWS_MAX;
+
+  constructor(time: Time) {
+    this.#time = time;
+  }
 
   begin(): void {
     this.rowsMax = FIRST_PIECE_ROWS;
@@ -78,9 +91,9 @@ class TimedPieces implements Pieces {
 
   /** Runs one piece. */
   timed<T>(piece: () => T): T {
-    const startedMs = performance.now();
+    const startedMs = this.#time.nowMs();
     const result = piece();
-    const tookMs = performance.now() - startedMs;
+    const tookMs = this.#time.nowMs() - startedMs;
     if (tookMs > PIECE_MS) this.rowsMax = Math.max(1, Math.floor(this.rowsMax * Math.max(PIECE_MS / tookMs, 1 / 64)));
     else if (tookMs < PIECE_MS / 2) this.rowsMax = Math.min(this.#rowsLimit, 2 * this.rowsMax);
     return result;

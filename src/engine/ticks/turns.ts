@@ -2,6 +2,7 @@
  * The engine thread's time for reads that take long: one piece a turn of the event loop, whoever has waited longest first; ticks, look-ups and messages come in
  * between, whatever the number of readers. Used by results, subscriptions and audits. (A view that comes in has slices of its own, `slices.ts`.)
  */
+import type { Time } from './time.ts';
 
 /** What a piece should take, and so what everybody else waits for it. */
 export const PIECE_MS = 5;
@@ -9,35 +10,49 @@ export const PIECE_MS = 5;
 const ROWS_BETWEEN_LOOKS = 16;
 
 export class Turns {
+  readonly #time: Time;
   readonly #waiting: (() => void)[] = [];
-  #isScheduled = false;
+  #isRunning = false;
+
+  constructor(time: Time) {
+    this.#time = time;
+  }
 
   /** Resolves when the caller may do a piece. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      this.#schedule();
+      if (!this.#isRunning) void this.#run();
     });
   }
 
-  #schedule(): void {
-    if (this.#isScheduled || this.#waiting.length === 0) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#waiting.shift()?.();
-      this.#schedule();
-    });
+  /** Begins now. */
+  piece(): Piece {
+    return new Piece(this.#time);
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#waiting.length > 0) {
+      await this.#time.turn();
+      this.#waiting.shift()!();
+    }
+    this.#isRunning = false;
   }
 }
 
-/** Begins when it is made. */
 export class Piece {
-  readonly #endMs = performance.now() + PIECE_MS;
+  readonly #time: Time;
+  readonly #endMs: number;
   #rows = 0;
+
+  constructor(time: Time) {
+    this.#time = time;
+    this.#endMs = time.nowMs() + PIECE_MS;
+  }
 
   /** After each row. `isLong`: a row that took time by itself. */
   isOver(isLong = false): boolean {
-    return (isLong || ++this.#rows % ROWS_BETWEEN_LOOKS === 0) && performance.now() >= this.#endMs;
+    return (isLong || ++this.#rows % ROWS_BETWEEN_LOOKS === 0) && this.#time.nowMs() >= this.#endMs;
   }
 }

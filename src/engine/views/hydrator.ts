@@ -12,13 +12,12 @@ import { DataflowFault } from '../../dataflow/fault.ts';
 import type { Hydration, TableLoad } from '../../dataflow/hydration.ts';
 import type { Plan } from '../../plan/plan.ts';
 import { sameCut } from '../../store/log/transactions.ts';
-import type { CancelFlags } from '../contract/cancel-flags.ts';
 import type { ObjectId } from '../../catalog/catalog.ts';
-import { interrupter } from '../reads/peeks.ts';
 import { Replay } from '../source/replay.ts';
 import { Slices } from '../ticks/slices.ts';
-import type { SteppedTable, Stepper } from '../source/stepper.ts';
-import type { TableRows } from '../source/table-rows.ts';
+import type { Time } from '../ticks/time.ts';
+import type { Stepper } from '../source/stepper.ts';
+import type { Rows } from '../source/table-rows.ts';
 import type { Waiting } from '../ticks/waiting.ts';
 
 /** By whom a statement is cancelled, and how long it may take. */
@@ -49,11 +48,10 @@ export interface HydrationFigures {
 
 export interface HydratorParts {
   readonly dataflow: Dataflow;
-  readonly rows: TableRows;
+  readonly rows: Rows;
   readonly stepper: Stepper;
   readonly waiting: Waiting;
-  readonly cancelFlags: CancelFlags;
-  table(id: ObjectId): SteppedTable | undefined;
+  readonly time: Time;
   /** Throws where something that the plan reads is gone or has failed. */
   refuse(plan: Plan): void;
   /** An operator's name as users know it. */
@@ -81,12 +79,13 @@ export class Hydrator {
   /** Resolves when the view is in the dataflow; otherwise nothing has changed there. */
   async install(request: HydrationRequest): Promise<HydrationFigures> {
     return this.#inTurn(request, async (interrupt) => {
-      const slices = new Slices();
-      const startedMs = performance.now();
+      const { time } = this.#parts;
+      const slices = new Slices(time);
+      const startedMs = time.nowMs();
       for (;;) {
         try {
           await this.#run(request, slices, interrupt);
-          return { hydrationMs: Math.round(performance.now() - startedMs), longestSliceMs: Math.round(slices.longestMs) };
+          return { hydrationMs: Math.round(time.nowMs() - startedMs), longestSliceMs: Math.round(slices.longestMs) };
         } catch (error) {
           if (!(error instanceof DataflowFault && error.code === 'PIECE_TOO_LARGE')) throw this.#worded(error, request.name);
           slices.pieces.shrink();
@@ -116,7 +115,7 @@ export class Hydrator {
   /** An index of a view's rows, whole; who asked for it is one of its users. */
   async index(rows: Arrangement, columns: readonly number[], asked: Asked): Promise<RowIndex> {
     return this.#inTurn(asked, async (interrupt) => {
-      const slices = new Slices();
+      const slices = new Slices(this.#parts.time);
       const index = rows.beginIndex(columns, slices.pieces.movedRowsMax);
       try {
         while (index.limit !== Infinity && !slices.pieces.timed(() => rows.extendIndex(index, slices.pieces.rowsMax))) {
@@ -135,7 +134,7 @@ export class Hydrator {
   /** `work` is given what it asks after every pause: throws when its client gave up, its time is over, or the engine closes. */
   async #inTurn<T>(asked: Asked, work: (interrupt: () => void) => Promise<T>): Promise<T> {
     const { timeoutMs, queryId } = asked;
-    const interrupt = interrupter(timeoutMs, () => this.#parts.cancelFlags.isCancelled(queryId));
+    const interrupt = this.#parts.waiting.interrupter(queryId, timeoutMs);
     this.#queue.push(asked);
     try {
       const isFirst = (): boolean => this.#queue[0] === asked;
@@ -211,7 +210,7 @@ export class Hydrator {
   /** A table's rows as of a place in the log, then its changes since: until a slice ends where the engine stands. */
   async #load(load: TableLoad, slices: Slices, check: () => void): Promise<void> {
     const { rows: tableRows, stepper } = this.#parts;
-    const table = must(this.#parts.table(load.object), `table ${load.object}`);
+    const table = must(stepper.tables.byId.get(load.object), `table ${load.object}`);
     const rows = await slices.aside(tableRows.open(stepper.position));
     try {
       check();

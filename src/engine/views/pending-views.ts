@@ -8,6 +8,7 @@ import { objectsRead } from '../../plan/scans.ts';
 import type { Index, MaterializedView, ObjectId } from '../../catalog/catalog.ts';
 import type { InstalledView } from '../engine-status.ts';
 import type { Asked, HydrationBudget, HydrationFigures } from './hydrator.ts';
+import type { Time } from '../ticks/time.ts';
 import type { Waiting } from '../ticks/waiting.ts';
 
 /** Nobody asked: nobody cancels, and what was within somebody's budget once comes in as at any start. */
@@ -16,6 +17,7 @@ const BY_ITSELF: Asked & HydrationBudget = { queryId: Number.MAX_SAFE_INTEGER, t
 export interface PendingViewsParts {
   readonly views: Map<ObjectId, InstalledView>;
   readonly waiting: Waiting;
+  readonly time: Time;
   /** No table under it is still to be copied. */
   isCopied(view: MaterializedView): boolean;
   bringIn(view: MaterializedView, asked: Asked & HydrationBudget): Promise<HydrationFigures>;
@@ -61,7 +63,14 @@ export class PendingViews {
         outcome = { reason: reasonOf(error) };
       }
       if (isWanted())
-        views.set(object.id, { object, hydratedAtMs: Date.now(), hydrationMs: 0, longestSliceMs: 0, reason: undefined, ...outcome });
+        views.set(object.id, {
+          object,
+          hydratedAtMs: this.#parts.time.wallMs(),
+          hydrationMs: 0,
+          longestSliceMs: 0,
+          reason: undefined,
+          ...outcome,
+        });
       waiting.wake();
     }
   }

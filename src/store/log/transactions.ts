@@ -44,6 +44,11 @@ export function cutAt(offset: number): Cut {
   return { offset, skip: 0 };
 }
 
+/** The offset behind which a sync has everything before the cut: one inside a record needs that record, and what is synced ends between two. */
+export function syncedBehind({ offset, skip }: Cut): number {
+  return skip > 0 ? offset + 1 : offset;
+}
+
 export function isBefore(a: Cut, b: Cut): boolean {
   return a.offset < b.offset || (a.offset === b.offset && a.skip < b.skip);
 }
@@ -73,12 +78,12 @@ export function walk(reader: LogReader, from: number | Cut, to: number | Cut, vi
   const until = typeof to === 'number' ? cutAt(to) : to;
   const bytesMax = options.bytesMax ?? Infinity;
   // With the record that `to` lies in: it may hold the Commit of a transaction that began in an earlier one.
-  const knownTo = Math.max(options.knownTo ?? 0, until.skip > 0 ? until.offset + 1 : until.offset);
+  const knownTo = Math.max(options.knownTo ?? 0, syncedBehind(until));
   const cursor = new WalCursor();
   let { transaction } = begin;
   let skip = begin.skip;
   let isVoid = false;
-  reader.seek(begin.offset, until.skip > 0 ? until.offset + 1 : until.offset);
+  reader.seek(begin.offset, syncedBehind(until));
   while (reader.next()) {
     const { bytes, start, end, offset, nextOffset } = reader;
     if (reader.kind === recordKind.wal) {
@@ -106,8 +111,8 @@ export function walk(reader: LogReader, from: number | Cut, to: number | Cut, vi
     else visitFact(reader, visitor);
     if (offset === until.offset) break;
     skip = 0;
-    // Inside a void transaction nothing is remembered: without a Begin its rest is passed over.
-    if (nextOffset - begin.offset >= bytesMax || options.stop?.() === true) return inside(nextOffset, 0, transaction);
+    // Never inside a void transaction: whoever walks up to this place would not see what makes it void, and take it for an open one.
+    if (!isVoid && (nextOffset - begin.offset >= bytesMax || options.stop?.() === true)) return inside(nextOffset, 0, transaction);
   }
   return until.offset < begin.offset ? begin : inside(until.offset, until.skip, transaction);
 }

@@ -11,6 +11,8 @@ const CHUNK_BITS = 22;
 const CHUNK_BYTES = 1 << CHUNK_BITS;
 const OFFSET_MASK = CHUNK_BYTES - 1;
 const CHUNKS_MAX = 2 ** (32 - CHUNK_BITS);
+/** The first one is small: most readings of a table overlay it with a few changes. */
+const FIRST_CHUNK_BYTES = 16 << 10;
 const FIRST_CAPACITY = 1024;
 /** Keys are compared by so many bytes behind the OID first. */
 const PREFIX_BYTES = 12;
@@ -30,7 +32,9 @@ export class Arena {
   #second = new Uint32Array(FIRST_CAPACITY);
   #third = new Uint32Array(FIRST_CAPACITY);
   readonly #chunks: Buffer[] = [];
-  #used = CHUNK_BYTES;
+  /** Of the last chunk. */
+  #used = 0;
+  #size = 0;
   /** Entries of a table below this number do not count. */
   readonly #forgotten = new Map<number, number>();
   /** Entry numbers by key, then age. After `sort`. */
@@ -68,9 +72,10 @@ export class Arena {
   /** Copies bytes into a chunk; returns their address. What lies at less than a chunk's size behind it has the address so much greater. */
   hold(bytes: Buffer, start: number, end: number): number {
     const length = end - start;
-    if (this.#used + length > CHUNK_BYTES) {
+    if (this.#used + length > this.#size) {
       assert(this.#chunks.length < CHUNKS_MAX, 'more changes than addresses');
-      this.#chunks.push(Buffer.alloc(Math.max(CHUNK_BYTES, length)));
+      this.#size = Math.max(this.#chunks.length === 0 ? FIRST_CHUNK_BYTES : CHUNK_BYTES, length);
+      this.#chunks.push(Buffer.alloc(this.#size));
       this.#used = 0;
     }
     const offset = this.#used;
