@@ -63,6 +63,8 @@ test.each([
   `SELECT id FROM t WHERE (SELECT count(*) FROM u WHERE u.t_id = t.id) = 0`,
   `SELECT id FROM t WHERE big = ANY (SELECT id FROM u)`,
   `SELECT (SELECT 5), id FROM t`,
+  `SELECT id FROM t WHERE id IN (SELECT max(t_id) FROM u) OR id NOT IN (SELECT min(t_id) FROM u)`,
+  `SELECT id FROM t WHERE EXISTS (SELECT count(*) FROM u WHERE u.id = 99)`,
   `SELECT id FROM t WHERE EXISTS (SELECT label FROM u WHERE u.t_id = t.id GROUP BY label HAVING count(*) > 1)`,
 ])('%s', async (sql) => {
   const { plan } = await fixture.view(sql);

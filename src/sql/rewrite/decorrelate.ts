@@ -62,7 +62,7 @@ class Decorrelation {
     const { kind, outer, inner, columns } = this.#apply;
     const pulled = this.#pull(inner);
     if (kind === 'scalar') return this.#scalar(pulled);
-    if (pulled.isOne) throw unsupported('EXISTS or IN (subquery) of an aggregate without GROUP BY', REWRITE);
+    if (pulled.isOne && pulled.keys.length > 0) throw unsupported('EXISTS or IN (subquery) of an aggregate without GROUP BY', REWRITE);
     const { plan, keys } = pulled;
     const compared = this.#apply.on.map((condition) => this.#compared(condition, pulled));
     if (kind === 'mark' && compared.length > 0) return this.#membership(pulled, compared);
