@@ -50,6 +50,7 @@ export class ExpressionBinder {
     this.#loaded = loaded;
   }
 
+  /** Long: one case a kind of node, each the plan's form of it. */
   bind(node: TreeNode, scope: Scope, test?: Expression): Expression {
     const bind = (inner: TreeNode): Expression => this.bind(inner, scope, test);
     const bindAll = (field: string): Expression[] => node.nodes(field).map(bind);
