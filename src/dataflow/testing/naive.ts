@@ -151,8 +151,8 @@ function order(keys: readonly SortKey[], a: Row, b: Row): number {
     if (left === right) continue;
     if (left === null) return nullsFirst ? -1 : 1;
     if (right === null) return nullsFirst ? 1 : -1;
-    const less =
-      expression.type.storage === 'text' ? Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0 : Number(left) < Number(right);
+    const isNumber = expression.type.storage !== 'text' && expression.type.storage !== 'bool';
+    const less = isNumber ? Number(left) < Number(right) : Buffer.compare(Buffer.from(left), Buffer.from(right)) < 0;
     return less !== descending ? -1 : 1;
   }
   return 0;
