@@ -338,14 +338,22 @@ export interface MendFacts {
   readonly resource: string;
 }
 
+/** A mend as a host writes it: without a word it costs nothing, and is told of on the page about logical replication. */
+export type Answer = MendTexts & Partial<Pick<Mend, 'cost' | 'link'>>;
+
+/** Answers by need, or what makes them of the need and the database. */
+export type Mends = {
+  readonly [K in Need['kind']]?: Answer | ((need: Extract<Need, { readonly kind: K }>, facts: MendFacts) => Answer);
+};
+
 /** One provider, as data: `hosts/<name>.ts`. */
 export interface Provider {
   readonly id: ProviderId;
   /** As people write it: Amazon RDS. */
   readonly name: string;
   readonly requirements: readonly Requirement[];
-  /** How to mend a need here; undefined: the general answer of `mends.ts` is right. */
-  mend(need: Need, facts: MendFacts): Mend | undefined;
+  /** How needs are mended here; for one that is not named, the general answer of `mends.ts` is right. */
+  readonly mends: Mends;
   /** Where the vendor writes about logical replication. */
   readonly link: string;
   /** How logical decoding is turned on: the parameter's name and the value as SHOW prints it. Undefined: it is always on. */

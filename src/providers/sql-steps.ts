@@ -5,7 +5,8 @@
 import { ident, literal, qualified } from '../base/ident.ts';
 import { tableText, type Observed, type TableFacts } from './facts.ts';
 import { identityFor } from './checks/identity.ts';
-import { identityStatement } from './mends.ts';
+import { mendFacts } from './doctor.ts';
+import { hostMend, identityStatement } from './mends.ts';
 import type { HandStep, Provider, SqlStep, TableName } from './model.ts';
 import { handStep, sqlByHand, sqlStep, type SqlDraft } from './steps.ts';
 
@@ -112,7 +113,7 @@ function madeByHost(
     request: right.says ?? `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
     because: 'Only the host itself gives that right.',
     satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
-    texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
+    texts: hostMend(provider, { kind: 'replication_right', role }, { ...mendFacts(observed), resource: '<cluster>' }) ?? {},
   });
 }
 
@@ -152,18 +153,6 @@ function onlyBy(attribute: string, server: Observed['server']): string {
   return (server?.versionNum ?? 0) >= 160_000
     ? `only a superuser, or a role that has ${attribute} itself, may give it`
     : `before Postgres 16 only a superuser may give ${attribute}`;
-}
-
-function factsFor({ server, target, asked }: Observed): Parameters<Provider['mend']>[1] {
-  return {
-    versionNum: server?.versionNum ?? 0,
-    database: target.database,
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    publication: asked.publication,
-    resource: '<cluster>',
-  };
 }
 
 // ---------------------------------------------------------------------------------------------------------------- grants
