@@ -73,6 +73,11 @@ export interface PlainError {
 
 type FactsOf<D> = D extends ErrorDefinition<infer F> ? F : never;
 
+/** Types one error whose texts are made of facts. */
+export function of<F extends Facts>(definition: ErrorDefinition<F>): ErrorDefinition<F> {
+  return definition;
+}
+
 /** Types one list; the code is the key. */
 export function defineErrors<L extends Record<string, AnyDefinition>>(list: L): L {
   return list;
