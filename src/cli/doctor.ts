@@ -1,6 +1,4 @@
-/**
- * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell.
- */
+/** `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell. */
 import { MillraceError, reasonOf } from '../base/errors.ts';
 import type { CloudApi } from '../providers/model.ts';
 import { doctor as diagnoseDatabase } from '../providers/doctor.ts';

@@ -1,6 +1,4 @@
-/**
- * The engine worker's entry: opens the stores, makes the engine, answers the coordinator. Started by `engine-client.ts`.
- */
+/** The engine worker's entry: opens the stores, makes the engine, answers the coordinator. Started by `engine-client.ts`. */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';

@@ -2,51 +2,10 @@
  * The SQL that reads the facts. Every statement runs on Postgres 10 to 18 as a plain role and errors on none: `current_setting(x, true)` never fails,
  * `to_jsonb(row) ->> 'column'` reads columns that only newer versions have. Placeholder settings answer to current_setting and are not in pg_settings.
  */
+import { SIGNS } from './recognise.ts';
 
-/** Settings that only one provider has. */
-const SIGNAL_SETTINGS = [
-  'rds.extensions',
-  'rds.logical_replication',
-  'rds.force_ssl',
-  'rds.logical_wal_cache',
-  'cloudsql.logical_decoding',
-  'cloudsql.enable_pglogical',
-  'cloudsql.iam_authentication',
-  'alloydb.logical_decoding',
-  'alloydb.enable_pglogical',
-  'azure.extensions',
-  'azure.replication_support',
-  'neon.endpoint_id',
-  'supautils.privileged_extensions',
-  'extwlist.pscale_allowed_extensions',
-] as const;
-
-const SIGNAL_ROLES = [
-  'rds_superuser',
-  'rds_replication',
-  'rdsadmin',
-  'rdsproxyadmin',
-  'cloudsqlsuperuser',
-  'cloudsqladmin',
-  'alloydbsuperuser',
-  'alloydbadmin',
-  'azure_pg_admin',
-  'azuresu',
-  'azure_superuser',
-  'neon_superuser',
-  'cloud_admin',
-  'supabase_admin',
-  'supabase_replication_admin',
-  'doadmin',
-  '_doadmin',
-  'avnadmin',
-  '_aiven',
-  'tsdbadmin',
-  'crunchy_superuser',
-  'crunchy_replication',
-  'fly-user',
-  'pscale_admin',
-] as const;
+const SIGNAL_SETTINGS = SIGNS.flatMap(({ settings = [] }) => settings);
+const SIGNAL_ROLES = SIGNS.flatMap(({ roles = [] }) => roles);
 
 export const SIGNALS_SQL = `SELECT version() AS version,
   (SELECT json_object_agg(name, current_setting(name, true)) FROM unnest('{${SIGNAL_SETTINGS.join(',')}}'::text[]) name WHERE current_setting(name, true) IS NOT NULL)::text AS settings,

@@ -26,7 +26,7 @@ interface Sign {
 }
 
 /** In order: what is more special comes before what it also matches (Aurora before RDS, DigitalOcean before its sibling Aiven). */
-const SIGNS: readonly Sign[] = [
+export const SIGNS: readonly Sign[] = [
   {
     provider: 'aurora',
     functions: ['aurora_version'],

@@ -28,19 +28,10 @@ export function sizing(observed: Observed): Size[] {
   };
 
   const slotsElse = server.slotsUsed - ownSlots(observed);
-  add(
-    'max_replication_slots',
-    slotsElse + asked.slotsNeeded,
-    `${slotsElse} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`,
-    true,
-  );
+  const reason = (elsewhere: number): string => `${elsewhere} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`;
+  add('max_replication_slots', slotsElse + asked.slotsNeeded, reason(slotsElse), true);
   const sendersElse = Math.max(0, server.sendersUsed - slots.filter((slot) => slot.active && isOwn(slot.name)).length);
-  add(
-    'max_wal_senders',
-    sendersElse + asked.slotsNeeded,
-    `${sendersElse} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`,
-    true,
-  );
+  add('max_wal_senders', sendersElse + asked.slotsNeeded, reason(sendersElse), true);
 
   const logical = slots.filter((slot) => slot.logical).length + asked.slotsNeeded;
   add(

@@ -84,6 +84,9 @@ function moduloInt4(a: number, b: number): number {
 }
 
 const bits = (operate: (a: bigint, b: bigint) => bigint) => (a: Int, b: Int) => checkedInt64(operate(BigInt(a), BigInt(b)));
+const andInt8 = bits((a, b) => a & b);
+const orInt8 = bits((a, b) => a | b);
+const xorInt8 = bits((a, b) => a ^ b);
 
 function gcdInt8(a: Int, b: Int): Int {
   let x = BigInt(a) < 0n ? -BigInt(a) : BigInt(a);
@@ -152,30 +155,9 @@ export const intNatives: NativeTable = [
   [1901, inlines('int4not', (a) => `(~${a})`)],
   [1902, inlines('int4shl', (a, b) => `(${a} << ${b})`)],
   [1903, inlines('int4shr', (a, b) => `(${a} >> ${b})`)],
-  [
-    1904,
-    calls(
-      'int8and',
-      bits((a, b) => a & b),
-      { fails: false },
-    ),
-  ],
-  [
-    1905,
-    calls(
-      'int8or',
-      bits((a, b) => a | b),
-      { fails: false },
-    ),
-  ],
-  [
-    1906,
-    calls(
-      'int8xor',
-      bits((a, b) => a ^ b),
-      { fails: false },
-    ),
-  ],
+  [1904, calls('int8and', andInt8, { fails: false })],
+  [1905, calls('int8or', orInt8, { fails: false })],
+  [1906, calls('int8xor', xorInt8, { fails: false })],
   [5044, calls('gcd(int4)', gcdInt4)],
   [5045, calls('gcd(int8)', gcdInt8)],
 ];
