@@ -50,7 +50,7 @@ export class Ingest {
   readonly #logDirectory: string;
   readonly #slotName: string;
   readonly #publication: string;
-  readonly #writer: LogWriter;
+  readonly writer: LogWriter;
   readonly #acknowledgement: Acknowledgement;
   readonly #receiver: Receiver;
   readonly #watchIntervalMs: number | undefined;
@@ -85,17 +85,17 @@ export class Ingest {
     this.#parameters = options.connection;
     this.#onStatus = options.onStatus;
     this.#watchIntervalMs = options.watchIntervalMs;
-    this.#writer = LogWriter.open(this.#disk, options.logDirectory, {
+    this.writer = LogWriter.open(this.#disk, options.logDirectory, {
       bounds: new LogBounds(options.bounds),
       atLeast: options.logAtLeast,
     });
     this.#note = readSourceNote(options.logDirectory);
     if (this.#note !== undefined) {
-      forgetEarlierSource(this.#writer, this.#disk, options.logDirectory, this.#note.since);
+      forgetEarlierSource(this.writer, this.#disk, options.logDirectory, this.#note.since);
       this.#moveTo(this.#note);
     }
-    const durable = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
-    this.#acknowledgement = new Acknowledgement(this.#writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
+    const durable = durablePosition(this.writer.inForce, this.#note, this.#slotName, this.#parameters.database);
+    this.#acknowledgement = new Acknowledgement(this.writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
       this.#fail(error),
     );
     this.#tables = new IngestTables(
@@ -103,7 +103,7 @@ export class Ingest {
       (oid) => this.#leave(oid),
     );
     this.#shapes = new Shapes({
-      writer: this.#writer,
+      writer: this.writer,
       publication: this.#publication,
       live: () => this.#tables.live(),
       appended: (offset) => this.#acknowledgement.appended(offset),
@@ -111,9 +111,9 @@ export class Ingest {
       committedLsn: () => this.#acknowledgement.committedLsn,
       askPosition: () => this.#acknowledgement.askPosition(),
     });
-    this.#receiver = new Receiver(this.#writer, this.#acknowledgement, this.#shapes);
+    this.#receiver = new Receiver(this.writer, this.#acknowledgement, this.#shapes);
     this.#additions = new Additions({
-      writer: this.#writer,
+      writer: this.writer,
       acknowledgement: this.#acknowledgement,
       receiver: this.#receiver,
       tables: this.#tables,
@@ -128,10 +128,6 @@ export class Ingest {
     });
     unlessDiskFull(() => this.#reconcile(options.tables));
     this.#finished = this.#run();
-  }
-
-  get writer(): LogWriter {
-    return this.#writer;
   }
 
   status(): IngestStatus {
@@ -198,16 +194,16 @@ export class Ingest {
     await this.#additions.ended();
     this.#tables.refuseAdditions(new AssertionError('ingest has ended'));
     try {
-      if (dropSlotToo) for (const oid of this.#writer.inForce.tables.keys()) this.#writer.appendRemoved(oid);
+      if (dropSlotToo) for (const oid of this.writer.inForce.tables.keys()) this.writer.appendRemoved(oid);
       await this.#acknowledgement.close();
-      this.#writer.sync();
+      this.writer.sync();
       if (dropSlotToo) {
         // First what a later source of this directory must not take for its own: the slot may be out of reach.
-        writeSourceNote(this.#disk, this.#logDirectory, noSource(this.#writer.end));
+        writeSourceNote(this.#disk, this.#logDirectory, noSource(this.writer.end));
         await leaveNoSlot(this.#parameters, this.#slotName);
       }
     } finally {
-      this.#writer.close();
+      this.writer.close();
       this.#setState('ended', undefined);
     }
   }
@@ -250,7 +246,7 @@ export class Ingest {
       try {
         const identity = await identifySystem(streamConnection.connection);
         this.#acknowledgement.heard(identity.walEnd);
-        const ours = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
+        const ours = durablePosition(this.writer.inForce, this.#note, this.#slotName, this.#parameters.database);
         const decision = resume(ours, {
           systemId: identity.systemId,
           timeline: identity.timeline,
@@ -366,14 +362,14 @@ export class Ingest {
       slotName: this.#slotName,
       database: control.parameters.database,
       publication: this.#publication,
-      since: known === undefined || known.systemId === '' ? this.#writer.end : known.since,
+      since: known === undefined || known.systemId === '' ? this.writer.end : known.since,
     };
-    for (const oid of this.#writer.inForce.tables.keys()) this.#leave(oid);
-    if (known === undefined || known.systemId === '') beginSource(this.#writer, note);
+    for (const oid of this.writer.inForce.tables.keys()) this.#leave(oid);
+    if (known === undefined || known.systemId === '') beginSource(this.writer, note);
     this.#take(note);
     const tables = this.#tables.all();
-    for (const table of tables) this.#acknowledgement.appended(this.#writer.appendTable(table));
-    if (tables.length === 0) this.#acknowledgement.appended(this.#writer.appendProgress(0n));
+    for (const table of tables) this.#acknowledgement.appended(this.writer.appendTable(table));
+    if (tables.length === 0) this.#acknowledgement.appended(this.writer.appendProgress(0n));
     await this.#acknowledgement.settled();
     const making = await connectForSlot(this.#parameters, 'bootstrap', this.#stopping.signal);
     try {
@@ -394,8 +390,8 @@ export class Ingest {
 
   /** What is wanted against what is in the log: others leave, half-copied ones begin anew. */
   #reconcile(wanted: readonly UpstreamTable[]): void {
-    const complete = this.#writer.inForce.progressLsn > 0n;
-    const inForce = this.#writer.inForce.tables;
+    const complete = this.writer.inForce.progressLsn > 0n;
+    const inForce = this.writer.inForce.tables;
     for (const table of wanted) {
       const known = inForce.get(table.oid);
       const live = complete && known?.snapshotLsn !== undefined;
@@ -412,8 +408,8 @@ export class Ingest {
   }
 
   #leave(oid: number): void {
-    if (!this.#writer.inForce.tables.has(oid)) return;
-    this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    if (!this.writer.inForce.tables.has(oid)) return;
+    this.#acknowledgement.appended(this.writer.appendRemoved(oid));
     this.#shapes.changed();
   }
 
@@ -424,8 +420,8 @@ export class Ingest {
   }
 
   #moveTo(note: SourceNote): void {
-    const { position } = this.#writer.inForce;
-    this.#writer.moveTo({ ...position, systemId: note.systemId, timeline: note.timeline, slotName: note.slotName });
+    const { position } = this.writer.inForce;
+    this.writer.moveTo({ ...position, systemId: note.systemId, timeline: note.timeline, slotName: note.slotName });
   }
 
   #fail(error: unknown): void {

@@ -13,6 +13,7 @@ export function* capacity({ observed }: Subject): Generator<Observation> {
   const { slot, identify } = observed.probes;
 
   for (const size of sizing(observed)) {
+    const need = { kind: 'parameter', name: size.parameter, value: String(size.least), restarts: true } as const;
     if (size.parameter === 'max_replication_slots') {
       const full = slot.outcome === 'failed' && slot.failure.code === 'SLOTS_EXHAUSTED';
       if (!full && size.now >= size.least) continue;
@@ -20,7 +21,7 @@ export function* capacity({ observed }: Subject): Generator<Observation> {
       yield finding(full || size.now - facts.slotsUsed < 1 ? 'error' : 'warning', 'C11', 'slots_exhausted', {
         seen: `max_replication_slots is ${size.now}: ${facts.slotsUsed} in use${idle.length === 0 ? '' : ` (idle: ${idle.map((one) => one.name).join(', ')})`}, ${observed.asked.slotsNeeded} needed`,
         why: 'A stream holds one slot, and a second for a while when a table is added or an audit runs.',
-        need: { kind: 'parameter', name: 'max_replication_slots', value: String(size.least), restarts: true },
+        need,
       });
     }
     if (size.parameter === 'max_wal_senders') {
@@ -29,7 +30,7 @@ export function* capacity({ observed }: Subject): Generator<Observation> {
       yield finding(full || size.now - facts.sendersUsed < 1 ? 'error' : 'warning', 'C12', 'walsenders_exhausted', {
         seen: `max_wal_senders is ${size.now}: ${facts.sendersUsed} in use, ${observed.asked.slotsNeeded} needed`,
         why: 'Each stream and each physical replica takes one.',
-        need: { kind: 'parameter', name: 'max_wal_senders', value: String(size.least), restarts: true },
+        need,
       });
     }
   }

@@ -4,7 +4,7 @@
  */
 import { fail } from '../../../values/failure.ts';
 import { roundHalfEven } from '../../../values/float.ts';
-import { calls, inlines, type NativeTable } from '../native.ts';
+import { calls, each, inlines, type NativeTable } from '../native.ts';
 import { divisionByZero } from './int.ts';
 
 function overflow(): never {
@@ -50,7 +50,6 @@ function squareRoot(value: number): number {
 }
 
 const sign = (value: number): number => (value > 0 ? 1 : value < 0 ? -1 : 0);
-const each = (oids: readonly number[], native: NativeTable[number][1]): NativeTable => oids.map((oid) => [oid, native] as const);
 
 const minus = inlines('float8um', (a) => `(-${a})`);
 const plus = inlines('float8up', (a) => a);

@@ -63,7 +63,6 @@ export interface IpPermission {
   readonly ToPort?: number;
   readonly IpRanges?: readonly { readonly CidrIp?: string; readonly Description?: string }[];
   readonly Ipv6Ranges?: readonly { readonly CidrIpv6?: string; readonly Description?: string }[];
-  readonly UserIdGroupPairs?: readonly { readonly GroupId?: string; readonly Description?: string }[];
 }
 
 export interface SecurityGroup {
