@@ -57,9 +57,9 @@ export async function setup(url: string, flags: SetupFlags): Promise<number> {
     cloud = await cloudOf(flags.cloud);
     const password = process.env['MILLRACE_ROLE_PASSWORD'];
     options = {
-      ...(provider === undefined ? {} : { provider }),
-      ...(cloud === undefined ? {} : { cloud }),
-      ...(password === undefined || password === '' ? {} : { password }),
+      provider,
+      cloud,
+      password: password === '' ? undefined : password,
       consumer: consumerOf(flags.for),
       publication: flags.publication ?? PUBLICATION_DEFAULT,
       tables: tables ?? 'all',

@@ -145,14 +145,11 @@ export interface SessionFacts {
   readonly since: string | null;
 }
 
-export interface RoleFacts {
+export interface RoleFacts extends SessionRole {
   readonly name: string;
   /** Sessions of it, in whatever database, but for the one that looks. */
   readonly sessions: readonly SessionFacts[];
-  readonly superuser: boolean;
-  readonly replication: boolean;
   readonly canLogin: boolean;
-  readonly bypassRls: boolean;
   readonly connectionLimit: number;
   /** Group roles that stand for the right to replicate, of which it is a member: rds_replication. */
   readonly replicationGroups: readonly string[];

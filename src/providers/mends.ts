@@ -2,7 +2,6 @@
  * What mends a need: the provider's own answer, else the one that is the same everywhere because it is plain SQL. Pure. Used by doctor for its findings and by `emit`.
  * Every SQL text is complete and quoted: copied, it runs.
  */
-import { unreachable } from '../base/assert.ts';
 import { ident, literal, qualified } from '../base/ident.ts';
 import type { Answer, IdentityChoice, Mend, MendFacts, Mends, Need, Provider, PublicationChange, TableName } from './model.ts';
 
@@ -69,7 +68,10 @@ function plainMends(provider: Provider): Required<Mends> {
       link: `${DOCS}/sql-alterrole.html`,
     }),
     replication_right: (need) => rightMend(provider, need.role),
-    grants: (need) => ({ sql: grantStatements(need.role, need.table).join(' '), link: `${DOCS}/sql-grant.html` }),
+    grants: ({ role, table: { schema, name } }) => ({
+      sql: `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)}; GRANT SELECT ON ${qualified(schema, name)} TO ${ident(role)};`,
+      link: `${DOCS}/sql-grant.html`,
+    }),
     row_security: (need) => ({
       sql: `ALTER ROLE ${ident(need.role)} BYPASSRLS;   -- as a superuser, or from 16 on as one who has it; or publish without ${qualified(need.table.schema, need.table.name)}`,
       cost: 'The role then reads every row of every table that it may read.',
@@ -161,13 +163,7 @@ function rightMend({ replicationRight: right }: Provider, role: string): Answer 
       return { console: `Let "${role}" replicate in the control panel or through the API.`, cost };
     case 'fixed':
       return { console: right.says };
-    default:
-      return unreachable(right);
   }
-}
-
-function grantStatements(role: string, { schema, name }: TableName): string[] {
-  return [`GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`, `GRANT SELECT ON ${qualified(schema, name)} TO ${ident(role)};`];
 }
 
 export function identityStatement({ schema, name }: TableName, how: IdentityChoice): string {
@@ -202,7 +198,5 @@ export function publicationStatements(change: PublicationChange): string[] {
       ];
     case 'drop_table':
       return [`ALTER PUBLICATION ${publication} DROP TABLE ${list([change.table])};`];
-    default:
-      return unreachable(change);
   }
 }

@@ -41,25 +41,24 @@ const TABLES_MAX = 2_000;
 const WAL_RATE_SECONDS_MIN = 3_600;
 
 export interface ObserveOptions {
-  readonly cloud?: CloudApi;
-  readonly signal?: AbortSignal;
+  readonly cloud?: CloudApi | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function observe(parameters: ConnectionParameters, asked: Asked, options: ObserveOptions = {}): Promise<Observed> {
   const { host, port } = parameters.hosts[0]!;
   const target = { host, port, user: parameters.user, database: parameters.database, sslmode: parameters.sslmode };
   const nothing: Signals = { host, port, settings: {}, roles: [], functions: [], version: '', certificateIssuer: undefined };
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
 
   const control = observeControl(options);
-  const identified = probeReplication(parameters, signal.signal);
+  const identified = probeReplication(parameters, options.signal);
   let connection: UpstreamConnection;
   try {
     connection = await connectUpstream(parameters, {
       purpose: 'doctor',
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: PROBE_LOCK_TIMEOUT_MS,
-      ...signal,
+      signal: options.signal,
     });
   } catch (error) {
     const probes = await identified;
@@ -153,7 +152,7 @@ async function probeReplication(parameters: ConnectionParameters, signal?: Abort
       replication: true,
       statementTimeoutMs: 0,
       lockTimeoutMs: PROBE_LOCK_TIMEOUT_MS,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   } catch (error) {
     return { identify: failed(error), slot: skipped('there is no replication connection') };

@@ -27,7 +27,7 @@ export function sizing(observed: Observed): Size[] {
     if (now !== undefined) sizes.push({ parameter, now, least, because, needed });
   };
 
-  const slotsElse = server.slotsUsed - ownSlots(observed);
+  const slotsElse = server.slotsUsed - (asked.consumer === 'millrace' ? slots.filter((slot) => isOwn(slot.name)).length : 0);
   const reason = (elsewhere: number): string => `${elsewhere} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`;
   add('max_replication_slots', slotsElse + asked.slotsNeeded, reason(slotsElse), true);
   const sendersElse = Math.max(0, server.sendersUsed - slots.filter((slot) => slot.active && isOwn(slot.name)).length);
@@ -54,8 +54,4 @@ export function sizing(observed: Observed): Size[] {
 /** A slot of Millrace's own needs no further room: it is there already. */
 export function isOwn(slot: string): boolean {
   return slot.startsWith('millrace_');
-}
-
-function ownSlots(observed: Observed): number {
-  return observed.asked.consumer === 'millrace' ? observed.slots.filter((slot) => isOwn(slot.name)).length : 0;
 }

@@ -13,7 +13,7 @@ export function* decoding({ observed, provider }: Subject): Generator<Observatio
   }
   const refused = slot.outcome === 'failed' && slot.failure.code === 'WAL_LEVEL_TOO_LOW';
   // Without an answer of the probe (no right to replicate yet) the setting has to do.
-  const low = refused || (slot.outcome !== 'passed' && !isLogical(facts.walLevel) && facts.versionNum < 190_000);
+  const low = refused || (slot.outcome !== 'passed' && facts.walLevel !== 'logical' && facts.versionNum < 190_000);
   if (!low) return;
 
   const own = provider.switch === undefined ? undefined : facts.settings[provider.switch.parameter];
@@ -38,8 +38,4 @@ function tooLow(seen: string): Observation {
     why: 'Only at wal_level = logical does the log hold what is needed to decode row changes.',
     need: { kind: 'logical_decoding' },
   });
-}
-
-function isLogical(walLevel: string): boolean {
-  return walLevel === 'logical';
 }

@@ -19,7 +19,7 @@ export interface ConnectOptions {
   /** 0: none (copies, streams). */
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * It carries rows, for their bytes: names in them (regclass and its like) are written by the search_path that a session of this user has, and a database that takes any
    * bytes (SQL_ASCII) sends them as they are, where it would otherwise end the whole stream at one that is not UTF-8.

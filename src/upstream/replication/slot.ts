@@ -31,7 +31,7 @@ export function connectForSlot(
     replication: true,
     statementTimeoutMs: 0,
     lockTimeoutMs: timeoutMs,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
 }
 
