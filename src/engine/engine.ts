@@ -58,17 +58,13 @@ export interface EngineParts {
 }
 
 export class Engine {
-  readonly #store: DurableCatalog;
-  readonly #rows: Rows;
+  readonly #parts: EngineParts;
   readonly #dataflow: Dataflow;
   readonly #stepper: Stepper;
-  readonly #progress: ProgressReader;
-  readonly #time: Time;
   readonly #clock: TickClock;
   readonly #subscriptions: Subscriptions;
   readonly #recordings: Recordings;
   readonly #waiting: Waiting;
-  readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables: SourceTables;
   readonly #indexes: ViewIndexes;
@@ -84,10 +80,8 @@ export class Engine {
   #made = 0;
 
   constructor(parts: EngineParts) {
-    this.#store = parts.store;
-    this.#rows = parts.rows;
+    this.#parts = parts;
     this.#dataflow = parts.dataflow;
-    this.#time = parts.time;
     this.#turns = new Turns(parts.time);
     this.#waiting = new Waiting(parts.cancelFlags, parts.time);
     this.#indexes = new ViewIndexes(parts.dataflow);
@@ -103,8 +97,6 @@ export class Engine {
       waiting: this.#waiting,
       refuse: (plan) => this.#readable.refuseGone(plan),
     });
-    this.#progress = parts.progress;
-    this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling), parts.time);
     this.#recordings = new Recordings(this.#turns);
     this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
@@ -142,7 +134,7 @@ export class Engine {
       clock: this.#clock,
       subscriptions: this.#subscriptions,
       moved: () => {
-        this.#rows.pin(this.#stepper.position);
+        this.#parts.rows.pin(this.#stepper.position);
         this.#waiting.wake();
       },
       stepped: () => this.#tellOfStopped(),
@@ -156,13 +148,13 @@ export class Engine {
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
   async attach(objects: readonly CatalogObject[]): Promise<void> {
     for (const object of objects) if (object.kind === 'table') this.#defineTable(object);
-    const { committedOffset, committedLsn } = this.#progress.read();
-    const startedMs = this.#time.nowMs();
-    this.#stepper.position = await this.#rows.begin(committedOffset);
+    const { committedOffset, committedLsn } = this.#parts.progress.read();
+    const startedMs = this.#parts.time.nowMs();
+    this.#stepper.position = await this.#parts.rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
     let pending: MaterializedView[];
-    const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.debug({ ms: Math.round(this.#time.nowMs() - startedMs) }, 'rows open');
+    const rows = await this.#parts.rows.open(this.#stepper.position);
+    this.#parts.logger.debug({ ms: Math.round(this.#parts.time.nowMs() - startedMs) }, 'rows open');
     try {
       for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
         this.#tables.copied({ oid, ...copied, rows: undefined });
@@ -174,7 +166,7 @@ export class Engine {
       pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
       for (const view of views)
-        this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#time, this.#logger));
+        this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#parts.time, this.#parts.logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -198,7 +190,7 @@ export class Engine {
   }
 
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
-    this.#store.commit({ put, remove });
+    this.#parts.store.commit({ put, remove });
     failpoint('ddl');
   }
 
@@ -217,7 +209,7 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: this.#time.wallMs(), reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: this.#parts.time.wallMs(), reason: undefined });
     return figures;
   }
 
@@ -235,7 +227,7 @@ export class Engine {
     const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name ?? []);
     const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
     await this.#hydrator.withoutReadersOf(ids, gone, () => {
-      this.#store.commit({ remove: ids });
+      this.#parts.store.commit({ remove: ids });
       failpoint('ddl');
       for (const id of ids) this.#remove(id);
     });
@@ -368,8 +360,8 @@ export class Engine {
       ticks: this.#loop.ticks,
       transactions: this.#stepper.transactions,
       changes: this.#stepper.changes,
-      committedOffset: this.#progress.read().committedOffset,
-      foldedOffset: this.#rows.foldedOffset,
+      committedOffset: this.#parts.progress.read().committedOffset,
+      foldedOffset: this.#parts.rows.foldedOffset,
       storeErrors: this.#clock.fault === undefined ? [] : [this.#clock.fault.toPlain()],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
       subscriptions: this.#subscriptions.statuses(),
@@ -388,11 +380,11 @@ export class Engine {
     await this.reads.closeAll();
     this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
-    await this.#rows.close();
+    await this.#parts.rows.close();
   }
 
   async close(): Promise<void> {
     await this.detach();
-    await this.#store.close();
+    await this.#parts.store.close();
   }
 }

@@ -4,12 +4,12 @@
  * Past the deadline, on cancel, when Postgres answers with nothing, or when the worker ends, the worker is terminated and opened again and the mirror is
  * rebuilt from `rebuild()`; only the statement that ran gets the error, those that waited run on the new one. Used on the main thread; never by a tick.
  */
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { bounded } from '../base/bounded.ts';
 import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { RpcClient } from '../base/rpc.ts';
+import { startWorker } from '../base/worker.ts';
 import type {
   Analysis,
   CatalogMethods,
@@ -224,7 +224,7 @@ export class CatalogClient {
     try {
       const preparedTgz = await preparedDirectory();
       if (this.#closed) throw millraceError('QUERY_CANCELLED', {});
-      const worker = new Worker(new URL(`./catalog-worker${extname(import.meta.filename)}`, import.meta.url), {
+      const worker = startWorker(import.meta.url, './catalog-worker.ts', {
         workerData: { preparedTgz } satisfies CatalogWorkerData,
         resourceLimits: { stackSizeMb: STACK_MB, maxYoungGenerationSizeMb: YOUNG_MB },
       });

@@ -3,10 +3,10 @@
  * engine's thread, which sleeps on a shared counter with a deadline while the evaluator worker works. Started when first needed (0.4 s, +80 MB or so).
  * Past its deadline, or when Postgres dies, the worker is terminated; that call throws, the next one opens another. Owned by the engine worker.
  */
-import { extname } from 'node:path';
-import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { MillraceError, millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { startWorker } from '../base/worker.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
 import { STACK_MB } from './stack.ts';
 import type { EvaluatorAnswer, EvaluatorRequest, EvaluatorWorkerData } from './evaluator-contract.ts';
@@ -110,7 +110,7 @@ export class PgliteEvaluator implements Evaluator {
     if (this.#opened !== undefined) return this.#opened;
     const { port1, port2 } = new MessageChannel();
     const counters = new SharedArrayBuffer(8);
-    const worker = new Worker(new URL(`./evaluator-worker${extname(import.meta.filename)}`, import.meta.url), {
+    const worker = startWorker(import.meta.url, './evaluator-worker.ts', {
       workerData: { preparedTgz: this.#preparedTgz, port: port2, counters } satisfies EvaluatorWorkerData,
       transferList: [port2],
       resourceLimits: { stackSizeMb: STACK_MB },

@@ -97,13 +97,10 @@ function verdictOf(findings: readonly Finding[], observed: Observed): Verdict {
   return 'ready';
 }
 
-export function mendFacts({ target, server, asked, control }: Observed): MendFacts {
+export function mendFacts({ target: { sslmode: _, ...target }, server, asked, control }: Observed): MendFacts {
   return {
+    ...target,
     versionNum: server?.versionNum ?? 180_000,
-    database: target.database,
-    host: target.host,
-    port: target.port,
-    user: target.user,
     publication: asked.publication,
     resource: control?.resource ?? resourceIn(target.host),
   };

@@ -47,14 +47,8 @@ export class MillraceError extends Error {
 
   /** Survives structured clone between workers. */
   toPlain(): PlainError {
-    return {
-      code: this.code,
-      sqlstate: this.sqlstate,
-      message: this.message,
-      detail: this.detail,
-      hint: this.hint,
-      position: this.position,
-    };
+    const { code, sqlstate, message, detail, hint, position } = this;
+    return { code, sqlstate, message, detail, hint, position };
   }
 
   static fromPlain(plain: PlainError): MillraceError {

@@ -44,11 +44,11 @@ export function* capacity({ observed }: Subject): Generator<Observation> {
       why: `Streaming needs two sessions, and one more while a table is copied.`,
       need: { kind: 'connections' },
     });
-  const limit = observed.role?.connectionLimit ?? -1;
-  if (limit >= 0 && limit < CONNECTIONS_NEEDED)
+  const { role } = observed;
+  if (role !== undefined && role.connectionLimit >= 0 && role.connectionLimit < CONNECTIONS_NEEDED)
     yield finding('warning', 'C13', 'role_connection_limit', {
-      ...(observed.role === undefined ? {} : { subject: observed.role.name }),
-      seen: `"${observed.role?.name ?? ''}" may hold ${limit} connections`,
+      subject: role.name,
+      seen: `"${role.name}" may hold ${role.connectionLimit} connections`,
       why: 'Streaming needs two sessions, and one more while a table is copied.',
       need: { kind: 'connections' },
     });

@@ -12,16 +12,16 @@ export function* reach(subject: Subject): Generator<Observation> {
       need: { kind: 'direct_host' },
     });
   }
-  if (observed.refusal !== undefined) {
-    const refusal = fromRefusal(observed.refusal, subject);
-    if (refusal !== undefined && !(refusal.check === 'C05' && recognised.pooler !== undefined)) yield refusal;
-    return;
-  }
   const { identify } = observed.probes;
-  if (identify.outcome === 'failed' && (observed.asked.role ?? observed.target.user) === observed.target.user) {
-    const refusal = fromReplicationRefusal(identify.failure, subject);
-    if (refusal !== undefined && !(refusal.check === 'C05' && recognised.pooler !== undefined)) yield refusal;
-  }
+  const asItself = (observed.asked.role ?? observed.target.user) === observed.target.user;
+  const refusal =
+    observed.refusal !== undefined
+      ? fromRefusal(observed.refusal, subject)
+      : identify.outcome === 'failed' && asItself
+        ? fromReplicationRefusal(identify.failure, subject)
+        : undefined;
+  if (refusal !== undefined && !(refusal.check === 'C05' && recognised.pooler !== undefined)) yield refusal;
+  if (observed.refusal !== undefined) return;
   if (observed.server !== undefined && !observed.server.tls && subject.provider.withoutTls !== true && !isLocal(observed.target.host)) {
     yield finding('warning', 'C02', 'not_encrypted', {
       seen: `the session is not encrypted (sslmode=${observed.target.sslmode})`,

@@ -50,6 +50,7 @@ export class ExpressionBinder {
     this.#loaded = loaded;
   }
 
+  /** Long: one case a node tag. */
   bind(node: TreeNode, scope: Scope, test?: Expression): Expression {
     const bind = (inner: TreeNode): Expression => this.bind(inner, scope, test);
     const bindAll = (field: string): Expression[] => node.nodes(field).map(bind);

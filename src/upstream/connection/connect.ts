@@ -251,9 +251,6 @@ export class UpstreamConnection {
 }
 
 function hasSqlState(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code)) &&
-    !/^E[A-Z]+$/.test(String((error as { code?: unknown }).code))
-  );
+  // EPIPE is of five characters, too.
+  return error instanceof Error && /^(?!E[A-Z]+$)[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 }

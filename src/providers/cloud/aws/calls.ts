@@ -70,8 +70,13 @@ export interface SecurityGroup {
   readonly IpPermissions?: readonly IpPermission[];
 }
 
-/** What each call brings back. */
-interface Answers {
+type Change =
+  | `${'Create' | 'Copy' | 'Modify' | 'Delete'}DB${'' | 'Cluster'}ParameterGroup`
+  | `${'Modify' | 'Reboot'}DB${'Instance' | 'Cluster'}`
+  | `${'Authorize' | 'Revoke'}SecurityGroupIngress`;
+
+/** What each call brings back; of a change nothing is read. */
+interface Answers extends Record<Change, object> {
   DescribeDBInstances: { readonly DBInstances?: readonly DbInstance[]; readonly Marker?: string };
   DescribeDBClusters: { readonly DBClusters?: readonly DbCluster[]; readonly Marker?: string };
   DescribeDBEngineVersions: { readonly DBEngineVersions?: readonly { readonly DBParameterGroupFamily?: string }[] };
@@ -80,20 +85,6 @@ interface Answers {
   DescribeDBParameters: { readonly Parameters?: readonly DbParameter[]; readonly Marker?: string };
   DescribeDBClusterParameters: { readonly Parameters?: readonly DbParameter[]; readonly Marker?: string };
   DescribeSecurityGroups: { readonly SecurityGroups?: readonly SecurityGroup[] };
-  CreateDBParameterGroup: object;
-  CreateDBClusterParameterGroup: object;
-  CopyDBParameterGroup: object;
-  CopyDBClusterParameterGroup: object;
-  DeleteDBParameterGroup: object;
-  DeleteDBClusterParameterGroup: object;
-  ModifyDBParameterGroup: object;
-  ModifyDBClusterParameterGroup: object;
-  ModifyDBInstance: object;
-  ModifyDBCluster: object;
-  RebootDBInstance: object;
-  RebootDBCluster: object;
-  AuthorizeSecurityGroupIngress: object;
-  RevokeSecurityGroupIngress: object;
 }
 export type Operation = keyof Answers;
 
