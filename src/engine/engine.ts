@@ -3,9 +3,9 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, type MillraceError, type PlainError } from '../base/errors.ts';
 import type { Logger } from '../base/logging.ts';
-import type { Dataflow } from '../dataflow/dataflow.ts';
+import type { Dataflow, Hydrate } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
 import type { Plan } from '../plan/plan.ts';
 import { failpoint } from '../store/failpoints.ts';
@@ -32,7 +32,7 @@ import { Recordings } from './feeds/recordings.ts';
 import type { SourceTables } from './source/source-tables.ts';
 import type { Stepper } from './source/stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './feeds/subscriptions.ts';
-import type { ReadableRows, Rows } from './source/table-rows.ts';
+import type { Rows } from './source/table-rows.ts';
 import { TickLoop } from './ticks/tick-loop.ts';
 import type { Time } from './ticks/time.ts';
 import { Turns } from './ticks/turns.ts';
@@ -62,7 +62,7 @@ export class Engine {
   readonly #dataflow: Dataflow;
   readonly #stepper: Stepper;
   readonly #clock: TickClock;
-  readonly #subscriptions: Subscriptions;
+  readonly subscriptions: Subscriptions;
   readonly #recordings: Recordings;
   readonly #waiting: Waiting;
   readonly #views = new Map<ObjectId, InstalledView>();
@@ -99,7 +99,7 @@ export class Engine {
     });
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling), parts.time);
     this.#recordings = new Recordings(this.#turns);
-    this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
+    this.subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
     this.reads = new Reads({
       ...parts,
       clock: this.#clock,
@@ -132,7 +132,7 @@ export class Engine {
     this.#loop = new TickLoop({
       ...parts,
       clock: this.#clock,
-      subscriptions: this.#subscriptions,
+      subscriptions: this.subscriptions,
       moved: () => {
         this.#parts.rows.pin(this.#stepper.position);
         this.#waiting.wake();
@@ -165,8 +165,9 @@ export class Engine {
       const views = all.filter((view) => this.#isCopied(view));
       pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views)
-        this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#parts.time, this.#parts.logger));
+      const { time, logger } = this.#parts;
+      const hydrate: Hydrate = (table) => rows.read(must(this.#tables.byId.get(table), `table ${table}`).upstream, () => {});
+      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, hydrate, time, logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -240,7 +241,7 @@ export class Engine {
     const table = this.#tables.byId.get(id);
     const name = view?.object.name ?? table?.name;
     const kind = view === undefined ? 'table' : 'materialized view';
-    if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
+    if (name !== undefined) this.subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
     if (view !== undefined) {
       if (view.reason === undefined) this.#dataflow.uninstall(id);
       this.#views.delete(id);
@@ -280,14 +281,10 @@ export class Engine {
   #tellOfStopped(): void {
     for (const { id, fault } of this.#tables.takeStopped()) {
       if (fault === undefined) continue;
-      this.#subscriptions.closeAllOf(id, fault);
+      this.subscriptions.closeAllOf(id, fault);
       for (const { object } of this.#views.values())
-        if (this.#readable.tablesUnder(object.plan).includes(id)) this.#subscriptions.closeAllOf(object.id, fault);
+        if (this.#readable.tablesUnder(object.plan).includes(id)) this.subscriptions.closeAllOf(object.id, fault);
     }
-  }
-
-  #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.byId.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──
@@ -314,16 +311,8 @@ export class Engine {
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
     refuseErrors(view.errors());
     const timestamp = this.#clock.next();
-    this.#subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
+    this.subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
     return timestamp;
-  }
-
-  unsubscribe(subscriptionId: number): void {
-    this.#subscriptions.close(subscriptionId);
-  }
-
-  taken(subscriptionId: number, bytes: number): void {
-    this.#subscriptions.taken(subscriptionId, bytes);
   }
 
   beginRecording(recordingId: number, objects: readonly ObjectId[]): void {
@@ -336,11 +325,8 @@ export class Engine {
 
   async readRecording(recordingId: number, object: ObjectId, lsn: bigint, timeoutMs: number): Promise<(string | null)[][]> {
     this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
-    await this.#waiting.until(
-      () => this.#stepper.lsn >= lsn,
-      timeoutMs,
-      () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
-    );
+    const late = (): MillraceError => millraceError('RECENCY_TIMED_OUT', { timeoutMs });
+    await this.#waiting.until(() => this.#stepper.lsn >= lsn, timeoutMs, late);
     this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
@@ -364,7 +350,7 @@ export class Engine {
       foldedOffset: this.#parts.rows.foldedOffset,
       storeErrors: this.#clock.fault === undefined ? [] : [this.#clock.fault.toPlain()],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
-      subscriptions: this.#subscriptions.statuses(),
+      subscriptions: this.subscriptions.statuses(),
       ...objectStatuses(this.#statusParts),
     };
   }
@@ -378,7 +364,7 @@ export class Engine {
     this.#loop.stop();
     this.#waiting.wake();
     await this.reads.closeAll();
-    this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
+    this.subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
     await this.#parts.rows.close();
   }

@@ -126,8 +126,8 @@ serve<EngineMethods>(port, {
   openSnapshot: ({ snapshotId }) => ({ timestamp: attached().reads.openSnapshot(snapshotId) }),
   closeSnapshot: ({ snapshotId }) => attached().reads.closeSnapshot(snapshotId),
   subscribe: async (request) => ({ timestamp: await attached().subscribe(request) }),
-  unsubscribe: ({ subscriptionId }) => engine?.unsubscribe(subscriptionId),
-  taken: ({ subscriptionId, bytes }) => engine?.taken(subscriptionId, bytes),
+  unsubscribe: ({ subscriptionId }) => engine?.subscriptions.close(subscriptionId),
+  taken: ({ subscriptionId, bytes }) => engine?.subscriptions.taken(subscriptionId, bytes),
   beginRecording: ({ recordingId, objects }) => attached().beginRecording(recordingId, objects),
   readRecording: async ({ recordingId, object, lsn, timeoutMs }) => ({
     values: await attached().readRecording(recordingId, object, lsn, timeoutMs),

@@ -126,7 +126,7 @@ export function endText(result: SetupResult, style: Style): string[] {
     for (const finding of result.after?.findings ?? [])
       if (finding.severity === 'error' || finding.severity === 'unknown')
         lines.push(...wrapped(finding.seen, COLUMNS - 4).map((line, i) => `  ${i === 0 ? style.red('✗') : ' '} ${line}`));
-    lines.push('', ...wrapped('What is done stays done: run the same command again.', COLUMNS - 2).map((line) => `  ${line}`), '');
+    lines.push('', '  What is done stays done: run the same command again.', '');
   }
   if (result.init !== undefined) {
     lines.push(
