@@ -121,7 +121,7 @@ function parsed(text: string): ReturnType<typeof parseStatement> {
 test.each(['secret', 'connection', 'source', 'table', 'view', 'materialized view', 'materializedView', 'index', 'relation'])(
   'a missing %s is looked for in a list that there is',
   (kind) => {
-    const text = engineErrors.OBJECT_MISSING.mend({ kind, name: ODD });
+    const text = engineErrors.OBJECT_MISSING.mend!({ kind, name: ODD });
     expect(parseStatement(text.slice(0, -1)).kind).toBe('show');
   },
 );
@@ -135,7 +135,7 @@ test.each([
   ['VACUUM', true],
   ['GRANT', true],
 ])('%s: upstream only where Postgres has it', (statement, upstream) => {
-  expect(sqlErrors.STATEMENT_UNSUPPORTED.mend({ statement }).includes('upstream')).toBe(upstream);
+  expect(sqlErrors.STATEMENT_UNSUPPORTED.mend!({ statement }).includes('upstream')).toBe(upstream);
 });
 
 test('a statement is whole: what is to be filled in stands in words, or in angle brackets outside of a statement', () => {

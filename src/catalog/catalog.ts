@@ -49,20 +49,19 @@ export interface Table extends Named {
   readonly columns: readonly Column[];
 }
 
-export interface View extends Named {
-  readonly kind: 'view';
+interface Viewed extends Named {
   readonly sql: string;
   readonly columns: readonly Column[];
   readonly dependsOn: readonly ObjectId[];
   readonly settings: ViewSettings;
 }
 
-export interface MaterializedView extends Named {
+export interface View extends Viewed {
+  readonly kind: 'view';
+}
+
+export interface MaterializedView extends Viewed {
   readonly kind: 'materializedView';
-  readonly sql: string;
-  readonly columns: readonly Column[];
-  readonly dependsOn: readonly ObjectId[];
-  readonly settings: ViewSettings;
   /** Made of `sql`, by the plan language of this version. */
   readonly plan: Plan;
   readonly planVersion: number;

@@ -1,6 +1,4 @@
-/**
- * `millrace demo [--for 20s] [--rate N] [--postgres URL] [--hosted rds] [--json]`: a live shop, five views, a kill, an audit. Exit 0 when every audit is equal.
- */
+/** `millrace demo [--for 20s] [--rate N] [--postgres URL] [--hosted rds] [--json]`: a live shop, five views, a kill, an audit. Exit 0 when every audit is equal. */
 import { existsSync } from 'node:fs';
 import { millraceError } from '../base/errors.ts';
 import { runDemo } from '../demo/run.ts';

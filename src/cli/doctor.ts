@@ -1,6 +1,4 @@
-/**
- * `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell.
- */
+/** `millrace doctor <postgres-url>`: whether this database can be streamed from, and what mends it. Exit 0 ready, 1 not, 2 cannot tell. */
 import { MillraceError, reasonOf } from '../base/errors.ts';
 import type { CloudApi } from '../providers/model.ts';
 import { doctor as diagnoseDatabase } from '../providers/doctor.ts';
@@ -25,17 +23,9 @@ export async function doctor(url: string, flags: DoctorFlags): Promise<number> {
   let cloud: CloudApi | undefined;
   try {
     const parameters = parseConnectionString(url, process.env);
-    const provider = providerOf(flags.provider);
-    const tables = tablesOf(flags.tables);
-    const consumer = consumerOf(flags.for);
+    const [provider, tables, consumer] = [providerOf(flags.provider), tablesOf(flags.tables), consumerOf(flags.for)];
     cloud = await cloudOf(flags.cloud);
-    const diagnosis = await diagnoseDatabase(parameters, {
-      ...(provider === undefined ? {} : { provider }),
-      ...(flags.publication === undefined ? {} : { publication: flags.publication }),
-      ...(tables === undefined ? {} : { tables }),
-      ...(cloud === undefined ? {} : { cloud }),
-      consumer,
-    });
+    const diagnosis = await diagnoseDatabase(parameters, { provider, publication: flags.publication, tables, cloud, consumer });
     if (flags.json === true) process.stdout.write(`${JSON.stringify(doctorJson(diagnosis))}\n`);
     else
       process.stdout.write(

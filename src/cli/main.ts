@@ -1,6 +1,4 @@
-/**
- * `millrace`: runs one command. An error that reaches this file is printed with what mends it (I-8). Started by `bin/millrace.js`.
- */
+/** `millrace`: runs one command. An error that reaches this file is printed with what mends it (I-8). Started by `bin/millrace.js`. */
 import { CommanderError } from 'commander';
 import { fitted, isUsageError, told, USAGE } from './exit.ts';
 import { program } from './program.ts';

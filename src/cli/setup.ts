@@ -57,9 +57,9 @@ export async function setup(url: string, flags: SetupFlags): Promise<number> {
     cloud = await cloudOf(flags.cloud);
     const password = process.env['MILLRACE_ROLE_PASSWORD'];
     options = {
-      ...(provider === undefined ? {} : { provider }),
-      ...(cloud === undefined ? {} : { cloud }),
-      ...(password === undefined || password === '' ? {} : { password }),
+      provider,
+      cloud,
+      password: password === '' ? undefined : password,
       consumer: consumerOf(flags.for),
       publication: flags.publication ?? PUBLICATION_DEFAULT,
       tables: tables ?? 'all',
@@ -83,12 +83,10 @@ export async function setup(url: string, flags: SetupFlags): Promise<number> {
     }
   } catch (error) {
     await cloud?.close?.();
-    if (flags.json === true && error instanceof MillraceError)
-      process.stdout.write(`${JSON.stringify({ plan: [], applied: [], verdict: 'not', error: error.message })}\n`);
-    if (error instanceof MillraceError)
-      process.stderr.write(fitted(`millrace setup: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`));
-    if (error instanceof MillraceError) return 2;
-    throw error;
+    if (!(error instanceof MillraceError)) throw error;
+    if (flags.json === true) process.stdout.write(`${JSON.stringify({ plan: [], applied: [], verdict: 'not', error: error.message })}\n`);
+    process.stderr.write(fitted(`millrace setup: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`));
+    return 2;
   }
   try {
     const result = await setUp(parameters, options);

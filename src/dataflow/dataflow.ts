@@ -22,7 +22,7 @@ import type { Observer } from './graph/observer.ts';
 import { sharedBy, type Sources, type TableSource } from './graph/sources.ts';
 import { uniqueKey } from './graph/unique-key.ts';
 import { ViewGraph } from './graph/view-graph.ts';
-import { Hydration, TableLoad, type RowChanges } from './hydration.ts';
+import { TableLoad, type Hydration, type RowChanges } from './hydration.ts';
 import type { Plan } from '../plan/plan.ts';
 import { arranged, unarranged } from './tables/table-source.ts';
 import { errorsOf, runQuery, UNBOUNDED, type QueryBounds } from './query.ts';
@@ -214,15 +214,26 @@ export class Dataflow implements RowChanges {
     }
     const installed: Installed = { graph, inputs };
     const sources: Sources = { table: (name) => byTable.get(name), view: (name) => this.#view(name) };
-    const hydration = new Hydration({
+    const check = (): void => {
+      this.#assertBetweenSteps();
+      for (const name of reads.keys()) this.#refuseFault(name);
+      if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
+    };
+    const turns = this.#turns(
+      graph,
+      fused,
+      sides,
+      sources,
+      pieces ?? piecesOf(joins.length > 0 ? this.#pieceRowsMax : this.#longPieceRowsMax),
+    );
+    const hydration: Hydration = {
       loads,
       reads: new Set(reads.keys()),
-      check: () => {
-        this.#assertBetweenSteps();
-        for (const name of reads.keys()) this.#refuseFault(name);
-        if (graph.fault !== null) throw new DataflowFault('NOT_FOUND', graph.fault);
+      check,
+      advance() {
+        check();
+        return turns.next().done !== true;
       },
-      turns: this.#turns(graph, fused, sides, sources, pieces ?? piecesOf(joins.length > 0 ? this.#pieceRowsMax : this.#longPieceRowsMax)),
       cost: () => ({
         pairs: graph.effort.pairs,
         bytes: graph.stateBytes(),
@@ -230,6 +241,7 @@ export class Dataflow implements RowChanges {
         largest: () => graph.largest(),
       }),
       finish: () => {
+        check();
         this.#hydrations.delete(object);
         this.#views.set(object, installed);
         this.#readers = new Map();
@@ -239,7 +251,7 @@ export class Dataflow implements RowChanges {
         this.#readers = new Map();
         this.#release(installed);
       },
-    });
+    };
     this.#hydrations.set(object, { ...installed, hydration, isLive: false });
     return hydration;
   }

@@ -85,53 +85,18 @@ export interface HydrationCost {
   largest(): Plan | undefined;
 }
 
-export interface HydrationParts {
-  readonly loads: readonly TableLoad[];
-  readonly reads: ReadonlySet<string>;
-  /** Throws where something below it has failed, or the view itself in a push. */
-  check(): void;
-  /** The work after the loads. */
-  readonly turns: Iterator<void, void>;
-  cost(): HydrationCost;
-  finish(): void;
-  abandon(): void;
-}
-
-export class Hydration {
+export interface Hydration {
   /** Arrangements that nobody has yet: to be filled, one after another, before `advance`. */
   readonly loads: readonly TableLoad[];
   /** Tables and views that its plan names: they may not go before it does. */
   readonly reads: ReadonlySet<string>;
-  readonly #parts: HydrationParts;
-
-  constructor(parts: HydrationParts) {
-    this.loads = parts.loads;
-    this.reads = parts.reads;
-    this.#parts = parts;
-  }
-
-  check(): void {
-    this.#parts.check();
-  }
-
+  /** Throws where something below it has failed, or the view itself in a push. So do `advance` and `finish`. */
+  check(): void;
   /** One piece more; false when nothing is left. Throws what went wrong. */
-  advance(): boolean {
-    this.check();
-    return this.#parts.turns.next().done !== true;
-  }
-
-  cost(): HydrationCost {
-    return this.#parts.cost();
-  }
-
+  advance(): boolean;
+  cost(): HydrationCost;
   /** The view is one like all others from now on. */
-  finish(): void {
-    this.check();
-    this.#parts.finish();
-  }
-
+  finish(): void;
   /** Leaves nothing behind. */
-  abandon(): void {
-    this.#parts.abandon();
-  }
+  abandon(): void;
 }

@@ -13,7 +13,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { unreachable } from '../base/assert.ts';
 import { millraceError } from '../base/errors.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -343,8 +342,6 @@ function localeArguments(major: number, options: ClusterOptions): string[] {
       return ['--locale=C', '--locale-provider=icu', `--icu-locale=${options.locale ?? 'en-US'}`];
     case 'libc':
       return [`--locale=${options.locale ?? 'C'}`, ...(major >= 15 ? ['--locale-provider=libc'] : [])];
-    default:
-      return unreachable(provider);
   }
 }
 

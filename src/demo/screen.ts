@@ -18,7 +18,7 @@ const ROWS_DEFAULT = 24;
 const COLUMNS_MIN = 20;
 
 export class Screen {
-  readonly #live: boolean;
+  readonly live: boolean;
   readonly #out: Terminal;
   readonly #terminal: Terminal;
   /** Columns of each line that is drawn. */
@@ -28,18 +28,18 @@ export class Screen {
     // With --json progress goes to stderr, so that stdout ends with the one object.
     this.#out = options.json ? errors : terminal;
     this.#terminal = terminal;
-    this.#live = !options.json && terminal.isTTY === true;
+    this.live = !options.json && terminal.isTTY === true;
   }
 
   /** A line that stays, broken between words. */
   say(line: string): void {
     this.#erase();
-    this.#out.write(`${(this.#live ? broken(line, this.#columns) : [line]).join('\n')}\n`);
+    this.#out.write(`${(this.live ? broken(line, this.#columns) : [line]).join('\n')}\n`);
   }
 
   /** Replaces the live block; without a terminal nothing is drawn. */
   show(lines: readonly string[]): void {
-    if (!this.#live) return;
+    if (!this.live) return;
     const columns = this.#columns;
     // One row is the cursor's.
     const shown = lines.slice(0, Math.max(1, (this.#terminal.rows ?? ROWS_DEFAULT) - 1)).map((line) => cut(line, columns));
@@ -48,12 +48,8 @@ export class Screen {
     this.#drawn = shown.map(width);
   }
 
-  get live(): boolean {
-    return this.#live;
-  }
-
   readonly style = (format: 'bold' | 'dim' | 'green' | 'red' | 'cyan', text: string): string =>
-    this.#live && process.env['NO_COLOR'] === undefined ? styleText(format, text, { validateStream: false }) : text;
+    this.live && process.env['NO_COLOR'] === undefined ? styleText(format, text, { validateStream: false }) : text;
 
   get #columns(): number {
     return Math.max(COLUMNS_MIN, this.#terminal.columns ?? COLUMNS_DEFAULT);

@@ -3,9 +3,9 @@
  * reads and serves subscriptions. All dataflows step together, so reads between ticks agree on one upstream commit (I-2). Lives in the engine worker.
  */
 import { must } from '../base/assert.ts';
-import { millraceError, type PlainError } from '../base/errors.ts';
+import { millraceError, type MillraceError, type PlainError } from '../base/errors.ts';
 import type { Logger } from '../base/logging.ts';
-import type { Dataflow } from '../dataflow/dataflow.ts';
+import type { Dataflow, Hydrate } from '../dataflow/dataflow.ts';
 import type { Evaluator } from '../dataflow/expression/contract.ts';
 import type { Plan } from '../plan/plan.ts';
 import { failpoint } from '../store/failpoints.ts';
@@ -32,7 +32,7 @@ import { Recordings } from './feeds/recordings.ts';
 import type { SourceTables } from './source/source-tables.ts';
 import type { Stepper } from './source/stepper.ts';
 import { Subscriptions, type SubscriptionOutput } from './feeds/subscriptions.ts';
-import type { ReadableRows, Rows } from './source/table-rows.ts';
+import type { Rows } from './source/table-rows.ts';
 import { TickLoop } from './ticks/tick-loop.ts';
 import type { Time } from './ticks/time.ts';
 import { Turns } from './ticks/turns.ts';
@@ -58,17 +58,13 @@ export interface EngineParts {
 }
 
 export class Engine {
-  readonly #store: DurableCatalog;
-  readonly #rows: Rows;
+  readonly #parts: EngineParts;
   readonly #dataflow: Dataflow;
   readonly #stepper: Stepper;
-  readonly #progress: ProgressReader;
-  readonly #time: Time;
   readonly #clock: TickClock;
-  readonly #subscriptions: Subscriptions;
+  readonly subscriptions: Subscriptions;
   readonly #recordings: Recordings;
   readonly #waiting: Waiting;
-  readonly #logger: Logger;
   readonly #views = new Map<ObjectId, InstalledView>();
   readonly #tables: SourceTables;
   readonly #indexes: ViewIndexes;
@@ -84,10 +80,8 @@ export class Engine {
   #made = 0;
 
   constructor(parts: EngineParts) {
-    this.#store = parts.store;
-    this.#rows = parts.rows;
+    this.#parts = parts;
     this.#dataflow = parts.dataflow;
-    this.#time = parts.time;
     this.#turns = new Turns(parts.time);
     this.#waiting = new Waiting(parts.cancelFlags, parts.time);
     this.#indexes = new ViewIndexes(parts.dataflow);
@@ -103,11 +97,9 @@ export class Engine {
       waiting: this.#waiting,
       refuse: (plan) => this.#readable.refuseGone(plan),
     });
-    this.#progress = parts.progress;
-    this.#logger = parts.logger;
     this.#clock = new TickClock(parts.store.timestampCeiling, (ceiling) => parts.store.raiseTimestampCeiling(ceiling), parts.time);
     this.#recordings = new Recordings(this.#turns);
-    this.#subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
+    this.subscriptions = new Subscriptions({ ...parts, turns: this.#turns });
     this.reads = new Reads({
       ...parts,
       clock: this.#clock,
@@ -140,9 +132,9 @@ export class Engine {
     this.#loop = new TickLoop({
       ...parts,
       clock: this.#clock,
-      subscriptions: this.#subscriptions,
+      subscriptions: this.subscriptions,
       moved: () => {
-        this.#rows.pin(this.#stepper.position);
+        this.#parts.rows.pin(this.#stepper.position);
         this.#waiting.wake();
       },
       stepped: () => this.#tellOfStopped(),
@@ -156,13 +148,13 @@ export class Engine {
   /** Rehydrates everything in the catalog at the log's end, then ticks for ever. */
   async attach(objects: readonly CatalogObject[]): Promise<void> {
     for (const object of objects) if (object.kind === 'table') this.#defineTable(object);
-    const { committedOffset, committedLsn } = this.#progress.read();
-    const startedMs = this.#time.nowMs();
-    this.#stepper.position = await this.#rows.begin(committedOffset);
+    const { committedOffset, committedLsn } = this.#parts.progress.read();
+    const startedMs = this.#parts.time.nowMs();
+    this.#stepper.position = await this.#parts.rows.begin(committedOffset);
     this.#stepper.lsn = committedLsn;
     let pending: MaterializedView[];
-    const rows = await this.#rows.open(this.#stepper.position);
-    this.#logger.debug({ ms: Math.round(this.#time.nowMs() - startedMs) }, 'rows open');
+    const rows = await this.#parts.rows.open(this.#stepper.position);
+    this.#parts.logger.debug({ ms: Math.round(this.#parts.time.nowMs() - startedMs) }, 'rows open');
     try {
       for (const [oid, { stopped, ...copied }] of rows.copiedTables()) {
         this.#tables.copied({ oid, ...copied, rows: undefined });
@@ -173,8 +165,9 @@ export class Engine {
       const views = all.filter((view) => this.#isCopied(view));
       pending = all.filter((view) => !views.includes(view));
       this.#dataflow.announce(views.map(({ id, plan }) => ({ object: id, plan })));
-      for (const view of views)
-        this.#views.set(view.id, installAtStart(this.#dataflow, view, this.#hydrate(rows), this.#time, this.#logger));
+      const { time, logger } = this.#parts;
+      const hydrate: Hydrate = (table) => rows.read(must(this.#tables.byId.get(table), `table ${table}`).upstream, () => {});
+      for (const view of views) this.#views.set(view.id, installAtStart(this.#dataflow, view, hydrate, time, logger));
     } finally {
       this.#dataflow.announce([]);
       rows.close();
@@ -198,7 +191,7 @@ export class Engine {
   }
 
   commit(put: readonly CatalogObject[], remove: readonly ObjectId[]): void {
-    this.#store.commit({ put, remove });
+    this.#parts.store.commit({ put, remove });
     failpoint('ddl');
   }
 
@@ -217,7 +210,7 @@ export class Engine {
       this.#dataflow.uninstall(view.id);
       throw error;
     }
-    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: this.#time.wallMs(), reason: undefined });
+    this.#views.set(view.id, { object: view, ...figures, hydratedAtMs: this.#parts.time.wallMs(), reason: undefined });
     return figures;
   }
 
@@ -235,7 +228,7 @@ export class Engine {
     const [name = ''] = ids.flatMap((id) => this.#views.get(id)?.object.name ?? this.#tables.byId.get(id)?.name ?? []);
     const gone = millraceError('OBJECT_MISSING', { kind: 'relation', name });
     await this.#hydrator.withoutReadersOf(ids, gone, () => {
-      this.#store.commit({ remove: ids });
+      this.#parts.store.commit({ remove: ids });
       failpoint('ddl');
       for (const id of ids) this.#remove(id);
     });
@@ -248,7 +241,7 @@ export class Engine {
     const table = this.#tables.byId.get(id);
     const name = view?.object.name ?? table?.name;
     const kind = view === undefined ? 'table' : 'materialized view';
-    if (name !== undefined) this.#subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
+    if (name !== undefined) this.subscriptions.closeAllOf(id, millraceError('OBJECT_MISSING', { kind, name }).toPlain());
     if (view !== undefined) {
       if (view.reason === undefined) this.#dataflow.uninstall(id);
       this.#views.delete(id);
@@ -288,14 +281,10 @@ export class Engine {
   #tellOfStopped(): void {
     for (const { id, fault } of this.#tables.takeStopped()) {
       if (fault === undefined) continue;
-      this.#subscriptions.closeAllOf(id, fault);
+      this.subscriptions.closeAllOf(id, fault);
       for (const { object } of this.#views.values())
-        if (this.#readable.tablesUnder(object.plan).includes(id)) this.#subscriptions.closeAllOf(object.id, fault);
+        if (this.#readable.tablesUnder(object.plan).includes(id)) this.subscriptions.closeAllOf(object.id, fault);
     }
-  }
-
-  #hydrate(rows: ReadableRows | undefined, interrupt: () => void = () => {}): (table: string) => ReturnType<ReadableRows['read']> {
-    return (table) => must(rows, 'the rows').read(must(this.#tables.byId.get(table), `table ${table}`).upstream, interrupt);
   }
 
   // ── reads and subscriptions ──
@@ -322,16 +311,8 @@ export class Engine {
   #open(request: SubscribeRequest, view: LiveView, release: () => void): number {
     refuseErrors(view.errors());
     const timestamp = this.#clock.next();
-    this.#subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
+    this.subscriptions.open(request, view, release, timestamp, syncedBehind(this.#stepper.position));
     return timestamp;
-  }
-
-  unsubscribe(subscriptionId: number): void {
-    this.#subscriptions.close(subscriptionId);
-  }
-
-  taken(subscriptionId: number, bytes: number): void {
-    this.#subscriptions.taken(subscriptionId, bytes);
   }
 
   beginRecording(recordingId: number, objects: readonly ObjectId[]): void {
@@ -344,11 +325,8 @@ export class Engine {
 
   async readRecording(recordingId: number, object: ObjectId, lsn: bigint, timeoutMs: number): Promise<(string | null)[][]> {
     this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
-    await this.#waiting.until(
-      () => this.#stepper.lsn >= lsn,
-      timeoutMs,
-      () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
-    );
+    const late = (): MillraceError => millraceError('RECENCY_TIMED_OUT', { timeoutMs });
+    await this.#waiting.until(() => this.#stepper.lsn >= lsn, timeoutMs, late);
     this.#readable.refuseFaulty({ op: 'scan', object, pick: [], columns: [] });
     refuseErrors(this.#dataflow.errors(object));
     return this.#recordings.contentsAt(recordingId, object, lsn);
@@ -368,11 +346,11 @@ export class Engine {
       ticks: this.#loop.ticks,
       transactions: this.#stepper.transactions,
       changes: this.#stepper.changes,
-      committedOffset: this.#progress.read().committedOffset,
-      foldedOffset: this.#rows.foldedOffset,
+      committedOffset: this.#parts.progress.read().committedOffset,
+      foldedOffset: this.#parts.rows.foldedOffset,
       storeErrors: this.#clock.fault === undefined ? [] : [this.#clock.fault.toPlain()],
       caughtUpAtMs: this.#freshness.caughtUpAtMs,
-      subscriptions: this.#subscriptions.statuses(),
+      subscriptions: this.subscriptions.statuses(),
       ...objectStatuses(this.#statusParts),
     };
   }
@@ -386,13 +364,13 @@ export class Engine {
     this.#loop.stop();
     this.#waiting.wake();
     await this.reads.closeAll();
-    this.#subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
+    this.subscriptions.closeAll(millraceError('SOURCE_GONE', {}).toPlain());
     await this.#hydrator.close(millraceError('NO_SOURCE', { what: 'this statement' }));
-    await this.#rows.close();
+    await this.#parts.rows.close();
   }
 
   async close(): Promise<void> {
     await this.detach();
-    await this.#store.close();
+    await this.#parts.store.close();
   }
 }

@@ -1,6 +1,4 @@
-/**
- * The engine worker's entry: opens the stores, makes the engine, answers the coordinator. Started by `engine-client.ts`.
- */
+/** The engine worker's entry: opens the stores, makes the engine, answers the coordinator. Started by `engine-client.ts`. */
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { must } from '../base/assert.ts';
@@ -128,8 +126,8 @@ serve<EngineMethods>(port, {
   openSnapshot: ({ snapshotId }) => ({ timestamp: attached().reads.openSnapshot(snapshotId) }),
   closeSnapshot: ({ snapshotId }) => attached().reads.closeSnapshot(snapshotId),
   subscribe: async (request) => ({ timestamp: await attached().subscribe(request) }),
-  unsubscribe: ({ subscriptionId }) => engine?.unsubscribe(subscriptionId),
-  taken: ({ subscriptionId, bytes }) => engine?.taken(subscriptionId, bytes),
+  unsubscribe: ({ subscriptionId }) => engine?.subscriptions.close(subscriptionId),
+  taken: ({ subscriptionId, bytes }) => engine?.subscriptions.taken(subscriptionId, bytes),
   beginRecording: ({ recordingId, objects }) => attached().beginRecording(recordingId, objects),
   readRecording: async ({ recordingId, object, lsn, timeoutMs }) => ({
     values: await attached().readRecording(recordingId, object, lsn, timeoutMs),

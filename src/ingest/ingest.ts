@@ -46,15 +46,12 @@ import { NO_SLOT_SIZE, watchUpstream, type SlotSize } from './watch.ts';
 const STEADY_MS = 10_000;
 
 export class Ingest {
+  readonly #options: IngestOptions;
   readonly #disk: Disk;
-  readonly #logDirectory: string;
   readonly #slotName: string;
-  readonly #publication: string;
-  readonly #writer: LogWriter;
+  readonly writer: LogWriter;
   readonly #acknowledgement: Acknowledgement;
   readonly #receiver: Receiver;
-  readonly #watchIntervalMs: number | undefined;
-  readonly #onStatus: ((status: IngestStatus) => void) | undefined;
   #parameters: ConnectionParameters;
   #note: SourceNote | undefined;
   readonly #tables: IngestTables;
@@ -78,24 +75,21 @@ export class Ingest {
 
   /** Opens the log (throws LOG_DAMAGED) and begins; everything after is told by status. */
   constructor(options: IngestOptions) {
+    this.#options = options;
     this.#disk = options.disk ?? realDisk;
-    this.#logDirectory = options.logDirectory;
     this.#slotName = `millrace_${options.directoryId}`;
-    this.#publication = options.publication;
     this.#parameters = options.connection;
-    this.#onStatus = options.onStatus;
-    this.#watchIntervalMs = options.watchIntervalMs;
-    this.#writer = LogWriter.open(this.#disk, options.logDirectory, {
+    this.writer = LogWriter.open(this.#disk, options.logDirectory, {
       bounds: new LogBounds(options.bounds),
       atLeast: options.logAtLeast,
     });
     this.#note = readSourceNote(options.logDirectory);
     if (this.#note !== undefined) {
-      forgetEarlierSource(this.#writer, this.#disk, options.logDirectory, this.#note.since);
+      forgetEarlierSource(this.writer, this.#disk, options.logDirectory, this.#note.since);
       this.#moveTo(this.#note);
     }
-    const durable = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
-    this.#acknowledgement = new Acknowledgement(this.#writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
+    const durable = durablePosition(this.writer.inForce, this.#note, this.#slotName, this.#parameters.database);
+    this.#acknowledgement = new Acknowledgement(this.writer, new IngestProgress(options.progress), durable.receivedLsn, (error) =>
       this.#fail(error),
     );
     this.#tables = new IngestTables(
@@ -103,23 +97,23 @@ export class Ingest {
       (oid) => this.#leave(oid),
     );
     this.#shapes = new Shapes({
-      writer: this.#writer,
-      publication: this.#publication,
+      writer: this.writer,
+      publication: this.#options.publication,
       live: () => this.#tables.live(),
       appended: (offset) => this.#acknowledgement.appended(offset),
       stopped: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
       committedLsn: () => this.#acknowledgement.committedLsn,
       askPosition: () => this.#acknowledgement.askPosition(),
     });
-    this.#receiver = new Receiver(this.#writer, this.#acknowledgement, this.#shapes);
+    this.#receiver = new Receiver(this.writer, this.#acknowledgement, this.#shapes);
     this.#additions = new Additions({
-      writer: this.#writer,
+      writer: this.writer,
       acknowledgement: this.#acknowledgement,
       receiver: this.#receiver,
       tables: this.#tables,
       shapes: this.#shapes,
       slotName: this.#slotName,
-      publication: this.#publication,
+      publication: this.#options.publication,
       signal: this.#stopping.signal,
       parameters: () => this.#parameters,
       stream: () => this.#stream,
@@ -128,10 +122,6 @@ export class Ingest {
     });
     unlessDiskFull(() => this.#reconcile(options.tables));
     this.#finished = this.#run();
-  }
-
-  get writer(): LogWriter {
-    return this.#writer;
   }
 
   status(): IngestStatus {
@@ -198,16 +188,16 @@ export class Ingest {
     await this.#additions.ended();
     this.#tables.refuseAdditions(new AssertionError('ingest has ended'));
     try {
-      if (dropSlotToo) for (const oid of this.#writer.inForce.tables.keys()) this.#writer.appendRemoved(oid);
+      if (dropSlotToo) for (const oid of this.writer.inForce.tables.keys()) this.writer.appendRemoved(oid);
       await this.#acknowledgement.close();
-      this.#writer.sync();
+      this.writer.sync();
       if (dropSlotToo) {
         // First what a later source of this directory must not take for its own: the slot may be out of reach.
-        writeSourceNote(this.#disk, this.#logDirectory, noSource(this.#writer.end));
+        writeSourceNote(this.#disk, this.#options.logDirectory, noSource(this.writer.end));
         await leaveNoSlot(this.#parameters, this.#slotName);
       }
     } finally {
-      this.#writer.close();
+      this.writer.close();
       this.#setState('ended', undefined);
     }
   }
@@ -241,7 +231,7 @@ export class Ingest {
     const { signal } = this.#stopping;
     if (this.#state !== 'stopped') this.#setState('connecting', this.#error);
     const parameters = this.#parameters;
-    refuseFullDisk(this.#error, this.#logDirectory);
+    refuseFullDisk(this.#error, this.#options.logDirectory);
     // Before anything else is appended: what the last connection half received is void.
     this.#receiver.reconnected();
     const control = await connectUpstream(parameters, { purpose: 'control', signal });
@@ -250,7 +240,7 @@ export class Ingest {
       try {
         const identity = await identifySystem(streamConnection.connection);
         this.#acknowledgement.heard(identity.walEnd);
-        const ours = durablePosition(this.#writer.inForce, this.#note, this.#slotName, this.#parameters.database);
+        const ours = durablePosition(this.writer.inForce, this.#note, this.#slotName, this.#parameters.database);
         const decision = resume(ours, {
           systemId: identity.systemId,
           timeline: identity.timeline,
@@ -264,7 +254,7 @@ export class Ingest {
         if (decision.kind === 'refuse') throw decision.error;
         if (decision.kind === 'bootstrap') await this.#bootstrap(control, identity, decision.drop);
         else if (identity.timeline !== ours.timeline) this.#take({ ...must(this.#note, 'a note'), timeline: identity.timeline });
-        await requirePublication(control, this.#publication, this.#tables.all());
+        await requirePublication(control, this.#options.publication, this.#tables.all());
         this.#shapes.connected(control);
         // Begun in the session before, and still at its snapshot: a second copy, or the stream, must not come between.
         await this.#additions.ended();
@@ -278,10 +268,14 @@ export class Ingest {
       }
     } catch (error) {
       if (error instanceof AssertionError) throw error;
-      const failure = control.failure(error, { doing: 'following the upstream', slot: this.#slotName, publication: this.#publication });
+      const failure = control.failure(error, {
+        doing: 'following the upstream',
+        slot: this.#slotName,
+        publication: this.#options.publication,
+      });
       // Whoever noticed it first, the remedy names the tables.
       if (failure.code === 'PUBLICATION_MISSING')
-        throw await publicationGone(control, this.#publication, this.#slotName, this.#tables.all());
+        throw await publicationGone(control, this.#options.publication, this.#slotName, this.#tables.all());
       throw failure;
     } finally {
       control.destroy();
@@ -299,7 +293,7 @@ export class Ingest {
     if (this.#stopping.signal.aborted) endSession(new AssertionError('stopping'));
     if (!sameWay(control.parameters, this.#parameters)) endSession(millraceError('UPSTREAM_CONNECTION_ALTERED', {}));
     const stream = await connection.start(
-      { slot: this.#slotName, publication: this.#publication, from },
+      { slot: this.#slotName, publication: this.#options.publication, from },
       {
         take: (bytes, start, end) => {
           try {
@@ -319,7 +313,7 @@ export class Ingest {
     const watch = watchUpstream(
       control,
       {
-        publication: this.#publication,
+        publication: this.#options.publication,
         slotName: this.#slotName,
         tables: () => this.#tables.live(),
         look: () => this.#shapes.look(control),
@@ -332,7 +326,7 @@ export class Ingest {
           this.#tell();
         },
       },
-      this.#watchIntervalMs,
+      this.#options.watchIntervalMs,
     );
     const silence = watchSilence(stream, connection.connection.host, endSession);
     try {
@@ -357,7 +351,7 @@ export class Ingest {
   /** The first copy of everything. The log holds the tables (the intent) before the slot exists. */
   async #bootstrap(control: UpstreamConnection, identity: SystemIdentity, drop: string | undefined): Promise<void> {
     await requireLogicalDecoding(control);
-    await requirePublication(control, this.#publication, this.#tables.all());
+    await requirePublication(control, this.#options.publication, this.#tables.all());
     if (drop !== undefined) await dropOwnSlot(control, drop);
     const known = this.#note;
     const note: SourceNote = {
@@ -365,15 +359,15 @@ export class Ingest {
       timeline: identity.timeline,
       slotName: this.#slotName,
       database: control.parameters.database,
-      publication: this.#publication,
-      since: known === undefined || known.systemId === '' ? this.#writer.end : known.since,
+      publication: this.#options.publication,
+      since: known === undefined || known.systemId === '' ? this.writer.end : known.since,
     };
-    for (const oid of this.#writer.inForce.tables.keys()) this.#leave(oid);
-    if (known === undefined || known.systemId === '') beginSource(this.#writer, note);
+    for (const oid of this.writer.inForce.tables.keys()) this.#leave(oid);
+    if (known === undefined || known.systemId === '') beginSource(this.writer, note);
     this.#take(note);
     const tables = this.#tables.all();
-    for (const table of tables) this.#acknowledgement.appended(this.#writer.appendTable(table));
-    if (tables.length === 0) this.#acknowledgement.appended(this.#writer.appendProgress(0n));
+    for (const table of tables) this.#acknowledgement.appended(this.writer.appendTable(table));
+    if (tables.length === 0) this.#acknowledgement.appended(this.writer.appendProgress(0n));
     await this.#acknowledgement.settled();
     const making = await connectForSlot(this.#parameters, 'bootstrap', this.#stopping.signal);
     try {
@@ -394,8 +388,8 @@ export class Ingest {
 
   /** What is wanted against what is in the log: others leave, half-copied ones begin anew. */
   #reconcile(wanted: readonly UpstreamTable[]): void {
-    const complete = this.#writer.inForce.progressLsn > 0n;
-    const inForce = this.#writer.inForce.tables;
+    const complete = this.writer.inForce.progressLsn > 0n;
+    const inForce = this.writer.inForce.tables;
     for (const table of wanted) {
       const known = inForce.get(table.oid);
       const live = complete && known?.snapshotLsn !== undefined;
@@ -412,20 +406,20 @@ export class Ingest {
   }
 
   #leave(oid: number): void {
-    if (!this.#writer.inForce.tables.has(oid)) return;
-    this.#acknowledgement.appended(this.#writer.appendRemoved(oid));
+    if (!this.writer.inForce.tables.has(oid)) return;
+    this.#acknowledgement.appended(this.writer.appendRemoved(oid));
     this.#shapes.changed();
   }
 
   #take(note: SourceNote): void {
-    writeSourceNote(this.#disk, this.#logDirectory, note);
+    writeSourceNote(this.#disk, this.#options.logDirectory, note);
     this.#note = note;
     this.#moveTo(note);
   }
 
   #moveTo(note: SourceNote): void {
-    const { position } = this.#writer.inForce;
-    this.#writer.moveTo({ ...position, systemId: note.systemId, timeline: note.timeline, slotName: note.slotName });
+    const { position } = this.writer.inForce;
+    this.writer.moveTo({ ...position, systemId: note.systemId, timeline: note.timeline, slotName: note.slotName });
   }
 
   #fail(error: unknown): void {
@@ -443,11 +437,11 @@ export class Ingest {
     // A figure of a slot that is gone, or useless, would be somebody's alarm.
     if (state === 'stopped') this.#slotSize = NO_SLOT_SIZE;
     this.#statusAlarm.clear();
-    this.#onStatus?.(this.status());
+    this.#options.onStatus?.(this.status());
   }
 
   /** Small changes are told together. */
   #tell(): void {
-    if (!this.#statusAlarm.isSet) this.#statusAlarm.after(50, () => this.#onStatus?.(this.status()));
+    if (!this.#statusAlarm.isSet) this.#statusAlarm.after(50, () => this.#options.onStatus?.(this.status()));
   }
 }

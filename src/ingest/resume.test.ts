@@ -21,7 +21,6 @@ const confirmed = (lsn: string, more: Partial<SlotFacts> = {}): SlotFacts => ({
   plugin: 'pgoutput',
   database: 'shop',
   active: false,
-  activePid: undefined,
   confirmedFlushLsn: parseLsn(lsn),
   restartLsn: parseLsn('0/1'),
   lost: undefined,

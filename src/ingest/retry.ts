@@ -1,6 +1,4 @@
-/**
- * What follows a failed session: another attempt after a growing pause, a slow one after a refusal, or none. Pure. Keeps I-6: no error is tried again without a pause.
- */
+/** What follows a failed session: another attempt after a growing pause, a slow one after a refusal, or none. Pure. Keeps I-6: no error is tried again without a pause. */
 import { MillraceError, millraceError } from '../base/errors.ts';
 import { hasSpace } from '../store/disk-full.ts';
 import { isTransient } from '../upstream/connection/classify.ts';

@@ -4,12 +4,12 @@
  * Past the deadline, on cancel, when Postgres answers with nothing, or when the worker ends, the worker is terminated and opened again and the mirror is
  * rebuilt from `rebuild()`; only the statement that ran gets the error, those that waited run on the new one. Used on the main thread; never by a tick.
  */
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { bounded } from '../base/bounded.ts';
 import { MillraceError, millraceError, reasonOf } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { RpcClient } from '../base/rpc.ts';
+import { startWorker } from '../base/worker.ts';
 import type {
   Analysis,
   CatalogMethods,
@@ -139,13 +139,15 @@ export class CatalogClient {
 
   /** Ends the worker, and with it what runs; the next statement opens another one. */
   async rest(): Promise<void> {
-    await this.#drop();
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.worker.terminate();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const job of this.#waiting.splice(0)) this.#fail(job, millraceError('QUERY_CANCELLED', {}));
-    await this.#drop();
+    await this.rest();
   }
 
   #ask(method: Job['method'], params: unknown, { timeoutMs, signal }: CallOptions = {}): Promise<unknown> {
@@ -200,7 +202,7 @@ export class CatalogClient {
   }
 
   async #runOne(job: Job): Promise<unknown> {
-    if (job.method === 'reopen') await this.#drop();
+    if (job.method === 'reopen') await this.rest();
     if (this.#opened === undefined) await this.#open();
     if (job.method === 'reopen') return undefined;
     if (job.signal?.aborted === true) throw millraceError('QUERY_CANCELLED', {});
@@ -211,7 +213,7 @@ export class CatalogClient {
       return await inTime(rpc.call(job.method, job.params as never), job.timeoutMs, job.signal, this.#options.timeoutMsMax);
     } catch (error) {
       // Postgres answered: it lives. Everything else costs the worker.
-      if (!(error instanceof MillraceError) || FATAL_CODES.has(error.code)) await this.#drop();
+      if (!(error instanceof MillraceError) || FATAL_CODES.has(error.code)) await this.rest();
       throw error;
     } finally {
       worker.unref();
@@ -222,7 +224,7 @@ export class CatalogClient {
     try {
       const preparedTgz = await preparedDirectory();
       if (this.#closed) throw millraceError('QUERY_CANCELLED', {});
-      const worker = new Worker(new URL(`./catalog-worker${extname(import.meta.filename)}`, import.meta.url), {
+      const worker = startWorker(import.meta.url, './catalog-worker.ts', {
         workerData: { preparedTgz } satisfies CatalogWorkerData,
         resourceLimits: { stackSizeMb: STACK_MB, maxYoungGenerationSizeMb: YOUNG_MB },
       });
@@ -240,15 +242,9 @@ export class CatalogClient {
       this.#generation++;
       this.#options.onOpened?.(failures);
     } catch (error) {
-      await this.#drop();
+      await this.rest();
       throw millraceError('CATALOG_UNAVAILABLE', { reason: reasonOf(error) }, error);
     }
-  }
-
-  async #drop(): Promise<void> {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    await opened?.worker.terminate();
   }
 }
 

@@ -1,6 +1,4 @@
-/**
- * What the catalog worker is asked, one request at a time. Plain data both ways. `catalog-client.ts` asks, `catalog-worker.ts` answers.
- */
+/** What the catalog worker is asked, one request at a time. Plain data both ways. `catalog-client.ts` asks, `catalog-worker.ts` answers. */
 import type { PlainError } from '../base/errors.ts';
 import type { Complaint, FieldDescription } from './messages.ts';
 

@@ -3,11 +3,11 @@
  * engine's thread, which sleeps on a shared counter with a deadline while the evaluator worker works. Started when first needed (0.4 s, +80 MB or so).
  * Past its deadline, or when Postgres dies, the worker is terminated; that call throws, the next one opens another. Owned by the engine worker.
  */
-import { extname } from 'node:path';
-import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { MillraceError, millraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import type { EvaluationFailure, Evaluator } from '../dataflow/expression/contract.ts';
+import { startWorker } from '../base/worker.ts';
+import type { Evaluator } from '../dataflow/expression/contract.ts';
 import { STACK_MB } from './stack.ts';
 import type { EvaluatorAnswer, EvaluatorRequest, EvaluatorWorkerData } from './evaluator-contract.ts';
 import { decodeTextArray, encodeTextArray } from './text-array.ts';
@@ -19,6 +19,10 @@ const BATCH_CHARACTERS_MAX = 4 << 20;
 const OPEN_TIMEOUT_MS = 30_000;
 /** Prepared expressions in one worker; beyond, a new worker starts with none (views come and go for weeks). */
 const EXPRESSIONS_MAX = 2_000;
+
+type Rows = Parameters<Evaluator['evaluate']>[2];
+type Results = ReturnType<Evaluator['evaluate']>;
+type Settings = Readonly<Record<string, string>>;
 
 export interface EvaluatorOptions {
   /** Without a sign of life. */
@@ -45,15 +49,11 @@ export class PgliteEvaluator implements Evaluator {
   }
 
   /** The same evaluator under a view's captured settings (TimeZone, DateStyle, search_path …). */
-  withSettings(settings: Readonly<Record<string, string>>): Evaluator {
+  withSettings(settings: Settings): Evaluator {
     return { evaluate: (sql, argumentTypes, rows) => this.#evaluate(sql, argumentTypes, rows, settings) };
   }
 
-  evaluate(
-    sql: string,
-    argumentTypes: readonly string[],
-    rows: readonly (readonly (string | null)[])[],
-  ): (string | null | EvaluationFailure)[] {
+  evaluate(sql: string, argumentTypes: readonly string[], rows: Rows): Results {
     return this.#evaluate(sql, argumentTypes, rows, {});
   }
 
@@ -77,13 +77,8 @@ export class PgliteEvaluator implements Evaluator {
     await opened?.worker.terminate();
   }
 
-  #evaluate(
-    sql: string,
-    argumentTypes: readonly string[],
-    rows: readonly (readonly (string | null)[])[],
-    settings: Readonly<Record<string, string>>,
-  ): (string | null | EvaluationFailure)[] {
-    const results: (string | null | EvaluationFailure)[] = [];
+  #evaluate(sql: string, argumentTypes: readonly string[], rows: Rows, settings: Settings): Results {
+    const results: Results = [];
     for (let from = 0; from < rows.length;) {
       const to = batchEnd(rows, from);
       results.push(...this.#batch(sql, argumentTypes, rows, from, to, settings));
@@ -92,14 +87,7 @@ export class PgliteEvaluator implements Evaluator {
     return results;
   }
 
-  #batch(
-    sql: string,
-    argumentTypes: readonly string[],
-    rows: readonly (readonly (string | null)[])[],
-    from: number,
-    to: number,
-    settings: Readonly<Record<string, string>>,
-  ): (string | null | EvaluationFailure)[] {
+  #batch(sql: string, argumentTypes: readonly string[], rows: Rows, from: number, to: number, settings: Settings): Results {
     const opened = this.#open();
     opened.expressions.add(JSON.stringify([settings, sql, argumentTypes]));
     const length = to - from;
@@ -111,7 +99,7 @@ export class PgliteEvaluator implements Evaluator {
       sql,
     );
     if (answer.kind !== 'values') throw this.#died(`unexpected answer ${answer.kind}`);
-    const results: (string | null | EvaluationFailure)[] = answer.values.flatMap(decodeTextArray);
+    const results: Results = answer.values.flatMap(decodeTextArray);
     if (results.length !== length) throw this.#died(`${results.length} values for ${length} rows`);
     for (const { row, sqlstate, message } of answer.failures) results[row] = { sqlstate, message };
     return results;
@@ -122,7 +110,7 @@ export class PgliteEvaluator implements Evaluator {
     if (this.#opened !== undefined) return this.#opened;
     const { port1, port2 } = new MessageChannel();
     const counters = new SharedArrayBuffer(8);
-    const worker = new Worker(new URL(`./evaluator-worker${extname(import.meta.filename)}`, import.meta.url), {
+    const worker = startWorker(import.meta.url, './evaluator-worker.ts', {
       workerData: { preparedTgz: this.#preparedTgz, port: port2, counters } satisfies EvaluatorWorkerData,
       transferList: [port2],
       resourceLimits: { stackSizeMb: STACK_MB },
@@ -175,7 +163,7 @@ export class PgliteEvaluator implements Evaluator {
 }
 
 /** As many rows from `from` on as make one batch; at least one. */
-function batchEnd(rows: readonly (readonly (string | null)[])[], from: number): number {
+function batchEnd(rows: Rows, from: number): number {
   let characters = 0;
   let to = from;
   while (to < rows.length && to - from < BATCH_ROWS_MAX && characters < BATCH_CHARACTERS_MAX) {

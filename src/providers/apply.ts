@@ -21,10 +21,10 @@ export interface Applied {
 
 export interface ApplyOptions {
   /** Of the role that is made; needed by a step that holds `${password}`. */
-  readonly password?: string;
+  readonly password?: string | undefined;
   readonly restartAllowed: boolean;
-  readonly onStep?: (step: Step, state: 'begins' | AppliedState, line?: string) => void;
-  readonly signal?: AbortSignal;
+  readonly onStep?: ((step: Step, state: 'begins' | AppliedState, line?: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** ALTER TABLE queues behind whoever holds the table, and everybody queues behind it: give up soon, try again. */
@@ -101,7 +101,7 @@ async function run(step: SqlStep, sql: Session, options: ApplyOptions): Promise<
       await connection.query('ROLLBACK').catch(() => undefined);
       const { code } = error as { code?: unknown };
       if (code === '55P03' && attempt < LOCK_TRIES) {
-        await sleep(LOCK_PAUSE_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+        await sleep(LOCK_PAUSE_MS, undefined, { signal: options.signal });
         continue;
       }
       if (connection.lost !== undefined) throw connection.failure(error, { doing: step.title });
@@ -151,7 +151,7 @@ class Session {
       purpose: 'setup',
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
-      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
+      signal: this.#signal,
     });
     return this.#connection;
   }
@@ -167,7 +167,7 @@ class Session {
         this.#signal?.throwIfAborted();
         if (Date.now() > deadline) throw error;
         progress('waiting for the server to accept connections');
-        await sleep(SERVER_BACK_PAUSE_MS, undefined, this.#signal === undefined ? {} : { signal: this.#signal });
+        await sleep(SERVER_BACK_PAUSE_MS, undefined, { signal: this.#signal });
       }
     }
   }

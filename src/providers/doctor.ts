@@ -35,13 +35,13 @@ export interface Diagnosis {
 }
 
 export interface DoctorOptions {
-  readonly provider?: ProviderId;
-  readonly publication?: string;
-  readonly tables?: readonly TableName[];
-  readonly consumer?: Consumer;
-  readonly role?: string;
-  readonly cloud?: CloudApi;
-  readonly signal?: AbortSignal;
+  readonly provider?: ProviderId | undefined;
+  readonly publication?: string | undefined;
+  readonly tables?: readonly TableName[] | undefined;
+  readonly consumer?: Consumer | undefined;
+  readonly role?: string | undefined;
+  readonly cloud?: CloudApi | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const PUBLICATION_DEFAULT = 'mz_source';
@@ -62,11 +62,7 @@ function askedFor(options: DoctorOptions): Asked {
 }
 
 export async function doctor(parameters: ConnectionParameters, options: DoctorOptions = {}): Promise<Diagnosis> {
-  const observed = await observe(parameters, askedFor(options), {
-    ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  return diagnose(observed, options.provider);
+  return diagnose(await observe(parameters, askedFor(options), options), options.provider);
 }
 
 const ORDER = { error: 0, unknown: 1, warning: 2, note: 3 } as const;
@@ -101,13 +97,10 @@ function verdictOf(findings: readonly Finding[], observed: Observed): Verdict {
   return 'ready';
 }
 
-export function mendFacts({ target, server, asked, control }: Observed): MendFacts {
+export function mendFacts({ target: { sslmode: _, ...target }, server, asked, control }: Observed): MendFacts {
   return {
+    ...target,
     versionNum: server?.versionNum ?? 180_000,
-    database: target.database,
-    host: target.host,
-    port: target.port,
-    user: target.user,
     publication: asked.publication,
     resource: control?.resource ?? resourceIn(target.host),
   };

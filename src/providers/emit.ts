@@ -16,36 +16,33 @@ export function emit(steps: readonly Step[], kind: Emit): string {
 }
 
 function section(step: Step, number: number, kind: Emit): string {
-  const mark = kind === 'sql' ? '--' : '#';
   const remarks = [
     `${number}. ${step.title}`,
     ...(step.restarts ? ['RESTARTS the server'] : []),
     ...step.affects.map((who) => `affects ${who}`),
     ...(step.cost === undefined ? [] : [step.cost]),
   ];
-  const head = remarks
-    .flatMap((line) => line.split('\n'))
-    .map((line) => `${mark} ${line}\n`)
-    .join('');
-  return `${head}${body(step, kind, mark)}\n`;
+  return `${remark(remarks.join('\n'), kind)}${body(step, kind)}\n`;
 }
 
-function body(step: Step, kind: Emit, mark: string): string {
-  const remark = (text: string): string =>
-    text
-      .split('\n')
-      .map((line) => `${mark} ${line}\n`)
-      .join('');
+function remark(text: string, kind: Emit): string {
+  const lines = text.split('\n').map((line) => `${kind === 'sql' ? '--' : '#'} ${line}\n`);
+  return lines.join('');
+}
+
+function body(step: Step, kind: Emit): string {
   const { texts } = step;
   if (kind === 'sql')
-    return texts.sql === undefined ? remark(`by other means: ${texts.cli ?? texts.console ?? step.request}`) : `${sqlText(texts.sql)}\n`;
+    return texts.sql === undefined
+      ? remark(`by other means: ${texts.cli ?? texts.console ?? step.request}`, kind)
+      : `${sqlText(texts.sql)}\n`;
   if (kind === 'terraform')
     return texts.terraform === undefined
-      ? remark(`by other means: ${texts.cli ?? texts.sql ?? texts.console ?? step.request}`)
+      ? remark(`by other means: ${texts.cli ?? texts.sql ?? texts.console ?? step.request}`, kind)
       : `${texts.terraform}\n`;
   if (texts.cli !== undefined) return `${texts.cli}\n`;
   if (texts.sql !== undefined) return `psql "$DATABASE_URL" -v ON_ERROR_STOP=1 <<'SQL'\n${sqlText(texts.sql)}\nSQL\n`;
-  return remark(`by hand: ${texts.console ?? step.request}`);
+  return remark(`by hand: ${texts.console ?? step.request}`, kind);
 }
 
 function sqlText(sql: string): string {

@@ -90,7 +90,6 @@ export interface ServerFacts {
   readonly versionNum: number;
   readonly version: string;
   readonly standby: boolean;
-  readonly postmasterStart: string;
   readonly tls: boolean;
   /** As the server sees us; undefined over a socket. */
   readonly clientAddress: string | undefined;
@@ -146,16 +145,12 @@ export interface SessionFacts {
   readonly since: string | null;
 }
 
-export interface RoleFacts {
+export interface RoleFacts extends SessionRole {
   readonly name: string;
   /** Sessions of it, in whatever database, but for the one that looks. */
   readonly sessions: readonly SessionFacts[];
-  readonly superuser: boolean;
-  readonly replication: boolean;
   readonly canLogin: boolean;
-  readonly bypassRls: boolean;
   readonly connectionLimit: number;
-  readonly validUntil: string | undefined;
   /** Group roles that stand for the right to replicate, of which it is a member: rds_replication. */
   readonly replicationGroups: readonly string[];
   readonly mayCreateInDatabase: boolean;
@@ -190,7 +185,6 @@ export interface TableFacts extends TableName {
   readonly published: boolean;
   readonly rowFilter: string | undefined;
   readonly bytes: number;
-  readonly rowsEstimated: number;
   readonly generatedColumns: readonly string[];
   /** Those of them that are computed when read (18 on): no publication can carry them. */
   readonly virtualColumns: readonly string[];
@@ -204,8 +198,6 @@ export interface TableFacts extends TableName {
   readonly partitionedBy: readonly string[];
   /** Columns whose type comes from an extension: `location geometry (postgis)`. */
   readonly extensionColumns: readonly string[];
-  /** Columns sorted by a collation of their own, or a nondeterministic one. */
-  readonly collatedColumns: readonly string[];
   readonly columns: number;
 }
 
@@ -230,7 +222,6 @@ export interface SlotFacts {
   /** Who reads it. */
   readonly reader: SessionFacts | undefined;
   readonly temporary: boolean;
-  readonly walStatus: string | undefined;
   readonly lost: string | undefined;
   readonly failover: boolean | undefined;
   readonly retainedBytes: number;

@@ -2,108 +2,108 @@
  * What mends a need: the provider's own answer, else the one that is the same everywhere because it is plain SQL. Pure. Used by doctor for its findings and by `emit`.
  * Every SQL text is complete and quoted: copied, it runs.
  */
-import { unreachable } from '../base/assert.ts';
 import { ident, literal, qualified } from '../base/ident.ts';
-import type { IdentityChoice, Mend, MendFacts, Need, Provider, PublicationChange, TableName } from './model.ts';
+import type { Answer, IdentityChoice, Mend, MendFacts, Mends, Need, Provider, PublicationChange, TableName } from './model.ts';
 
 const DOCS = 'https://www.postgresql.org/docs/current';
 const NOTHING = 'Nothing: no restart, no further cost.';
 
 export function mendFor(provider: Provider, need: Need | undefined, facts: MendFacts): Mend {
   if (need === undefined) return { cost: NOTHING, link: provider.link };
-  return provider.mend(need, facts) ?? plainMend(provider, need, facts);
+  return hostMend(provider, need, facts) ?? { cost: NOTHING, link: provider.link, ...answer(plainMends(provider), need, facts) };
+}
+
+/** The host's own answer, where it has one. */
+export function hostMend(provider: Provider, need: Need, facts: MendFacts): Mend | undefined {
+  const own = answer(provider.mends, need, facts);
+  return own && { cost: 'Nothing.', link: provider.link, ...own };
+}
+
+function answer(mends: Mends, need: Need, facts: MendFacts): Answer | undefined {
+  const found = mends[need.kind];
+  // The key is the kind of the need: it is the function's own.
+  return typeof found === 'function' ? (found as (need: Need, facts: MendFacts) => Answer)(need, facts) : found;
 }
 
 /** Long: one answer a need, total. */
-function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
-  switch (need.kind) {
-    case 'logical_decoding':
-      return {
-        sql: `ALTER SYSTEM SET wal_level = logical;   -- then restart the server`,
-        cost: 'A restart of the server; afterwards somewhat more WAL.',
-        link: `${DOCS}/runtime-config-wal.html`,
-      };
-    case 'restart':
-      return {
-        cli: 'pg_ctl restart -D <data directory> -m fast',
-        cost: 'Every client is disconnected for the length of a restart.',
-        link: `${DOCS}/server-shutdown.html`,
-      };
-    case 'parameter':
-      return {
-        sql: `ALTER SYSTEM SET ${need.name} = ${literal(need.value)};${need.restarts ? '   -- then restart the server' : ' SELECT pg_reload_conf();'}`,
-        cost: need.restarts ? 'A restart of the server.' : 'No restart.',
-        link: `${DOCS}/runtime-config-replication.html`,
-      };
-    case 'address':
-      return {
-        console: `Let ${need.cidr ?? 'the public address of this machine (curl -s https://checkip.amazonaws.com)'} in at the firewall in front of ${facts.host}, port ${facts.port}.`,
-        cost: 'No restart. Only the address named is let in.',
-        link: provider.link,
-      };
-    case 'host_rule':
-      return {
-        console: `Add to pg_hba.conf, above any rule that rejects:  hostssl ${ident(need.database)} ${ident(need.role)} <this machine>/32 scram-sha-256`,
-        sql: 'SELECT pg_reload_conf();',
-        cost: 'No restart, a reload. The database’s name, not the keyword "replication", admits logical replication.',
-        link: `${DOCS}/auth-pg-hba-conf.html`,
-      };
-    case 'direct_host':
-      return { console: 'Use the direct host and port of the database, not those of its pooler.', cost: NOTHING, link: provider.link };
-    case 'primary':
-      return { console: 'Connect to the primary.', cost: NOTHING, link: provider.link };
-    case 'tls':
-      return tlsMend(provider, need.sslmode);
-    case 'credentials':
-      return {
-        sql: `ALTER ROLE ${ident(facts.user)} PASSWORD '…';   -- as an administrator, if the password is lost`,
-        console: 'Correct the user, password or database in the URL; % and @ in a password are written %25 and %40.',
-        cost: 'Clients that use the old password are refused.',
-        link: `${DOCS}/sql-alterrole.html`,
-      };
-    case 'replication_right':
-      return rightMend(provider, need.role);
-    case 'grants':
-      return { sql: grantStatements(need.role, need.table).join(' '), cost: NOTHING, link: `${DOCS}/sql-grant.html` };
-    case 'row_security':
-      return {
-        sql: `ALTER ROLE ${ident(need.role)} BYPASSRLS;   -- as a superuser, or from 16 on as one who has it; or publish without ${qualified(need.table.schema, need.table.name)}`,
-        cost: 'The role then reads every row of every table that it may read.',
-        link: `${DOCS}/ddl-rowsecurity.html`,
-      };
-    case 'identity':
-      return {
-        sql: identityStatement(need.table, need.how),
-        cost:
-          need.how.by === 'full'
-            ? 'No restart. UPDATE and DELETE of this table then log the whole old row (more WAL); a primary key would be cheaper.'
-            : 'No restart, no more WAL.',
-        link: `${DOCS}/sql-altertable.html`,
-      };
-    case 'key':
-      return keyMend(need.table, need.partitionedBy);
-    case 'publication':
-      return {
-        sql: publicationStatements(need.change).join(' '),
-        cost: 'No restart. Tables without a replica identity refuse UPDATE and DELETE once published: mend those first.',
-        link: `${DOCS}/sql-createpublication.html`,
-      };
-    case 'publication_right':
-      return {
-        sql: `GRANT CREATE ON DATABASE ${ident(facts.database)} TO ${ident(need.role)};   -- and own the tables, or let their owner make the publication`,
-        cost: NOTHING,
-        link: `${DOCS}/logical-replication-security.html`,
-      };
-    case 'drop_slot':
-      return {
-        sql: `SELECT pg_drop_replication_slot(${literal(need.slot)});   -- only if nobody will read it again`,
-        cost: 'Whoever reads that slot must copy everything again.',
-        link: `${DOCS}/functions-admin.html`,
-      };
-    case 'transactions': {
+function plainMends(provider: Provider): Required<Mends> {
+  return {
+    logical_decoding: {
+      sql: `ALTER SYSTEM SET wal_level = logical;   -- then restart the server`,
+      cost: 'A restart of the server; afterwards somewhat more WAL.',
+      link: `${DOCS}/runtime-config-wal.html`,
+    },
+    restart: {
+      cli: 'pg_ctl restart -D <data directory> -m fast',
+      cost: 'Every client is disconnected for the length of a restart.',
+      link: `${DOCS}/server-shutdown.html`,
+    },
+    parameter: (need) => ({
+      sql: `ALTER SYSTEM SET ${need.name} = ${literal(need.value)};${need.restarts ? '   -- then restart the server' : ' SELECT pg_reload_conf();'}`,
+      cost: need.restarts ? 'A restart of the server.' : 'No restart.',
+      link: `${DOCS}/runtime-config-replication.html`,
+    }),
+    address: (need, facts) => ({
+      console: `Let ${need.cidr ?? 'the public address of this machine (curl -s https://checkip.amazonaws.com)'} in at the firewall in front of ${facts.host}, port ${facts.port}.`,
+      cost: 'No restart. Only the address named is let in.',
+    }),
+    host_rule: (need) => ({
+      console: `Add to pg_hba.conf, above any rule that rejects:  hostssl ${ident(need.database)} ${ident(need.role)} <this machine>/32 scram-sha-256`,
+      sql: 'SELECT pg_reload_conf();',
+      cost: 'No restart, a reload. The database’s name, not the keyword "replication", admits logical replication.',
+      link: `${DOCS}/auth-pg-hba-conf.html`,
+    }),
+    direct_host: { console: 'Use the direct host and port of the database, not those of its pooler.' },
+    primary: { console: 'Connect to the primary.' },
+    tls: ({ sslmode }) => ({
+      console:
+        sslmode === 'prefer'
+          ? 'Turn ssl on at the server (ssl = on, ssl_cert_file, ssl_key_file), or use sslmode=prefer on a private network only.'
+          : `Add ?sslmode=${sslmode} to the URL${sslmode.startsWith('verify') ? ' with &sslrootcert=<the host’s CA bundle>' : ''}.`,
+    }),
+    credentials: (_need, facts) => ({
+      sql: `ALTER ROLE ${ident(facts.user)} PASSWORD '…';   -- as an administrator, if the password is lost`,
+      console: 'Correct the user, password or database in the URL; % and @ in a password are written %25 and %40.',
+      cost: 'Clients that use the old password are refused.',
+      link: `${DOCS}/sql-alterrole.html`,
+    }),
+    replication_right: (need) => rightMend(provider, need.role),
+    grants: ({ role, table: { schema, name } }) => ({
+      sql: `GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)}; GRANT SELECT ON ${qualified(schema, name)} TO ${ident(role)};`,
+      link: `${DOCS}/sql-grant.html`,
+    }),
+    row_security: (need) => ({
+      sql: `ALTER ROLE ${ident(need.role)} BYPASSRLS;   -- as a superuser, or from 16 on as one who has it; or publish without ${qualified(need.table.schema, need.table.name)}`,
+      cost: 'The role then reads every row of every table that it may read.',
+      link: `${DOCS}/ddl-rowsecurity.html`,
+    }),
+    identity: (need) => ({
+      sql: identityStatement(need.table, need.how),
+      cost:
+        need.how.by === 'full'
+          ? 'No restart. UPDATE and DELETE of this table then log the whole old row (more WAL); a primary key would be cheaper.'
+          : 'No restart, no more WAL.',
+      link: `${DOCS}/sql-altertable.html`,
+    }),
+    key: (need) => keyMend(need.table, need.partitionedBy),
+    publication: (need) => ({
+      sql: publicationStatements(need.change).join(' '),
+      cost: 'No restart. Tables without a replica identity refuse UPDATE and DELETE once published: mend those first.',
+      link: `${DOCS}/sql-createpublication.html`,
+    }),
+    publication_right: (need, facts) => ({
+      sql: `GRANT CREATE ON DATABASE ${ident(facts.database)} TO ${ident(need.role)};   -- and own the tables, or let their owner make the publication`,
+      link: `${DOCS}/logical-replication-security.html`,
+    }),
+    drop_slot: (need) => ({
+      sql: `SELECT pg_drop_replication_slot(${literal(need.slot)});   -- only if nobody will read it again`,
+      cost: 'Whoever reads that slot must copy everything again.',
+      link: `${DOCS}/functions-admin.html`,
+    }),
+    transactions({ pids, prepared }) {
       const ends = [
-        ...need.pids.map((pid) => `SELECT pg_terminate_backend(${pid});`),
-        ...need.prepared.map((gid) => `ROLLBACK PREPARED ${literal(gid)};`),
+        ...pids.map((pid) => `SELECT pg_terminate_backend(${pid});`),
+        ...prepared.map((gid) => `ROLLBACK PREPARED ${literal(gid)};`),
       ];
       return {
         sql:
@@ -113,39 +113,22 @@ function plainMend(provider: Provider, need: Need, facts: MendFacts): Mend {
         cost: 'The work of those transactions is lost: ask whose they are.',
         link: `${DOCS}/monitoring-stats.html`,
       };
-    }
-    case 'connections':
-      return {
-        sql: 'SELECT pid, usename, application_name, state, state_change FROM pg_stat_activity ORDER BY state_change;   -- close the idle ones, or ALTER ROLE … CONNECTION LIMIT -1',
-        cost: 'Idle clients are disconnected.',
-        link: `${DOCS}/runtime-config-connection.html`,
-      };
-    case 'writable':
-      return {
-        sql: `ALTER DATABASE ${ident(facts.database)} RESET default_transaction_read_only;`,
-        console: 'Where the host made it read-only because the storage is nearly full: enlarge the storage, or drop what is not needed.',
-        cost: 'Larger storage costs money.',
-        link: provider.link,
-      };
-    case 'replace':
-      return { console: need.wayOut, cost: 'A migration.', link: provider.link };
-    default:
-      return unreachable(need);
-  }
-}
-
-function tlsMend(provider: Provider, sslmode: string): Mend {
-  return {
-    console:
-      sslmode === 'prefer'
-        ? 'Turn ssl on at the server (ssl = on, ssl_cert_file, ssl_key_file), or use sslmode=prefer on a private network only.'
-        : `Add ?sslmode=${sslmode} to the URL${sslmode.startsWith('verify') ? ' with &sslrootcert=<the host’s CA bundle>' : ''}.`,
-    cost: NOTHING,
-    link: provider.link,
+    },
+    connections: {
+      sql: 'SELECT pid, usename, application_name, state, state_change FROM pg_stat_activity ORDER BY state_change;   -- close the idle ones, or ALTER ROLE … CONNECTION LIMIT -1',
+      cost: 'Idle clients are disconnected.',
+      link: `${DOCS}/runtime-config-connection.html`,
+    },
+    writable: (_need, facts) => ({
+      sql: `ALTER DATABASE ${ident(facts.database)} RESET default_transaction_read_only;`,
+      console: 'Where the host made it read-only because the storage is nearly full: enlarge the storage, or drop what is not needed.',
+      cost: 'Larger storage costs money.',
+    }),
+    replace: (need) => ({ console: need.wayOut, cost: 'A migration.' }),
   };
 }
 
-function keyMend({ schema, name }: TableName, partitionedBy: readonly string[] | undefined): Mend {
+function keyMend({ schema, name }: TableName, partitionedBy: readonly string[] | undefined): Answer {
   const table = qualified(schema, name);
   const elsewise = {
     console: 'Or leave the table out of what is streamed.',
@@ -165,37 +148,22 @@ function keyMend({ schema, name }: TableName, partitionedBy: readonly string[] |
   };
 }
 
-function rightMend(provider: Provider, role: string): Mend {
-  const link = `${DOCS}/role-attributes.html`;
-  const right = provider.replicationRight;
+function rightMend({ replicationRight: right }: Provider, role: string): Answer {
+  const cost = 'The role can then read every change of every table.';
   switch (right.by) {
     case 'attribute':
       return {
         sql: `ALTER ROLE ${ident(role)} REPLICATION;${right.selfGranted === true ? '   -- as the administrator; from 16 on, after ALTER ROLE <yourself> REPLICATION' : ''}`,
-        cost: 'The role can then read every change of every table.',
-        link,
+        cost,
+        link: `${DOCS}/role-attributes.html`,
       };
     case 'membership':
-      return {
-        sql: `GRANT ${ident(right.role)} TO ${ident(role)};`,
-        cost: 'The role can then read every change of every table.',
-        link: provider.link,
-      };
+      return { sql: `GRANT ${ident(right.role)} TO ${ident(role)};`, cost };
     case 'api':
-      return {
-        console: `Let "${role}" replicate in the control panel or through the API.`,
-        cost: 'The role can then read every change of every table.',
-        link: provider.link,
-      };
+      return { console: `Let "${role}" replicate in the control panel or through the API.`, cost };
     case 'fixed':
-      return { console: right.says, cost: NOTHING, link: provider.link };
-    default:
-      return unreachable(right);
+      return { console: right.says };
   }
-}
-
-function grantStatements(role: string, { schema, name }: TableName): string[] {
-  return [`GRANT USAGE ON SCHEMA ${ident(schema)} TO ${ident(role)};`, `GRANT SELECT ON ${qualified(schema, name)} TO ${ident(role)};`];
 }
 
 export function identityStatement({ schema, name }: TableName, how: IdentityChoice): string {
@@ -230,7 +198,5 @@ export function publicationStatements(change: PublicationChange): string[] {
       ];
     case 'drop_table':
       return [`ALTER PUBLICATION ${publication} DROP TABLE ${list([change.table])};`];
-    default:
-      return unreachable(change);
   }
 }

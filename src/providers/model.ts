@@ -52,32 +52,7 @@ export interface TableName {
 // ---------------------------------------------------------------------------------------------------------------- requirements
 
 /** What is looked at, by number: each file of `checks/` opens with the ones that it decides. */
-export const CHECKS = [
-  'C01',
-  'C02',
-  'C03',
-  'C04',
-  'C05',
-  'C06',
-  'C07',
-  'C08',
-  'C09',
-  'C10',
-  'C11',
-  'C12',
-  'C13',
-  'C14',
-  'C15',
-  'C16',
-  'C17',
-  'C18',
-  'C19',
-  'C20',
-  'C21',
-  'C22',
-  'C23',
-] as const;
-export type CheckId = (typeof CHECKS)[number];
+export type CheckId = `C0${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}` | `C1${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}` | `C2${0 | 1 | 2 | 3}`;
 
 /** One line of the "Postgres in the Cloud" guide: S0, S1, RDS1 … DO6. */
 export interface Requirement {
@@ -338,14 +313,22 @@ export interface MendFacts {
   readonly resource: string;
 }
 
+/** A mend as a host writes it: without a word it costs nothing, and is told of on the page about logical replication. */
+export type Answer = MendTexts & Partial<Pick<Mend, 'cost' | 'link'>>;
+
+/** Answers by need, or what makes them of the need and the database. */
+export type Mends = {
+  readonly [K in Need['kind']]?: Answer | ((need: Extract<Need, { readonly kind: K }>, facts: MendFacts) => Answer);
+};
+
 /** One provider, as data: `hosts/<name>.ts`. */
 export interface Provider {
   readonly id: ProviderId;
   /** As people write it: Amazon RDS. */
   readonly name: string;
   readonly requirements: readonly Requirement[];
-  /** How to mend a need here; undefined: the general answer of `mends.ts` is right. */
-  mend(need: Need, facts: MendFacts): Mend | undefined;
+  /** How needs are mended here; for one that is not named, the general answer of `mends.ts` is right. */
+  readonly mends: Mends;
   /** Where the vendor writes about logical replication. */
   readonly link: string;
   /** How logical decoding is turned on: the parameter's name and the value as SHOW prints it. Undefined: it is always on. */

@@ -41,27 +41,24 @@ const TABLES_MAX = 2_000;
 const WAL_RATE_SECONDS_MIN = 3_600;
 
 export interface ObserveOptions {
-  readonly cloud?: CloudApi;
-  readonly signal?: AbortSignal;
-  /** Leave the slot probe out (apply, while it proves something else). */
-  readonly probes?: boolean;
+  readonly cloud?: CloudApi | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function observe(parameters: ConnectionParameters, asked: Asked, options: ObserveOptions = {}): Promise<Observed> {
   const { host, port } = parameters.hosts[0]!;
   const target = { host, port, user: parameters.user, database: parameters.database, sslmode: parameters.sslmode };
   const nothing: Signals = { host, port, settings: {}, roles: [], functions: [], version: '', certificateIssuer: undefined };
-  const signal = options.signal === undefined ? {} : { signal: options.signal };
 
   const control = observeControl(options);
-  const identified = options.probes === false ? Promise.resolve(NOT_PROBED) : probeReplication(parameters, signal.signal);
+  const identified = probeReplication(parameters, options.signal);
   let connection: UpstreamConnection;
   try {
     connection = await connectUpstream(parameters, {
       purpose: 'doctor',
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: PROBE_LOCK_TIMEOUT_MS,
-      ...signal,
+      signal: options.signal,
     });
   } catch (error) {
     const probes = await identified;
@@ -141,7 +138,6 @@ function skipped(because: string): Probe {
 }
 
 const PASSED: Probe = { outcome: 'passed' };
-const NOT_PROBED = { identify: skipped('not asked for'), slot: skipped('not asked for') };
 
 function failed(error: unknown): Probe {
   return { outcome: 'failed', failure: failureOf(error) };
@@ -156,7 +152,7 @@ async function probeReplication(parameters: ConnectionParameters, signal?: Abort
       replication: true,
       statementTimeoutMs: 0,
       lockTimeoutMs: PROBE_LOCK_TIMEOUT_MS,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   } catch (error) {
     return { identify: failed(error), slot: skipped('there is no replication connection') };
@@ -293,7 +289,6 @@ async function readServer(connection: UpstreamConnection): Promise<ServerFacts> 
     versionNum: count(row['version_num']),
     version: row['version'] ?? '',
     standby: yes(row['standby']),
-    postmasterStart: row['postmaster_start'] ?? '',
     tls: yes(row['tls']),
     clientAddress: optional(row['client_address']),
     encoding: row['encoding'] ?? '',
@@ -347,7 +342,6 @@ function readRole(row: TextRow | undefined): RoleFacts | undefined {
     canLogin: yes(row['can_login']),
     bypassRls: yes(row['bypass_rls']),
     connectionLimit: count(row['connection_limit']),
-    validUntil: optional(row['valid_until']),
     sessions: json<SessionFacts[]>(row['sessions'], []),
     replicationGroups: json<string[]>(row['groups'], []),
     mayCreateInDatabase: yes(row['may_create']),
@@ -390,7 +384,6 @@ function readTable(row: TextRow): TableFacts {
     published: yes(row['published']),
     rowFilter: optional(row['rowfilter']),
     bytes: count(row['bytes']),
-    rowsEstimated: count(row['rows']),
     generatedColumns: json<string[]>(row['generated'], []),
     virtualColumns: json<string[]>(row['virtual'], []),
     partitionedBy: json<string[]>(row['partitioned_by'], []),
@@ -398,7 +391,6 @@ function readTable(row: TextRow): TableFacts {
     columnList: yes(row['column_list']),
     identityUnpublished: json<string[]>(row['identity_unpublished'], []),
     extensionColumns: json<string[]>(row['extension_columns'], []),
-    collatedColumns: json<string[]>(row['collated'], []),
     columns: count(row['columns']),
   };
 }
@@ -412,7 +404,6 @@ function readSlot(row: TextRow): SlotFacts {
     active: yes(row['active']),
     reader: json<SessionFacts | undefined>(row['reader'], undefined),
     temporary: yes(row['temporary']),
-    walStatus: optional(row['wal_status']),
     lost: optional(row['reason']) ?? (row['wal_status'] === 'lost' ? 'wal_removed' : undefined),
     failover: row['failover'] === null || row['failover'] === undefined ? undefined : yes(row['failover']),
     retainedBytes: count(row['retained']),

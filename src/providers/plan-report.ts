@@ -8,40 +8,26 @@ import { COLUMNS, hanging, LABEL, wrapped, wrappedCommand, wrappedSql, type Styl
 
 export interface SetupJson {
   readonly provider: string;
-  readonly plan: readonly {
-    readonly id: string;
-    readonly via: string;
-    readonly title: string;
-    readonly request: string;
-    readonly restarts: boolean;
-    readonly reversible: boolean;
-    readonly affects: readonly string[];
-  }[];
+  readonly plan: readonly Pick<Step, 'id' | 'via' | 'title' | 'request' | 'restarts' | 'reversible' | 'affects'>[];
   readonly applied: readonly { readonly id: string; readonly state: string; readonly reason: string | null }[];
   readonly verdict: string;
   readonly refusals: readonly FindingJson[];
   /** What is still wrong, as the role that streams sees it. */
   readonly findings: readonly FindingJson[];
-  readonly init: { readonly file: string; readonly statements: string } | null;
+  readonly init: SetupResult['init'] | null;
 }
 
-export function setupJson(result: SetupResult): SetupJson {
+export function setupJson({ before, plan, applied, verdict, refusals, after, init }: SetupResult): SetupJson {
   return {
-    provider: result.before.provider.id,
-    plan: result.plan.map(({ id, via, title, request, restarts, reversible, affects }) => ({
-      id,
-      via,
-      title,
-      request,
-      restarts,
-      reversible,
-      affects,
-    })),
-    applied: result.applied.map(({ id, state, reason }) => ({ id, state, reason: reason ?? null })),
-    verdict: result.verdict,
-    refusals: result.refusals.map(findingJson),
-    findings: (result.after?.findings ?? []).map(findingJson),
-    init: result.init ?? null,
+    provider: before.provider.id,
+    plan: plan.map(({ id, via, title, request, restarts, reversible, affects }) => {
+      return { id, via, title, request, restarts, reversible, affects };
+    }),
+    applied: applied.map(({ id, state, reason }) => ({ id, state, reason: reason ?? null })),
+    verdict,
+    refusals: refusals.map(findingJson),
+    findings: (after?.findings ?? []).map(findingJson),
+    init: init ?? null,
   };
 }
 
@@ -140,7 +126,7 @@ export function endText(result: SetupResult, style: Style): string[] {
     for (const finding of result.after?.findings ?? [])
       if (finding.severity === 'error' || finding.severity === 'unknown')
         lines.push(...wrapped(finding.seen, COLUMNS - 4).map((line, i) => `  ${i === 0 ? style.red('✗') : ' '} ${line}`));
-    lines.push('', ...wrapped('What is done stays done: run the same command again.', COLUMNS - 2).map((line) => `  ${line}`), '');
+    lines.push('', '  What is done stays done: run the same command again.', '');
   }
   if (result.init !== undefined) {
     lines.push(

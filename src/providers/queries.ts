@@ -2,51 +2,10 @@
  * The SQL that reads the facts. Every statement runs on Postgres 10 to 18 as a plain role and errors on none: `current_setting(x, true)` never fails,
  * `to_jsonb(row) ->> 'column'` reads columns that only newer versions have. Placeholder settings answer to current_setting and are not in pg_settings.
  */
+import { SIGNS } from './recognise.ts';
 
-/** Settings that only one provider has. */
-const SIGNAL_SETTINGS = [
-  'rds.extensions',
-  'rds.logical_replication',
-  'rds.force_ssl',
-  'rds.logical_wal_cache',
-  'cloudsql.logical_decoding',
-  'cloudsql.enable_pglogical',
-  'cloudsql.iam_authentication',
-  'alloydb.logical_decoding',
-  'alloydb.enable_pglogical',
-  'azure.extensions',
-  'azure.replication_support',
-  'neon.endpoint_id',
-  'supautils.privileged_extensions',
-  'extwlist.pscale_allowed_extensions',
-] as const;
-
-const SIGNAL_ROLES = [
-  'rds_superuser',
-  'rds_replication',
-  'rdsadmin',
-  'rdsproxyadmin',
-  'cloudsqlsuperuser',
-  'cloudsqladmin',
-  'alloydbsuperuser',
-  'alloydbadmin',
-  'azure_pg_admin',
-  'azuresu',
-  'azure_superuser',
-  'neon_superuser',
-  'cloud_admin',
-  'supabase_admin',
-  'supabase_replication_admin',
-  'doadmin',
-  '_doadmin',
-  'avnadmin',
-  '_aiven',
-  'tsdbadmin',
-  'crunchy_superuser',
-  'crunchy_replication',
-  'fly-user',
-  'pscale_admin',
-] as const;
+const SIGNAL_SETTINGS = SIGNS.flatMap(({ settings = [] }) => settings);
+const SIGNAL_ROLES = SIGNS.flatMap(({ roles = [] }) => roles);
 
 export const SIGNALS_SQL = `SELECT version() AS version,
   (SELECT json_object_agg(name, current_setting(name, true)) FROM unnest('{${SIGNAL_SETTINGS.join(',')}}'::text[]) name WHERE current_setting(name, true) IS NOT NULL)::text AS settings,
@@ -78,7 +37,7 @@ const SETTINGS = [
 /** Transactions older than this are named. */
 const OLD_TRANSACTION_SECONDS = 300;
 
-export const SERVER_SQL = `SELECT current_setting('server_version_num') AS version_num, version() AS version, pg_is_in_recovery() AS standby, pg_postmaster_start_time() AS postmaster_start,
+export const SERVER_SQL = `SELECT current_setting('server_version_num') AS version_num, version() AS version, pg_is_in_recovery() AS standby,
   (SELECT s.ssl FROM pg_catalog.pg_stat_ssl s WHERE s.pid = pg_backend_pid()) AS tls, host(inet_client_addr()) AS client_address,
   pg_encoding_to_char(d.encoding) AS encoding, coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider, d.datcollate AS libc_locale,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale, to_jsonb(d) ->> 'datcollversion' AS collation_version,
@@ -106,7 +65,6 @@ export const HOST_RULES_SQL = `SELECT json_agg(json_build_object('line', line_nu
 
 /** $1: the role; null: the one that connects. */
 export const ROLE_SQL = `SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolreplication AS replication, r.rolcanlogin AS can_login, r.rolbypassrls AS bypass_rls, r.rolconnlimit AS connection_limit,
-  CASE WHEN r.rolvaliduntil = 'infinity' THEN NULL ELSE r.rolvaliduntil END AS valid_until,
   (SELECT json_agg(g.rolname) FROM pg_catalog.pg_roles g WHERE g.rolname IN ('rds_replication') AND pg_has_role(r.oid, g.oid, 'USAGE'))::text AS groups,
   (SELECT json_agg(json_build_object('pid', a.pid, 'application', coalesce(a.application_name, ''), 'since', a.backend_start) ORDER BY a.pid) FROM
      (SELECT * FROM pg_catalog.pg_stat_activity WHERE usesysid = r.oid AND pid <> pg_backend_pid() ORDER BY pid LIMIT 20) a)::text AS sessions,
@@ -167,14 +125,12 @@ SELECT c.oid, coalesce(one.top, c.oid) AS top, n.nspname AS schema, c.relname AS
   (SELECT format('%I.%I', rn.nspname, rc.relname) FROM pg_catalog.pg_class rc JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace WHERE rc.oid = one.root) AS root,
   (SELECT json_agg(a.attname) FROM pg_catalog.pg_partitioned_table d JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (d.partattrs::int2[]) WHERE d.partrelid = c.oid AND NOT 0 = ANY (d.partattrs::int2[]))::text AS partitioned_by,
   p.tablename IS NOT NULL OR list.there AS published, p.rowfilter, list.named AS column_list,
-  CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) ELSE 0 END AS bytes, greatest(c.reltuples, 0)::int8 AS rows,
+  CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) ELSE 0 END AS bytes,
   (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '')::text AS generated,
   (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND to_jsonb(a) ->> 'attgenerated' = 'v')::text AS virtual,
   (SELECT json_agg(format('%s %s (%s)', a.attname, format_type(a.atttypid, a.atttypmod), e.extname) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid IN (t.oid, t.typelem) AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
      JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS extension_columns,
-  (SELECT json_agg(format('%s (%s)', a.attname, l.collname) ORDER BY a.attnum) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation AND l.collname NOT IN ('default', 'C', 'POSIX', 'ucs_basic')
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS collated,
   (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns
 FROM one JOIN pg_catalog.pg_class c ON c.oid = one.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN published p ON p.schemaname = n.nspname AND p.tablename = c.relname CROSS JOIN me

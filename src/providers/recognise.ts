@@ -26,7 +26,7 @@ interface Sign {
 }
 
 /** In order: what is more special comes before what it also matches (Aurora before RDS, DigitalOcean before its sibling Aiven). */
-const SIGNS: readonly Sign[] = [
+export const SIGNS: readonly Sign[] = [
   {
     provider: 'aurora',
     functions: ['aurora_version'],
@@ -87,7 +87,11 @@ const POOLERS: readonly { readonly host?: RegExp; readonly port?: number; readon
 
 export function recognise(signals: Signals, control: ControlFacts | undefined, override: ProviderId | undefined): Recognised {
   const found =
-    override === undefined ? (byControl(control) ?? bySigns(signals)) : { provider: override, because: ['you said so (--provider)'] };
+    override !== undefined
+      ? { provider: override, because: ['you said so (--provider)'] }
+      : control !== undefined
+        ? { provider: control.provider, because: [`its control plane says so (${control.resource})`] }
+        : bySigns(signals);
   const host = signals.host.toLowerCase();
   const pooler = POOLERS.find(
     (pattern) =>
@@ -106,10 +110,6 @@ export function recognise(signals: Signals, control: ControlFacts | undefined, o
 interface Found {
   readonly provider: ProviderId;
   readonly because: readonly string[];
-}
-
-function byControl(control: ControlFacts | undefined): Found | undefined {
-  return control === undefined ? undefined : { provider: control.provider, because: [`its control plane says so (${control.resource})`] };
 }
 
 function bySigns(signals: Signals): Found {

@@ -4,6 +4,7 @@
  */
 import type { Diagnosis } from './doctor.ts';
 import type { CheckId, Finding, Mend, MendTexts } from './model.ts';
+import type { Size } from './sizing.ts';
 import { COLUMNS, hanging, LABEL, plain, wrapped, wrappedCommand, wrappedSql, type Style } from './text.ts';
 
 export interface DoctorJson {
@@ -13,7 +14,7 @@ export interface DoctorJson {
   readonly verdict: string;
   readonly findings: readonly FindingJson[];
   readonly notes: readonly FindingJson[];
-  readonly sizes: readonly { readonly parameter: string; readonly now: number; readonly least: number; readonly because: string }[];
+  readonly sizes: readonly Omit<Size, 'needed'>[];
 }
 
 export interface FindingJson {
@@ -24,12 +25,7 @@ export interface FindingJson {
   readonly severity: string;
   readonly seen: string;
   readonly why: string;
-  readonly mend: {
-    readonly sql: string | null;
-    readonly cli: string | null;
-    readonly console: string | null;
-    readonly terraform: string | null;
-  };
+  readonly mend: Readonly<Record<keyof MendTexts, string | null>>;
   readonly cost: string;
   readonly link: string;
 }
@@ -47,22 +43,9 @@ export function doctorJson({ provider, recognised, verdict, findings, notes, siz
 }
 
 export function findingJson({ check, code, subject, requirements, severity, seen, why, mend }: Finding): FindingJson {
-  return {
-    id: check,
-    code,
-    subject: subject ?? null,
-    requirements,
-    severity,
-    seen,
-    why,
-    mend: textsJson(mend),
-    cost: mend.cost,
-    link: mend.link,
-  };
-}
-
-function textsJson({ sql, cli, console, terraform }: MendTexts): FindingJson['mend'] {
-  return { sql: sql ?? null, cli: cli ?? null, console: console ?? null, terraform: terraform ?? null };
+  const { sql = null, cli = null, console = null, terraform = null, cost, link } = mend;
+  const texts = { sql, cli, console, terraform };
+  return { id: check, code, subject: subject ?? null, requirements, severity, seen, why, mend: texts, cost, link };
 }
 
 /** What a person asks, and the checks that answer. */

@@ -7,33 +7,25 @@ import type { ConnectionParameters } from '../upstream/connection/parameters.ts'
 import { apply, type Applied, type ApplyOptions } from './apply.ts';
 import { doctor, type Diagnosis, type DoctorOptions } from './doctor.ts';
 import { initStatements, passwordIn, writeInitFile, type InitFacts } from './init-file.ts';
-import type { CloudApi, Consumer, ProviderId, Step, TableName } from './model.ts';
+import type { Step } from './model.ts';
 import { failureOf } from './observe.ts';
 import { plan, type Plan, type Wanted } from './plan.ts';
 import { tryWrites } from './trial.ts';
 import { leftOver, MARKED_SQL, planUndo, stillInUse, tryUndo, type Marked } from './undo.ts';
 import { newPassword } from './verifier.ts';
 
-export interface SetupOptions {
-  readonly provider?: ProviderId;
-  readonly cloud?: CloudApi;
-  readonly consumer: Consumer;
+/** The role is made when it is not there. */
+export interface SetupOptions extends Omit<Wanted, 'newPassword'>, Pick<DoctorOptions, 'provider' | 'cloud' | 'signal'> {
   readonly publication: string;
-  readonly tables: readonly TableName[] | 'all';
-  /** The role that streams; made when it is not there. */
-  readonly role: string;
   /** A password of the user's own for it; else that of the init file, else a new one. */
-  readonly password?: string;
+  readonly password?: string | undefined;
   readonly initFile: string;
-  readonly allow: readonly string[];
-  readonly closeFirewall: boolean;
   readonly undo: boolean;
   /** Leave to do what the plan says; without it, the plan is all. */
   readonly yes: boolean;
   readonly yesRestart: boolean;
   readonly onPlan?: (plan: Plan, diagnosis: Diagnosis, round: number) => void;
   readonly onStep?: ApplyOptions['onStep'];
-  readonly signal?: AbortSignal;
 }
 
 export interface SetupResult {
@@ -61,11 +53,11 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
   const asked: DoctorOptions = {
     publication: options.publication,
     consumer: options.consumer,
-    ...(options.provider === undefined ? {} : { provider: options.provider }),
-    ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
-    ...(options.tables === 'all' ? {} : { tables: options.tables }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(itself ? {} : { role: options.role }),
+    provider: options.provider,
+    cloud: options.cloud,
+    tables: options.tables === 'all' ? undefined : options.tables,
+    signal: options.signal,
+    role: itself ? undefined : options.role,
   };
 
   const steps = new Map<string, Step>();
@@ -89,13 +81,8 @@ export async function setup(parameters: ConnectionParameters, options: SetupOpti
 
     if (!options.undo && !itself && planned.steps.some((step) => step.via !== 'hand'))
       await secret.write(initFacts(parameters, options, diagnosis));
-    const password = await secret.value();
-    const done = await apply(parameters, planned.steps, {
-      restartAllowed: options.yesRestart,
-      ...(password === undefined ? {} : { password }),
-      ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    const { onStep, signal, yesRestart: restartAllowed } = options;
+    const done = await apply(parameters, planned.steps, { restartAllowed, password: await secret.value(), onStep, signal });
     for (const { id, ...outcome } of done)
       if (!(applied.get(id)?.state === 'done' && outcome.state === 'skipped')) applied.set(id, { id, ...outcome });
     if (done.some(({ id, state }) => state === 'done' && setsPassword(steps.get(id)))) secret.wasSet();

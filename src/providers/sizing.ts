@@ -27,20 +27,11 @@ export function sizing(observed: Observed): Size[] {
     if (now !== undefined) sizes.push({ parameter, now, least, because, needed });
   };
 
-  const slotsElse = server.slotsUsed - ownSlots(observed);
-  add(
-    'max_replication_slots',
-    slotsElse + asked.slotsNeeded,
-    `${slotsElse} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`,
-    true,
-  );
+  const slotsElse = server.slotsUsed - (asked.consumer === 'millrace' ? slots.filter((slot) => isOwn(slot.name)).length : 0);
+  const reason = (elsewhere: number): string => `${elsewhere} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`;
+  add('max_replication_slots', slotsElse + asked.slotsNeeded, reason(slotsElse), true);
   const sendersElse = Math.max(0, server.sendersUsed - slots.filter((slot) => slot.active && isOwn(slot.name)).length);
-  add(
-    'max_wal_senders',
-    sendersElse + asked.slotsNeeded,
-    `${sendersElse} in use by others, ${asked.slotsNeeded} for ${asked.consumer}`,
-    true,
-  );
+  add('max_wal_senders', sendersElse + asked.slotsNeeded, reason(sendersElse), true);
 
   const logical = slots.filter((slot) => slot.logical).length + asked.slotsNeeded;
   add(
@@ -63,8 +54,4 @@ export function sizing(observed: Observed): Size[] {
 /** A slot of Millrace's own needs no further room: it is there already. */
 export function isOwn(slot: string): boolean {
   return slot.startsWith('millrace_');
-}
-
-function ownSlots(observed: Observed): number {
-  return observed.asked.consumer === 'millrace' ? observed.slots.filter((slot) => isOwn(slot.name)).length : 0;
 }

@@ -5,8 +5,9 @@
 import { ident, literal, qualified } from '../base/ident.ts';
 import { tableText, type Observed, type TableFacts } from './facts.ts';
 import { identityFor } from './checks/identity.ts';
-import { identityStatement } from './mends.ts';
-import type { HandStep, Provider, SqlStep, TableName } from './model.ts';
+import { mendFacts } from './doctor.ts';
+import { hostMend, identityStatement } from './mends.ts';
+import type { HandStep, Provider, SqlStep } from './model.ts';
 import { handStep, sqlByHand, sqlStep, type SqlDraft } from './steps.ts';
 
 /** On the role and the publication that setup makes, so that `--undo` takes away its own and nothing else. */
@@ -112,7 +113,7 @@ function madeByHost(
     request: right.says ?? `Make the user "${role}" with settings.pg_allow_replication = true (setup does it with --cloud).`,
     because: 'Only the host itself gives that right.',
     satisfied: `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = ${literal(role)})`,
-    texts: provider.mend({ kind: 'replication_right', role }, factsFor(observed)) ?? {},
+    texts: hostMend(provider, { kind: 'replication_right', role }, { ...mendFacts(observed), resource: '<cluster>' }) ?? {},
   });
 }
 
@@ -152,18 +153,6 @@ function onlyBy(attribute: string, server: Observed['server']): string {
   return (server?.versionNum ?? 0) >= 160_000
     ? `only a superuser, or a role that has ${attribute} itself, may give it`
     : `before Postgres 16 only a superuser may give ${attribute}`;
-}
-
-function factsFor({ server, target, asked }: Observed): Parameters<Provider['mend']>[1] {
-  return {
-    versionNum: server?.versionNum ?? 0,
-    database: target.database,
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    publication: asked.publication,
-    resource: '<cluster>',
-  };
 }
 
 // ---------------------------------------------------------------------------------------------------------------- grants
@@ -207,6 +196,7 @@ export function grantSteps(role: string, observed: Observed): (SqlStep | HandSte
 function grants(id: string, role: string, tables: readonly TableFacts[], observed: Observed): SqlStep {
   const schemas = [...new Set(tables.filter((table) => observed.role === undefined || !table.mayUseSchema).map((table) => table.schema))];
   const names = tables.map((table) => qualified(table.schema, table.name));
+  const pairs = tables.map(({ schema, name }) => `(${literal(schema)}, ${literal(name)})`);
   return sqlStep({
     id,
     title: `Let role ${role} read ${names.length === 1 ? names[0]! : `${names.length} tables`}`,
@@ -217,12 +207,8 @@ function grants(id: string, role: string, tables: readonly TableFacts[], observe
       `GRANT SELECT ON ${names.join(', ')} TO ${ident(role)};`,
     ],
     satisfied: `SELECT count(*) = ${tables.length} FROM pg_catalog.pg_roles r, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE r.rolname = ${literal(role)} AND (n.nspname, c.relname) IN (${tables.map(pair).join(', ')}) AND has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')`,
+  WHERE r.rolname = ${literal(role)} AND (n.nspname, c.relname) IN (${pairs.join(', ')}) AND has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')`,
   });
-}
-
-function pair({ schema, name }: TableName): string {
-  return `(${literal(schema)}, ${literal(name)})`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- replica identity

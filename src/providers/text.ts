@@ -18,20 +18,32 @@ const code =
     `\u001B[${on}m${text}\u001B[${off}m`;
 export const coloured: Style = { bold: code(1, 22), dim: code(2, 22), red: code(31, 39), yellow: code(33, 39), green: code(32, 39) };
 
-/** Prose: broken at spaces. A word that is longer than a line stays whole. */
-export function wrapped(text: string, width: number): string[] {
+interface Filling {
+  /** Behind a line that goes on, and before the one that it goes on in. */
+  readonly end?: string;
+  readonly indent?: string;
+  readonly endsLine?: (word: string) => boolean;
+}
+
+/** Words in lines. A word that is longer than a line stays whole. */
+function filled(words: readonly string[], width: number, { end = '', indent = '', endsLine }: Filling = {}): string[] {
   const lines: string[] = [];
-  for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && line.length + 1 + word.length > width) {
-        lines.push(line);
-        line = word;
-      } else line = line === '' ? word : `${line} ${word}`;
-    }
+  let line = '';
+  for (const word of words) {
+    if (line !== '' && line.length + 1 + word.length > width - end.length) {
+      lines.push(`${line}${end}`);
+      line = `${indent}${word}`;
+    } else line = line === '' ? word : `${line} ${word}`;
+    if (endsLine?.(word) !== true) continue;
     lines.push(line);
+    line = '';
   }
-  return lines;
+  return [...lines, line];
+}
+
+/** Prose: broken at spaces. */
+export function wrapped(text: string, width: number): string[] {
+  return text.split('\n').flatMap((paragraph) => filled(paragraph.split(' '), width));
 }
 
 /** A shell command: broken only between its words, with a backslash, so that it still runs when copied. */
@@ -39,15 +51,7 @@ export function wrappedCommand(text: string, width: number): string[] {
   return text.split('\n').flatMap((command) => {
     if (command.length <= width) return [command];
     const words = command.match(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g) ?? [command];
-    const lines: string[] = [];
-    let line = '';
-    for (const word of words) {
-      if (line !== '' && line.length + 1 + word.length > width - 2) {
-        lines.push(`${line} \\`);
-        line = `  ${word}`;
-      } else line = line === '' ? word : `${line} ${word}`;
-    }
-    return [...lines, line];
+    return filled(words, width, { end: ' \\', indent: '  ' });
   });
 }
 
@@ -58,20 +62,8 @@ export function wrappedSql(text: string, width: number): string[] {
     if (remark !== null) return [...wrappedSql(remark[1]!, width), ...wrapped(remark[2]!, width - 3).map((line) => `-- ${line}`)];
     if (statement.length <= width) return [statement];
     const words = statement.match(/(?:[^\s'"]|'(?:[^']|'')*'|"(?:[^"]|"")*")+/g) ?? [statement];
-    const lines: string[] = [];
-    let line = '';
-    for (const word of words) {
-      if (line !== '' && line.length + 1 + word.length > width) {
-        lines.push(line);
-        line = `  ${word}`;
-      } else line = line === '' ? word : `${line} ${word}`;
-      // A statement a line, where several stand together.
-      if (word.endsWith(';')) {
-        lines.push(line);
-        line = '';
-      }
-    }
-    return line === '' ? lines : [...lines, line];
+    // A statement a line, where several stand together.
+    return filled(words, width, { indent: '  ', endsLine: (word) => word.endsWith(';') }).filter((line) => line !== '');
   });
 }
 

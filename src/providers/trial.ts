@@ -45,7 +45,7 @@ export async function tryWrites(
     purpose: 'setup',
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   const findings: Finding[] = [];
   try {
@@ -90,7 +90,7 @@ async function patiently(attempt: () => Promise<Harm | undefined>, signal: Abort
   for (let attempts = 1; ; attempts++) {
     const harm = await attempt();
     if (harm?.kind !== 'locked' || attempts >= LOCK_TRIES) return harm;
-    await sleep(LOCK_PAUSE_MS, undefined, signal === undefined ? {} : { signal });
+    await sleep(LOCK_PAUSE_MS, undefined, { signal });
   }
 }
 

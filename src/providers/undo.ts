@@ -12,6 +12,7 @@ import type { Finding, HandStep, SqlStep, Step } from './model.ts';
 import type { Wanted } from './plan.ts';
 import { MARK } from './sql-steps.ts';
 import { sqlByHand, sqlStep } from './steps.ts';
+import { finding } from './checks/check.ts';
 
 export interface Marked {
   readonly publication: boolean;
@@ -28,20 +29,19 @@ export function stillInUse(diagnosis: Diagnosis, wanted: Wanted, marked: Marked)
   const { observed, provider } = diagnosis;
   const findings: Finding[] = [];
   const add = (code: string, subject: string, seen: string): void =>
-    void findings.push({
-      check: 'C11',
-      code,
-      severity: 'error',
-      subject,
-      seen,
-      why: 'What is taken away under a Millrace that runs leaves it, and its slot, behind. Nothing was changed.',
-      requirements: [],
-      mend: {
-        console: 'Stop that Millrace (or DROP SOURCE … CASCADE there, which drops its slot, too), then run the same command again.',
-        cost: 'Its views are no longer kept up to date.',
-        link: provider.link,
-      },
-    });
+    void findings.push(
+      finding('error', 'C11', code, {
+        subject,
+        seen,
+        why: 'What is taken away under a Millrace that runs leaves it, and its slot, behind. Nothing was changed.',
+        requirements: [],
+        mend: {
+          console: 'Stop that Millrace (or DROP SOURCE … CASCADE there, which drops its slot, too), then run the same command again.',
+          cost: 'Its views are no longer kept up to date.',
+          link: provider.link,
+        },
+      }),
+    );
   for (const slot of ourSlots(observed).filter(({ active }) => active))
     add('slot_in_use', slot.name, `slot "${slot.name}" is being read${slot.reader === undefined ? '' : ` by ${sessionText(slot.reader)}`}`);
   const reading = new Set(findings.length === 0 ? [] : observed.slots.map(({ reader }) => reader?.pid));
@@ -79,10 +79,7 @@ export async function tryUndo(parameters: ConnectionParameters, diagnosis: Diagn
         );
         if (said === undefined) continue;
         return [
-          {
-            check: 'C14',
-            code: 'undo_refused',
-            severity: 'error',
+          finding('error', 'C14', 'undo_refused', {
             seen: `"${title}" would be refused: ${said}`,
             why: 'It was tried in a transaction that was rolled back. Nothing was changed.',
             requirements: [],
@@ -91,7 +88,7 @@ export async function tryUndo(parameters: ConnectionParameters, diagnosis: Diagn
               cost: 'Nothing.',
               link: diagnosis.provider.link,
             },
-          },
+          }),
         ];
       }
     return [];

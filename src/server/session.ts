@@ -21,9 +21,7 @@ export interface Session {
   split(text: string): { text: string; offset: number }[];
   /** Analyses one statement. `parameterTypes`: OIDs, 0 = to be inferred. */
   prepare(text: string, parameterTypes: readonly number[]): Promise<Prepared>;
-  /**
-   * Runs it. `parameters` in the formats given (0 text, 1 binary, as in Bind). `resultFormats`: as in Bind. Rows come as batches; the caller takes them at its own pace (backpressure).
-   */
+  /** Runs it. `parameters` in the formats given (0 text, 1 binary, as in Bind). `resultFormats`: as in Bind. Rows come as batches; the caller takes them at its own pace (backpressure). */
   execute(
     prepared: Prepared,
     parameters: readonly (Uint8Array | null)[],

@@ -6,6 +6,7 @@
 import type { SessionMemory } from '../base/client-memory.ts';
 import { millraceError } from '../base/errors.ts';
 import type { Result, ResultColumn, MessageBatch } from '../server/session.ts';
+import { bytesOfRows } from '../wire/data-row.ts';
 
 /** A session's open cursors. */
 const CURSORS_MAX = 16;
@@ -115,12 +116,4 @@ export class Cursors {
   endBlock(committed: boolean): void {
     for (const [name, { hold }] of this.#open) if (!hold || !committed) this.close(name);
   }
-}
-
-/** How many bytes the first `rows` messages of a run of whole messages take. */
-function bytesOfRows(messages: Uint8Array, rows: number): number {
-  const view = new DataView(messages.buffer, messages.byteOffset, messages.byteLength);
-  let at = 0;
-  for (let row = 0; row < rows; row++) at += 1 + view.getInt32(at + 1);
-  return at;
 }

@@ -1,6 +1,4 @@
-/**
- * The coordinator's side of the engine worker: typed requests, and subscriptions as streams of batches with backpressure accounting. Main thread.
- */
+/** The coordinator's side of the engine worker: typed requests, and subscriptions as streams of batches with backpressure accounting. Main thread. */
 import { must } from '../base/assert.ts';
 import { millraceError, type MillraceError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';

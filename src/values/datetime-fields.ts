@@ -10,111 +10,61 @@ import { isInfiniteInterval, type Interval } from './interval.ts';
 import { addNumeric, divideNumeric, roundNumeric } from './numeric-arithmetic.ts';
 import { Numeric, NUMERIC_INFINITY, NUMERIC_MINUS_INFINITY } from './numeric.ts';
 
-export type Unit =
-  | 'microseconds'
-  | 'milliseconds'
-  | 'second'
-  | 'minute'
-  | 'hour'
-  | 'day'
-  | 'week'
-  | 'month'
-  | 'quarter'
-  | 'year'
-  | 'decade'
-  | 'century'
-  | 'millennium'
-  | 'epoch'
-  | 'dow'
-  | 'doy'
-  | 'isodow'
-  | 'isoyear'
-  | 'julian';
+/** What has a field of that unit; what can be cut to it is `cut`. A time has those of a clock, an interval most of both. */
+const UNITS = {
+  microseconds: ['time', 'interval', 'cut'],
+  milliseconds: ['time', 'interval', 'cut'],
+  second: ['time', 'interval', 'cut'],
+  minute: ['time', 'interval', 'cut'],
+  hour: ['time', 'interval', 'cut'],
+  day: ['date', 'interval', 'cut'],
+  week: ['date', 'cut'],
+  month: ['date', 'interval', 'cut'],
+  quarter: ['date', 'cut'],
+  year: ['date', 'interval', 'cut'],
+  decade: ['date', 'cut'],
+  century: ['date', 'cut'],
+  millennium: ['date', 'cut'],
+  epoch: ['date', 'time', 'interval'],
+  dow: ['date'],
+  doy: ['date'],
+  isodow: ['date'],
+  isoyear: ['date'],
+  julian: ['date'],
+} as const satisfies Readonly<Record<string, readonly ('date' | 'time' | 'interval' | 'cut')[]>>;
 
-const UNITS: ReadonlyMap<string, Unit> = new Map<string, Unit>([
-  ['microseconds', 'microseconds'],
-  ['milliseconds', 'milliseconds'],
-  ['second', 'second'],
+export type Unit = keyof typeof UNITS;
+
+/** Other names of them that are plain. */
+const SYNONYMS: ReadonlyMap<string, Unit> = new Map<string, Unit>([
   ['seconds', 'second'],
-  ['minute', 'minute'],
   ['minutes', 'minute'],
-  ['hour', 'hour'],
   ['hours', 'hour'],
-  ['day', 'day'],
   ['days', 'day'],
-  ['week', 'week'],
   ['weeks', 'week'],
-  ['month', 'month'],
   ['months', 'month'],
   ['mon', 'month'],
-  ['quarter', 'quarter'],
-  ['year', 'year'],
   ['years', 'year'],
-  ['decade', 'decade'],
   ['decades', 'decade'],
-  ['century', 'century'],
   ['centuries', 'century'],
-  ['millennium', 'millennium'],
-  ['epoch', 'epoch'],
-  ['dow', 'dow'],
-  ['doy', 'doy'],
-  ['isodow', 'isodow'],
-  ['isoyear', 'isoyear'],
-  ['julian', 'julian'],
 ]);
 
 export function unitOf(name: string): Unit | undefined {
-  return UNITS.get(name.toLowerCase());
+  const plain = name.toLowerCase();
+  return Object.hasOwn(UNITS, plain) ? (plain as Unit) : SYNONYMS.get(plain);
 }
 
-const DATE_UNITS: ReadonlySet<Unit> = new Set([
-  'day',
-  'week',
-  'month',
-  'quarter',
-  'year',
-  'decade',
-  'century',
-  'millennium',
-  'epoch',
-  'dow',
-  'doy',
-  'isodow',
-  'isoyear',
-  'julian',
-]);
-const TIME_UNITS: ReadonlySet<Unit> = new Set(['microseconds', 'milliseconds', 'second', 'minute', 'hour', 'epoch']);
-const INTERVAL_UNITS: ReadonlySet<Unit> = new Set([
-  'microseconds',
-  'milliseconds',
-  'second',
-  'minute',
-  'hour',
-  'day',
-  'month',
-  'year',
-  'epoch',
-]);
-const TRUNC_UNITS: ReadonlySet<Unit> = new Set([
-  'microseconds',
-  'milliseconds',
-  'second',
-  'minute',
-  'hour',
-  'day',
-  'week',
-  'month',
-  'quarter',
-  'year',
-  'decade',
-  'century',
-  'millennium',
-]);
+const unitsWith = (what: 'date' | 'time' | 'interval' | 'cut'): ReadonlySet<string> =>
+  new Set(Object.entries(UNITS).flatMap(([unit, has]) => ((has as readonly string[]).includes(what) ? [unit] : [])));
+const DATE_UNITS = unitsWith('date');
+const TIME_UNITS = unitsWith('time');
+const INTERVAL_UNITS = unitsWith('interval');
+const CUT_UNITS = unitsWith('cut');
 
 export const hasDateUnit = (unit: Unit): boolean => DATE_UNITS.has(unit);
 export const hasTimeUnit = (unit: Unit): boolean => TIME_UNITS.has(unit);
 export const hasIntervalUnit = (unit: Unit): boolean => INTERVAL_UNITS.has(unit);
-export const truncatesTo = (unit: Unit): boolean => TRUNC_UNITS.has(unit);
+export const truncatesTo = (unit: Unit): boolean => CUT_UNITS.has(unit);
 
 /** Units that grow for ever: of an infinity they are infinite, all others NULL. */
 const MONOTONIC: ReadonlySet<Unit> = new Set(['year', 'decade', 'century', 'millennium', 'julian', 'isoyear', 'epoch']);

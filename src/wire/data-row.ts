@@ -135,3 +135,11 @@ export function copyData(out: ByteWriter, bytes: Uint8Array): void {
   out.raw(bytes);
   out.end();
 }
+
+/** How many bytes the first `rows` messages of a run of whole messages take. */
+export function bytesOfRows(messages: Uint8Array, rows: number): number {
+  const view = new DataView(messages.buffer, messages.byteOffset, messages.byteLength);
+  let at = 0;
+  for (let row = 0; row < rows; row++) at += 1 + view.getInt32(at + 1);
+  return at;
+}

@@ -372,7 +372,7 @@ export class Clients {
     const [subscription] = this.#open.values();
     if (subscription === undefined || this.#asked.has(subscription.id)) return;
     subscription.isEnded = true;
-    void this.#guarded([], [], undefined, () => this.#life.ask((engine) => engine.unsubscribe(subscription.id)));
+    void this.#guarded([], [], undefined, () => this.#life.ask((engine) => engine.subscriptions.close(subscription.id)));
   }
 
   /** One stops reading, or goes on. */
@@ -406,7 +406,7 @@ export class Clients {
   #take(subscription: Subscription): void {
     const { id, untakenBytes } = subscription;
     subscription.untakenBytes = 0;
-    if (untakenBytes > 0) this.#life.toEngine.post(() => this.#life.engine.taken(id, untakenBytes));
+    if (untakenBytes > 0) this.#life.toEngine.post(() => this.#life.engine.subscriptions.taken(id, untakenBytes));
   }
 
   #receivedRow(subscription: Subscription, row: Row): void {

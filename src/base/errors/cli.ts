@@ -1,16 +1,16 @@
 /** Errors of the rooms: cli and demo. */
-import { defineErrors } from './define.ts';
+import { defineErrors, of } from './define.ts';
 
 type Place = { readonly host: string; readonly port: number };
 
 export const cliErrors = defineErrors({
-  MILLRACE_UNREACHABLE: {
+  MILLRACE_UNREACHABLE: of<Place & { said: string }>({
     sqlstate: '08001',
-    says: ({ host, port }: Place & { said: string }) => `could not connect to Millrace at ${host}:${port}`,
+    says: ({ host, port }) => `could not connect to Millrace at ${host}:${port}`,
     because: 'Nobody listens there, or who listens does not answer as Millrace does.',
-    detail: ({ said }: Place & { said: string }) => said,
-    mend: ({ host, port }: Place & { said: string }) => `start it (millrace serve --listen ${host}:${port}), or correct the URL`,
-  },
+    detail: ({ said }) => said,
+    mend: ({ host, port }) => `start it (millrace serve --listen ${host}:${port}), or correct the URL`,
+  }),
   CLIENT_PASSWORD_MISSING: {
     sqlstate: '28000',
     says: ({ user, host, port }: Place & { user: string }) => `Millrace at ${host}:${port} asks for the password of user "${user}"`,
@@ -25,14 +25,13 @@ export const cliErrors = defineErrors({
     mend: () =>
       'give the right one in PGPASSWORD or in the URL; if it is lost, start `millrace serve` once with MILLRACE_PASSWORD=<a new one>',
   },
-  SUBSCRIPTION_ENDED: {
+  SUBSCRIPTION_ENDED: of<{ reason: string; code: string; hint: string }>({
     sqlstate: '08006',
-    says: ({ reason }: { reason: string; code: string; hint: string }) => `the subscription ended: ${reason}`,
+    says: ({ reason }) => `the subscription ended: ${reason}`,
     because: 'The server refused the query, ended the subscription with this reason, or is gone.',
-    detail: ({ code }: { reason: string; code: string; hint: string }) => (code === '' ? undefined : `SQLSTATE ${code}`),
-    mend: ({ hint }: { reason: string; code: string; hint: string }) =>
-      hint === '' ? 'run the command again once the server is back: it begins with a snapshot' : hint,
-  },
+    detail: ({ code }) => (code === '' ? undefined : `SQLSTATE ${code}`),
+    mend: ({ hint }) => (hint === '' ? 'run the command again once the server is back: it begins with a snapshot' : hint),
+  }),
   INIT_FILE_UNUSABLE: {
     sqlstate: '58030',
     says: ({ file, reason }: { file: string; reason: string }) => `the file ${file} cannot be run: ${reason}`,
@@ -51,19 +50,18 @@ export const cliErrors = defineErrors({
     because: 'A demo makes a schema, a publication and a slot of its own; two would share them.',
     mend: () => 'end the other one with Ctrl-C, or give another database: millrace demo --postgres URL',
   },
-  DEMO_NAME_TAKEN: {
+  DEMO_NAME_TAKEN: of<{ kind: 'schema' | 'publication'; name: string; database: string }>({
     sqlstate: '42710',
-    says: ({ kind, name, database }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
-      `${kind} "${name}" is in database "${database}" already, and was not made by the demo`,
+    says: ({ kind, name, database }) => `${kind} "${name}" is in database "${database}" already, and was not made by the demo`,
     because: 'The demo works in a schema and a publication of that name, and touches nothing that was there before.',
-    mend: ({ kind, name }: { kind: 'schema' | 'publication'; name: string; database: string }) =>
+    mend: ({ kind, name }) =>
       `ALTER ${kind.toUpperCase()} ${name} RENAME TO ${name}_kept;   (or give another database: millrace demo --postgres URL)`,
-  },
-  DEMO_LEFT_BEHIND: {
+  }),
+  DEMO_LEFT_BEHIND: of<{ database: string; reason: string }>({
     sqlstate: '58000',
-    says: ({ database }: { database: string; reason: string }) => `what the demo made in database "${database}" could not be taken away`,
+    says: ({ database }) => `what the demo made in database "${database}" could not be taken away`,
     because: 'At its end the demo drops its slot, publication and schema; the server refused, or was gone.',
-    detail: ({ reason }: { database: string; reason: string }) => reason,
+    detail: ({ reason }) => reason,
     mend: () => 'run the same demo again: it takes away what an earlier one left',
-  },
+  }),
 });

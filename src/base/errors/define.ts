@@ -47,14 +47,8 @@ export class MillraceError extends Error {
 
   /** Survives structured clone between workers. */
   toPlain(): PlainError {
-    return {
-      code: this.code,
-      sqlstate: this.sqlstate,
-      message: this.message,
-      detail: this.detail,
-      hint: this.hint,
-      position: this.position,
-    };
+    const { code, sqlstate, message, detail, hint, position } = this;
+    return { code, sqlstate, message, detail, hint, position };
   }
 
   static fromPlain(plain: PlainError): MillraceError {
@@ -72,6 +66,11 @@ export interface PlainError {
 }
 
 type FactsOf<D> = D extends ErrorDefinition<infer F> ? F : never;
+
+/** Types one error whose texts are made of facts. */
+export function of<F extends Facts>(definition: ErrorDefinition<F>): ErrorDefinition<F> {
+  return definition;
+}
 
 /** Types one list; the code is the key. */
 export function defineErrors<L extends Record<string, AnyDefinition>>(list: L): L {

@@ -1,6 +1,6 @@
 /** Errors of the room: engine. */
 import { ident, literal, qualified } from '../ident.ts';
-import { defineErrors } from './define.ts';
+import { defineErrors, of } from './define.ts';
 
 type NotCopied = {
   readonly schema: string;
@@ -35,57 +35,53 @@ export const engineErrors = defineErrors({
     says: ({ name }: { name: string }) => `parameter "${name}" cannot be changed`,
     because: 'The value is a fact about the server.',
   },
-  SETTING_REFUSED: {
+  SETTING_REFUSED: of<{ name: string; value: string; accepted: string }>({
     sqlstate: '22023',
-    says: ({ name, value }: { name: string; value: string; accepted: string }) =>
-      `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
+    says: ({ name, value }) => `Millrace cannot honour ${name} = ${JSON.stringify(value)}`,
     because:
       'Another value would change what answers look like or mean, and Millrace does not have that other form yet; answering wrongly in silence would be worse.',
-    mend: ({ name, value, accepted }: { name: string; value: string; accepted: string }) =>
+    mend: ({ name, value, accepted }) =>
       name.toLowerCase() === 'timezone'
         ? `write the zone into the query: at AT TIME ZONE ${literal(value)}`
         : `SET ${name} = ${literal(accepted)};`,
-  },
+  }),
   SETTINGS_EXHAUSTED: {
     sqlstate: '53400',
     says: ({ customSettingsMax }: { customSettingsMax: number }) => `the session has ${customSettingsMax} settings of its own already`,
     because: 'Whatever grows has a limit (I-6).',
     mend: () => 'RESET ALL;',
   },
-  OBJECT_EXISTS: {
+  OBJECT_EXISTS: of<{ kind: string; name: string }>({
     sqlstate: '42P07',
-    says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" already exists`,
+    says: ({ kind, name }) => `${kind} "${name}" already exists`,
     because: 'Tables, views, materialized views, indexes and sources share one namespace, as relations do in Postgres.',
-    mend: ({ name }: { kind: string; name: string }) => `choose another name, or drop "${name}" first, or write IF NOT EXISTS`,
-  },
-  OBJECT_MISSING: {
+    mend: ({ name }) => `choose another name, or drop "${name}" first, or write IF NOT EXISTS`,
+  }),
+  OBJECT_MISSING: of<{ kind: string; name: string }>({
     sqlstate: '42P01',
-    says: ({ kind, name }: { kind: string; name: string }) => `${kind} "${name}" does not exist`,
+    says: ({ kind, name }) => `${kind} "${name}" does not exist`,
     because: 'The statement names an object that the catalog does not have in the search path.',
-    mend: ({ kind }: { kind: string; name: string }) => `SHOW ${SHOWN_AS[kind] ?? 'OBJECTS'};`,
-  },
-  OBJECT_IN_USE: {
+    mend: ({ kind }) => `SHOW ${SHOWN_AS[kind] ?? 'OBJECTS'};`,
+  }),
+  OBJECT_IN_USE: of<{ kind: string; name: string; dependents: readonly string[] }>({
     sqlstate: '2BP01',
-    says: ({ kind, name }: { kind: string; name: string; dependents: readonly string[] }) =>
-      `cannot drop ${kind} "${name}" because other objects depend on it`,
+    says: ({ kind, name }) => `cannot drop ${kind} "${name}" because other objects depend on it`,
     because: 'Dropping it would take the dependents with it, which nobody asked for.',
-    detail: ({ dependents }: { kind: string; name: string; dependents: readonly string[] }) => dependents.join('; '),
-    mend: ({ kind, name }: { kind: string; name: string; dependents: readonly string[] }) =>
-      `DROP ${kind.toUpperCase()} ${ident(name)} CASCADE;   (drops what depends on it, too)`,
-  },
+    detail: ({ dependents }) => dependents.join('; '),
+    mend: ({ kind, name }) => `DROP ${kind.toUpperCase()} ${ident(name)} CASCADE;   (drops what depends on it, too)`,
+  }),
   WRONG_OBJECT_KIND: {
     sqlstate: '42809',
     says: ({ name, wanted }: { name: string; wanted: string }) => `"${name}" is not a ${wanted}`,
     because: 'The statement is for another kind of object.',
     mend: () => 'SHOW OBJECTS;',
   },
-  SECOND_SOURCE: {
+  SECOND_SOURCE: of<{ existing: string }>({
     sqlstate: '0A000',
-    says: ({ existing }: { existing: string }) => `a second source is not supported: "${existing}" exists`,
+    says: ({ existing }) => `a second source is not supported: "${existing}" exists`,
     because: 'All views are exact at one upstream commit; two databases have no commit in common.',
-    mend: ({ existing }: { existing: string }) =>
-      `DROP SOURCE ${ident(existing)} CASCADE;   (or run another Millrace for the other database)`,
-  },
+    mend: ({ existing }) => `DROP SOURCE ${ident(existing)} CASCADE;   (or run another Millrace for the other database)`,
+  }),
   SOURCE_GONE: {
     sqlstate: '57P01',
     says: () => 'the source is being taken in again, or is dropped',
@@ -98,20 +94,19 @@ export const engineErrors = defineErrors({
     because: 'Without a source there is no upstream to read from.',
     mend: () => "CREATE SOURCE s FROM POSTGRES CONNECTION c (PUBLICATION 'mz_source') FOR ALL TABLES;",
   },
-  TABLE_ALREADY_REFERENCED: {
+  TABLE_ALREADY_REFERENCED: of<{ upstream: string; table: string }>({
     sqlstate: '42710',
-    says: ({ upstream, table }: { upstream: string; table: string }) => `upstream table ${upstream} is already ingested as "${table}"`,
+    says: ({ upstream, table }) => `upstream table ${upstream} is already ingested as "${table}"`,
     because: 'Rows are kept once; a view gives the second name at no cost.',
-    mend: ({ table }: { upstream: string; table: string }) => `CREATE VIEW other_name AS SELECT * FROM ${ident(table)};`,
-  },
-  NOT_EXACT: {
+    mend: ({ table }) => `CREATE VIEW other_name AS SELECT * FROM ${ident(table)};`,
+  }),
+  NOT_EXACT: of<{ view: string; exactness: string; reasons: readonly string[] }>({
     sqlstate: '0A000',
-    says: ({ view, exactness }: { view: string; exactness: string; reasons: readonly string[] }) =>
-      `view "${view}" would be ${exactness}, and require_exact is on`,
+    says: ({ view, exactness }) => `view "${view}" would be ${exactness}, and require_exact is on`,
     because: 'The session asked to refuse what cannot be exact to the last byte.',
-    detail: ({ reasons }: { view: string; exactness: string; reasons: readonly string[] }) => reasons.join('; '),
+    detail: ({ reasons }) => reasons.join('; '),
     mend: () => 'SET require_exact = off;',
-  },
+  }),
   MULTIPLICITY_TOO_LARGE: {
     sqlstate: '54000',
     says: () => 'a row of this query occurs more than 2,147,483,647 times in between',
@@ -124,51 +119,48 @@ export const engineErrors = defineErrors({
     because: 'Its first computation failed, or needs more memory than one piece of work may take; nothing was left behind.',
     mend: () => 'EXPLAIN the query: a join without a key multiplies its sides',
   },
-  JOIN_TOO_WIDE: {
+  JOIN_TOO_WIDE: of<{ view: string; reason: string; where: string }>({
     sqlstate: '54000',
-    says: ({ view, reason, where }: { view: string; reason: string; where: string }) =>
-      `view "${view}" could not be started: ${reason} in ${where}`,
+    says: ({ view, reason, where }) => `view "${view}" could not be started: ${reason} in ${where}`,
     because: 'Each change of such a row would hold up everybody for as long; nothing was left behind.',
     mend: () =>
       'give that join an equality of columns that few rows share (EXPLAIN shows the joins), or aggregate a side before joining it',
-  },
-  HYDRATION_TOO_LARGE: {
+  }),
+  HYDRATION_TOO_LARGE: of<{ view: string; rowsMax: number; where: string }>({
     sqlstate: '53400',
-    says: ({ view, rowsMax, where }: { view: string; rowsMax: number; where: string }) =>
+    says: ({ view, rowsMax, where }) =>
       `view "${view}" could not be started: its joins put more than ${rowsMax} pairs of rows together, most of them ${where}`,
     because: 'A join that multiplies its sides would be computed for hours; nothing was left behind.',
-    mend: ({ rowsMax }: { view: string; rowsMax: number; where: string }) => `SET max_hydration_rows = ${10 * rowsMax};`,
-  },
-  VIEW_TOO_LARGE: {
+    mend: ({ rowsMax }) => `SET max_hydration_rows = ${10 * rowsMax};`,
+  }),
+  VIEW_TOO_LARGE: of<{ view: string; bytesMax: number; where: string }>({
     sqlstate: '53400',
-    says: ({ view, bytesMax, where }: { view: string; bytesMax: number; where: string }) =>
+    says: ({ view, bytesMax, where }) =>
       `view "${view}" could not be started: it needs more than ${bytesMax} bytes of memory, most of them for ${where}`,
     because: 'One view must not take the memory that the others need; nothing was left behind.',
-    mend: ({ bytesMax }: { view: string; bytesMax: number; where: string }) =>
-      `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
-  },
-  VIEW_FAULTY: {
+    mend: ({ bytesMax }) => `SET max_view_bytes = '${Math.ceil((2 * bytesMax) / 2 ** 20)}MB';`,
+  }),
+  VIEW_FAULTY: of<{ view: string; reason: string }>({
     sqlstate: 'XX000',
-    says: ({ view, reason }: { view: string; reason: string }) => `view "${view}" is stopped: ${reason}`,
+    says: ({ view, reason }) => `view "${view}" is stopped: ${reason}`,
     because: 'A fault inside one view stops that view alone; its neighbours go on.',
-    mend: ({ view }: { view: string; reason: string }) =>
+    mend: ({ view }) =>
       `DROP MATERIALIZED VIEW ${ident(view)} CASCADE;   and make it again, as SHOW CREATE MATERIALIZED VIEW ${ident(view)}; says; if it stops again, report it with the log`,
-  },
-  TABLE_FAULTY: {
+  }),
+  TABLE_FAULTY: of<{ table: string; reason: string }>({
     sqlstate: '55000',
-    says: ({ table, reason }: { table: string; reason: string }) => `table "${table}" is stopped: ${reason}`,
+    says: ({ table, reason }) => `table "${table}" is stopped: ${reason}`,
     because: 'The upstream changed the table in a way that rows already received cannot follow; serving them as current would be wrong.',
-    mend: ({ table }: { table: string; reason: string }) =>
-      `DROP TABLE ${ident(table)} CASCADE; then make it again with CREATE TABLE ${ident(table)} FROM SOURCE`,
-  },
-  TABLE_NOT_COPIED: {
+    mend: ({ table }) => `DROP TABLE ${ident(table)} CASCADE; then make it again with CREATE TABLE ${ident(table)} FROM SOURCE`,
+  }),
+  TABLE_NOT_COPIED: of<NotCopied>({
     sqlstate: '55000',
-    says: ({ schema, table, reason }: NotCopied) => `the first copy of ${qualified(schema, table)} cannot be made now: ${reason}`,
+    says: ({ schema, table, reason }) => `the first copy of ${qualified(schema, table)} cannot be made now: ${reason}`,
     because:
       'A table has no rows to show before its first copy. It is tried again by itself, so it goes on when what stands in its way is gone.',
-    detail: ({ seconds }: NotCopied) => (seconds === undefined ? undefined : `The next try is in ${seconds} s.`),
-    mend: ({ mend }: NotCopied) => mend ?? 'SELECT name, status, error, next_attempt_at FROM millrace.tables;',
-  },
+    detail: ({ seconds }) => (seconds === undefined ? undefined : `The next try is in ${seconds} s.`),
+    mend: ({ mend }) => mend ?? 'SELECT name, status, error, next_attempt_at FROM millrace.tables;',
+  }),
   STILL_COPYING: {
     sqlstate: '57014',
     says: ({ tables }: { tables: readonly string[] }) => `gave up waiting for the first copy of ${tables.join(', ')}`,
@@ -246,12 +238,12 @@ export const engineErrors = defineErrors({
     says: ({ name }: { name: string }) => `cursor "${name}" does not exist`,
     because: 'A cursor lives until CLOSE or the end of its block; WITH HOLD, until the end of the session.',
   },
-  CURSOR_EXISTS: {
+  CURSOR_EXISTS: of<{ name: string }>({
     sqlstate: '42P03',
-    says: ({ name }: { name: string }) => `cursor "${name}" already exists`,
+    says: ({ name }) => `cursor "${name}" already exists`,
     because: 'A name stands for one cursor.',
-    mend: ({ name }: { name: string }) => `CLOSE ${ident(name)};`,
-  },
+    mend: ({ name }) => `CLOSE ${ident(name)};`,
+  }),
   CURSOR_NEEDS_BLOCK: {
     sqlstate: '25P01',
     says: () => 'DECLARE CURSOR can only be used in transaction blocks',
@@ -283,47 +275,44 @@ export const engineErrors = defineErrors({
     detail: ({ output }: { output: string }) => output,
     mend: () => 'read what it said above; a port or directory that it cannot have is the usual cause',
   },
-  COLUMN_MISSING: {
+  COLUMN_MISSING: of<{ column: string; relation: string }>({
     sqlstate: '42703',
-    says: ({ column, relation }: { column: string; relation: string }) => `column "${column}" of relation "${relation}" does not exist`,
+    says: ({ column, relation }) => `column "${column}" of relation "${relation}" does not exist`,
     because: 'An index is on columns of the view, by the names that the view gives them.',
-    mend: ({ relation }: { column: string; relation: string }) => `SHOW COLUMNS FROM ${ident(relation)};`,
-  },
-  PUBLICATION_EMPTY: {
+    mend: ({ relation }) => `SHOW COLUMNS FROM ${ident(relation)};`,
+  }),
+  PUBLICATION_EMPTY: of<{ publication: string }>({
     sqlstate: '42704',
-    says: ({ publication }: { publication: string }) => `publication "${publication}" has none of the wanted tables`,
+    says: ({ publication }) => `publication "${publication}" has none of the wanted tables`,
     because: 'A source without tables would stream nothing, and look healthy.',
-    mend: ({ publication }: { publication: string }) =>
-      `publish them on the upstream database: ALTER PUBLICATION ${ident(publication)} ADD TABLE <schema.table, …>`,
-  },
-  REFERENCE_MISSING: {
+    mend: ({ publication }) => `publish them on the upstream database: ALTER PUBLICATION ${ident(publication)} ADD TABLE <schema.table, …>`,
+  }),
+  REFERENCE_MISSING: of<{ table: string; publication: string; database: string; allTables?: boolean }>({
     sqlstate: '42P01',
-    says: ({ table, publication }: { table: string; publication: string; database: string; allTables?: boolean }) =>
-      `table ${table} is not in publication "${publication}"`,
+    says: ({ table, publication }) => `table ${table} is not in publication "${publication}"`,
     because: 'Only published tables are in the stream.',
-    mend: ({ table, publication, database, allTables }: { table: string; publication: string; database: string; allTables?: boolean }) =>
+    mend: ({ table, publication, database, allTables }) =>
       allTables === true
         ? `the publication is FOR ALL TABLES: make the table (in database ${database} there is no logged table ${table}), or correct its name`
         : `ALTER PUBLICATION ${ident(publication)} ADD TABLE ${table};   (on the upstream database)`,
-  },
-  REFERENCE_AMBIGUOUS: {
+  }),
+  REFERENCE_AMBIGUOUS: of<{ table: string; candidates: readonly string[] }>({
     sqlstate: '42P09',
-    says: ({ table, candidates }: { table: string; candidates: readonly string[] }) =>
-      `table reference "${table}" is ambiguous: ${candidates.join(', ')}`,
+    says: ({ table, candidates }) => `table reference "${table}" is ambiguous: ${candidates.join(', ')}`,
     because: 'Several schemas of the upstream have a published table of that name.',
-    mend: ({ candidates }: { table: string; candidates: readonly string[] }) => `name its schema: REFERENCE ${candidates[0]}`,
-  },
+    mend: ({ candidates }) => `name its schema: REFERENCE ${candidates[0]}`,
+  }),
   PREPARED_STATEMENT_MISSING: {
     sqlstate: '26000',
     says: ({ name }: { name: string }) => `prepared statement "${name}" does not exist`,
     because: 'Prepared statements live as long as their session.',
   },
-  PREPARED_STATEMENT_EXISTS: {
+  PREPARED_STATEMENT_EXISTS: of<{ name: string }>({
     sqlstate: '42P05',
-    says: ({ name }: { name: string }) => `prepared statement "${name}" already exists`,
+    says: ({ name }) => `prepared statement "${name}" already exists`,
     because: 'A name stands for one statement.',
-    mend: ({ name }: { name: string }) => `DEALLOCATE ${ident(name)};`,
-  },
+    mend: ({ name }) => `DEALLOCATE ${ident(name)};`,
+  }),
   ENGINE_FAULT: {
     sqlstate: 'XX000',
     says: ({ reason }: { reason: string }) => `internal error: ${reason}`,
@@ -369,14 +358,13 @@ export const engineErrors = defineErrors({
       'The Postgres that answers it is shared by all clients and cannot be interrupted, so its time is bounded whatever statement_timeout says.',
     mend: () => 'Read less of the catalog at once; compute on the upstream database.',
   },
-  CATALOG_CONTENDED: {
+  CATALOG_CONTENDED: of<{ timeoutMs: number }>({
     sqlstate: '57014',
-    says: ({ timeoutMs }: { timeoutMs: number }) =>
-      `other sessions wait for the system catalog, and this statement has had ${timeoutMs} ms`,
+    says: ({ timeoutMs }) => `other sessions wait for the system catalog, and this statement has had ${timeoutMs} ms`,
     because:
       'Two statements on the system catalog run at once; while both places are taken by long ones and others wait, the younger of the long ones gives way.',
     mend: () => 'Try again later, or read less of the catalog at once.',
-  },
+  }),
   CATALOG_AND_ROWS: {
     sqlstate: '0A000',
     says: ({ relation }: { relation: string }) => `cannot read rows of "${relation}" and the system catalog in one statement`,
@@ -389,14 +377,14 @@ export const engineErrors = defineErrors({
     because: 'The worker that holds it ended, and opening it again failed. Views are not affected; the next statement tries again.',
     mend: () => 'try again; if it stays, restart Millrace and report this with the log',
   },
-  EVALUATION_TIMED_OUT: {
+  EVALUATION_TIMED_OUT: of<{ timeoutMs: number; sql: string }>({
     sqlstate: '57014',
-    says: ({ timeoutMs }: { timeoutMs: number; sql: string }) => `a function call did not end within ${timeoutMs} ms`,
+    says: ({ timeoutMs }) => `a function call did not end within ${timeoutMs} ms`,
     because: 'Functions without a native form run in batches with a deadline, so that one endless call cannot stop every view.',
-    detail: ({ sql }: { timeoutMs: number; sql: string }) => `in ${sql.slice(0, 200)}`,
+    detail: ({ sql }) => `in ${sql.slice(0, 200)}`,
     mend: () =>
       'look for an argument that makes the function run for very long (repeat, generate_series, a regular expression) and bound it',
-  },
+  }),
   PREPARED_CATALOG_MISSING: {
     sqlstate: 'F0000',
     says: ({ file }: { file: string }) => `the prepared catalog ${file} is missing from this installation`,

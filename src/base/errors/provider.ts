@@ -1,4 +1,4 @@
-import { defineErrors } from './define.ts';
+import { defineErrors, of } from './define.ts';
 
 /** Errors of the room: provider. */
 export const providerErrors = defineErrors({
@@ -56,14 +56,13 @@ export const providerErrors = defineErrors({
     detail: ({ reason }) => reason,
     mend: ({ mend }) => mend,
   },
-  CLOUD_DENIED: {
+  CLOUD_DENIED: of<{ operation: string; resource: string; reason: string; right: string }>({
     sqlstate: '42501',
-    says: ({ operation, resource }: { operation: string; resource: string; reason: string; right: string }) =>
-      `not allowed: ${operation} on ${resource}`,
+    says: ({ operation, resource }) => `not allowed: ${operation} on ${resource}`,
     because: 'The credentials are valid and lack this right.',
     detail: ({ reason }) => reason,
     mend: ({ right }) => `Ask for the right ${right}, or give the printed plan (--plan, --emit cli) to somebody who has it.`,
-  },
+  }),
   CLOUD_NOT_FOUND: {
     sqlstate: '42704',
     says: ({ resource }: { resource: string; reason: string; mend: string }) => `the control plane knows no ${resource}`,
@@ -71,29 +70,26 @@ export const providerErrors = defineErrors({
     detail: ({ reason }) => reason,
     mend: ({ mend }) => mend,
   },
-  CLOUD_UNREACHABLE: {
+  CLOUD_UNREACHABLE: of<{ operation: string; tries: number; reason: string }>({
     sqlstate: '08006',
-    says: ({ operation, tries }: { operation: string; tries: number; reason: string }) =>
-      `the control plane did not answer ${operation} (${tries} ${tries === 1 ? 'try' : 'tries'})`,
+    says: ({ operation, tries }) => `the control plane did not answer ${operation} (${tries} ${tries === 1 ? 'try' : 'tries'})`,
     because: 'A request without an answer may have been carried out; Millrace looks before it sends it again, and gives up after a while.',
     detail: ({ reason }) => reason,
     mend: () => 'Run the same command again: what is done is skipped.',
-  },
-  CLOUD_REFUSED: {
+  }),
+  CLOUD_REFUSED: of<{ operation: string; resource: string; reason: string }>({
     sqlstate: '55000',
-    says: ({ operation, resource }: { operation: string; resource: string; reason: string }) =>
-      `the control plane refused ${operation} on ${resource}`,
+    says: ({ operation, resource }) => `the control plane refused ${operation} on ${resource}`,
     because: 'Its own words say why; Millrace does not try to get around them.',
     detail: ({ reason }) => reason,
     mend: () => 'Mend what it names, then run the same command again: what is done is skipped.',
-  },
-  CLOUD_WAIT_EXPIRED: {
+  }),
+  CLOUD_WAIT_EXPIRED: of<{ what: string; seconds: number; last: string; where: string }>({
     sqlstate: '57014',
-    says: ({ what, seconds, last }: { what: string; seconds: number; last: string; where: string }) =>
-      `${what} did not end within ${seconds} s (last seen: ${last})`,
+    says: ({ what, seconds, last }) => `${what} did not end within ${seconds} s (last seen: ${last})`,
     because: 'Every wait has a limit. What was sent may still take effect.',
     mend: ({ where }) => `Look at ${where}; when it is quiet, run the same command again: what is done is skipped.`,
-  },
+  }),
   CLOUD_CHANGED_MEANWHILE: {
     sqlstate: '40001',
     says: ({ what }: { what: string; reason: string }) => `${what} is not as it was when the plan was made`,

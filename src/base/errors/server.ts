@@ -1,5 +1,5 @@
 /** Errors of the room: server. */
-import { defineErrors } from './define.ts';
+import { defineErrors, of } from './define.ts';
 
 // A type, not an interface: only that can be named in the declarations of the list.
 type HeldFacts = {
@@ -30,12 +30,11 @@ export const serverErrors = defineErrors({
     because: 'Bytes that do not follow the Postgres protocol have no safe reading, so the connection is closed.',
     mend: () => 'Connect with a Postgres client (protocol 3.0 or 3.2), without TLS.',
   },
-  PROTOCOL_VERSION_UNKNOWN: {
+  PROTOCOL_VERSION_UNKNOWN: of<{ major: number; minor: number }>({
     sqlstate: '0A000',
-    says: ({ major, minor }: { major: number; minor: number }) =>
-      `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`,
+    says: ({ major, minor }) => `unsupported frontend protocol ${major}.${minor}: server supports 3.0 to 3.2`,
     because: 'Only version 3 of the Postgres protocol is spoken here.',
-  },
+  }),
   PROTOCOL_MESSAGE_TOO_LARGE: {
     sqlstate: '54000',
     says: ({ bytes, bytesMax }: { bytes: number; bytesMax: number }) => `a message of ${bytes} bytes exceeds the limit of ${bytesMax}`,
@@ -48,22 +47,21 @@ export const serverErrors = defineErrors({
     because: 'A text is read on the thread that serves all clients, and analysed by a Postgres that they share (I-6).',
     mend: () => 'Send long values as parameters ($1), and long lists as one array parameter: = ANY ($1).',
   },
-  SESSION_MEMORY_EXHAUSTED: {
+  SESSION_MEMORY_EXHAUSTED: of<HeldFacts>({
     sqlstate: '53200',
-    says: ({ what, bytes, bytesMax }: HeldFacts) =>
-      `${bytes} bytes more for ${what} would exceed the ${bytesMax} bytes that a session may hold`,
+    says: ({ what, bytes, bytesMax }) => `${bytes} bytes more for ${what} would exceed the ${bytesMax} bytes that a session may hold`,
     because: 'What one client holds between its statements lives in the memory of the one process that serves everybody (I-6).',
-    detail: ({ held }: HeldFacts) => `The session holds ${held}.`,
-    mend: ({ letsGo }: HeldFacts) => letsGo,
-  },
-  CLIENTS_MEMORY_EXHAUSTED: {
+    detail: ({ held }) => `The session holds ${held}.`,
+    mend: ({ letsGo }) => letsGo,
+  }),
+  CLIENTS_MEMORY_EXHAUSTED: of<HeldFacts>({
     sqlstate: '53200',
-    says: ({ what, bytes, bytesMax }: HeldFacts) =>
+    says: ({ what, bytes, bytesMax }) =>
       `${bytes} bytes more for ${what} would exceed the ${bytesMax} bytes that all clients may hold together`,
     because: 'All clients share the memory of one process (I-6); each has a smaller limit of its own.',
-    detail: ({ held }: HeldFacts) => `This session holds ${held}.`,
-    mend: ({ letsGo }: HeldFacts) => `${letsGo} or close idle connections`,
-  },
+    detail: ({ held }) => `This session holds ${held}.`,
+    mend: ({ letsGo }) => `${letsGo} or close idle connections`,
+  }),
   PROTOCOL_FEATURE_UNKNOWN: {
     sqlstate: '0A000',
     says: ({ feature }: { feature: string }) => `${feature} is not served here`,
@@ -159,10 +157,9 @@ export const serverErrors = defineErrors({
     because: 'A simple query carries no parameter values.',
     mend: () => 'Use the extended protocol (a driver with parameters; in psql: \\bind).',
   },
-  BIND_MISMATCH: {
+  BIND_MISMATCH: of<{ what: string; given: number; needed: number }>({
     sqlstate: '08P01',
-    says: ({ what, given, needed }: { what: string; given: number; needed: number }) =>
-      `bind message supplies ${given} ${what}, but the prepared statement requires ${needed}`,
+    says: ({ what, given, needed }) => `bind message supplies ${given} ${what}, but the prepared statement requires ${needed}`,
     because: 'Every parameter needs a value (NULL is one), and formats come as none, one for all, or one each.',
-  },
+  }),
 });

@@ -64,3 +64,8 @@ export function constantText(expression: Expression | undefined): string | null 
 }
 
 export type { Call };
+
+/** One native under several OIDs. */
+export function each(oids: readonly number[], native: Native): NativeTable {
+  return oids.map((oid) => [oid, native] as const);
+}

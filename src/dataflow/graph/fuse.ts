@@ -239,9 +239,7 @@ function sideOf(plan: Plan, keys: readonly Expression[], read: readonly number[]
   return { kind: 'own', input: fuse(plan, [], outputs, objects), keys: keyPositions, position };
 }
 
-/**
- * A view's rows change while the push goes on, a table's before it: so a view's are shared only where nothing can change both sides of the join in one push.
- */
+/** A view's rows change while the push goes on, a table's before it: so a view's are shared only where nothing can change both sides of the join in one push. */
 function mayShare(object: string, other: Plan, objects: Objects): boolean {
   if (!objects.arranged(object)) return false;
   if (!objects.isView(object)) return true;

@@ -84,13 +84,8 @@ export class Reads {
     const interrupt = this.#parts.waiting.interrupter(queryId, timeoutMs);
     const deadlineMs = this.#parts.time.nowMs() + timeoutMs;
     await this.#parts.tablesReady(request.plan, timeoutMs, queryId);
-    if (atLeastLsn !== undefined)
-      await waiting.until(
-        () => stepper.lsn >= atLeastLsn,
-        timeoutMs,
-        () => millraceError('RECENCY_TIMED_OUT', { timeoutMs }),
-        queryId,
-      );
+    const late = (): MillraceError => millraceError('RECENCY_TIMED_OUT', { timeoutMs });
+    if (atLeastLsn !== undefined) await waiting.until(() => stepper.lsn >= atLeastLsn, timeoutMs, late, queryId);
     const snapshot = request.snapshotId === undefined ? undefined : must(this.#snapshots.get(request.snapshotId), 'snapshot');
     if (snapshot !== undefined) this.#parts.refuseNewer(request.plan, snapshot.lsn);
     const begun =

@@ -105,12 +105,8 @@ export class SourceTables {
   async untilCopied(ids: readonly ObjectId[], waiting: Waiting, timeoutMs: number, queryId?: number): Promise<void> {
     const copying = (): SourceTable[] => ids.flatMap((id) => (this.isCopied(id) ? [] : (this.byId.get(id) ?? [])));
     const refused = (): PlainError[] => copying().flatMap(({ upstream }) => this.#refusals.get(upstream.oid) ?? []);
-    await waiting.until(
-      () => copying().length === 0 || refused().length > 0,
-      timeoutMs,
-      () => millraceError('STILL_COPYING', { tables: copying().map(({ name }) => name) }),
-      queryId,
-    );
+    const late = (): MillraceError => millraceError('STILL_COPYING', { tables: copying().map(({ name }) => name) });
+    await waiting.until(() => copying().length === 0 || refused().length > 0, timeoutMs, late, queryId);
     for (const refusal of refused()) throw MillraceError.fromPlain(refusal);
     this.refuseStopped(ids);
   }

@@ -4,8 +4,7 @@
  */
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import { must } from '../../base/assert.ts';
-import { MillraceError } from '../../base/errors.ts';
-import { millraceError, type PlainError } from '../../base/errors.ts';
+import { millraceError, MillraceError, type PlainError } from '../../base/errors.ts';
 import { qualified } from '../../base/ident.ts';
 import type { TupleBatch } from '../../dataflow/tables/tuple-source.ts';
 import type { LogBounds } from '../../store/log/bounds.ts';
@@ -30,37 +29,38 @@ export interface CopiedTable {
 /** What the engine asks of them. */
 export type Rows = Pick<TableRows, 'foldedOffset' | 'begin' | 'pin' | 'pinSnapshots' | 'open' | 'close'>;
 
+export interface TableRowsParts {
+  readonly rows: RowStore;
+  readonly log: LogReader;
+  readonly fold: FoldHandle;
+  readonly bounds: LogBounds;
+}
+
 export class TableRows {
-  readonly #rows: RowStore;
-  readonly #log: LogReader;
-  readonly #fold: FoldHandle;
-  readonly #bounds: LogBounds;
+  readonly #parts: TableRowsParts;
   #position: Cut = cutAt(0);
   #snapshots: readonly Cut[] = [];
   /** What open readings stand on: the log from there is still read. */
   readonly #reading = new Set<ReadableRows>();
 
-  constructor(parts: { rows: RowStore; log: LogReader; fold: FoldHandle; bounds: LogBounds }) {
-    this.#rows = parts.rows;
-    this.#log = parts.log;
-    this.#fold = parts.fold;
-    this.#bounds = parts.bounds;
+  constructor(parts: TableRowsParts) {
+    this.#parts = parts;
   }
 
   get foldedOffset(): number {
-    return this.#bounds.foldedOffset;
+    return this.#parts.bounds.foldedOffset;
   }
 
   /** Takes the engine's pin at the end of the last whole transaction before `committedOffset`, where stepping begins. */
   async begin(committedOffset: number): Promise<Cut> {
-    await this.#fold.hold();
+    await this.#parts.fold.hold();
     try {
-      const folded = cutFromJson(this.#rows.facts().foldedTo);
-      this.#position = committedOffset > folded.offset ? walk(this.#log, folded, committedOffset, {}) : folded;
-      this.#bounds.pin('engine', this.#position.offset);
+      const folded = cutFromJson(this.#parts.rows.facts().foldedTo);
+      this.#position = committedOffset > folded.offset ? walk(this.#parts.log, folded, committedOffset, {}) : folded;
+      this.#parts.bounds.pin('engine', this.#position.offset);
       return this.#position;
     } finally {
-      this.#fold.release();
+      this.#parts.fold.release();
     }
   }
 
@@ -77,19 +77,19 @@ export class TableRows {
   }
 
   #movePin(): void {
-    this.#bounds.pin('engine', Math.min(this.#position.offset, ...this.#snapshots.map((cut) => cut.offset)));
+    this.#parts.bounds.pin('engine', Math.min(this.#position.offset, ...this.#snapshots.map((cut) => cut.offset)));
   }
 
   /** The rows as of `position`; where the fold has passed it (nobody pins it), as of there. Close it soon: it holds pages of the row store, and the log from there on. */
   /** `also`: somebody who takes a snapshot of his own of the same rows, good until this one is closed. */
   async open(position: Cut, also?: () => Promise<void>): Promise<ReadableRows> {
     // On a full disk more of the log is read instead.
-    await this.#fold.foldTo(position.offset).catch((error: unknown) => {
+    await this.#parts.fold.foldTo(position.offset).catch((error: unknown) => {
       if (!(error instanceof MillraceError) || error.code !== 'ROWS_DISK_FULL') throw error;
     });
-    await this.#fold.hold();
+    await this.#parts.fold.hold();
     try {
-      const rows = new ReadableRows(this.#rows.snapshot(), this.#log, position, () => {
+      const rows = new ReadableRows(this.#parts.rows.snapshot(), this.#parts.log, position, () => {
         this.#reading.delete(rows);
         this.#pinReadings();
       });
@@ -103,20 +103,20 @@ export class TableRows {
       }
       return rows;
     } finally {
-      this.#fold.release();
+      this.#parts.fold.release();
     }
   }
 
   /** Before the fold is let go: it might fold, and then delete, what a reading overlays its rows with. */
   #pinReadings(): void {
-    if (this.#reading.size === 0) this.#bounds.unpin('audit');
-    else this.#bounds.pin('audit', Math.min(...[...this.#reading].map((rows) => rows.foldedOffset)));
+    if (this.#reading.size === 0) this.#parts.bounds.unpin('audit');
+    else this.#parts.bounds.pin('audit', Math.min(...[...this.#reading].map((rows) => rows.foldedOffset)));
   }
 
   async close(): Promise<void> {
-    await this.#fold.close();
-    this.#log.close();
-    await this.#rows.close();
+    await this.#parts.fold.close();
+    this.#parts.log.close();
+    await this.#parts.rows.close();
   }
 }
 

@@ -1,8 +1,7 @@
 /** A family of checks: what was observed in, what is wrong out. Pure, total, in the order a person would ask. The probe decides; catalogs explain. */
 import type { Observed } from '../facts.ts';
-import type { Observation } from '../model.ts';
+import type { CheckId, Observation, Provider, Severity } from '../model.ts';
 import type { Recognised } from '../recognise.ts';
-import type { Provider } from '../model.ts';
 
 export interface Subject {
   readonly observed: Observed;
@@ -11,6 +10,13 @@ export interface Subject {
 }
 
 export type Check = (subject: Subject) => Iterable<Observation>;
+
+type Particulars = Omit<Observation, 'severity' | 'check' | 'code'>;
+
+/** What a check says: how bad it is, which check found it and by what name; then the particulars. */
+export function finding<P extends Particulars>(severity: Severity, check: CheckId, code: string, particulars: P): Observation & P {
+  return { check, code, severity, ...particulars };
+}
 
 export function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

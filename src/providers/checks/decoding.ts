@@ -1,6 +1,6 @@
 /** C08 and C09: whether the log holds what logical decoding needs. Probe (b) decides: from Postgres 19 on `wal_level = replica` may do, and a provider's switch explains. */
 import type { Observation } from '../model.ts';
-import type { Subject } from './check.ts';
+import { finding, type Subject } from './check.ts';
 
 export function* decoding({ observed, provider }: Subject): Generator<Observation> {
   const facts = observed.server;
@@ -13,7 +13,7 @@ export function* decoding({ observed, provider }: Subject): Generator<Observatio
   }
   const refused = slot.outcome === 'failed' && slot.failure.code === 'WAL_LEVEL_TOO_LOW';
   // Without an answer of the probe (no right to replicate yet) the setting has to do.
-  const low = refused || (slot.outcome !== 'passed' && !isLogical(facts.walLevel) && facts.versionNum < 190_000);
+  const low = refused || (slot.outcome !== 'passed' && facts.walLevel !== 'logical' && facts.versionNum < 190_000);
   if (!low) return;
 
   const own = provider.switch === undefined ? undefined : facts.settings[provider.switch.parameter];
@@ -24,28 +24,18 @@ export function* decoding({ observed, provider }: Subject): Generator<Observatio
   const pendingSql = facts.settings['wal_level']?.pendingRestart === true || own?.pendingRestart === true;
   const pendingControl = control !== undefined && provider.switch !== undefined && control.value === provider.switch.on;
   if (pendingSql || pendingControl) {
-    yield {
-      check: 'C09',
-      code: 'pending_restart',
-      severity: 'error',
+    yield finding('error', 'C09', 'pending_restart', {
       seen: `${shown}; logical decoding is configured and waits for a restart`,
       why: 'The setting takes effect at the next start of the server, and no maintenance window does that by itself.',
       need: { kind: 'restart', parameter: provider.switch?.parameter ?? 'wal_level' },
-    };
+    });
   } else yield tooLow(shown);
 }
 
 function tooLow(seen: string): Observation {
-  return {
-    check: 'C08',
-    code: 'wal_level_too_low',
-    severity: 'error',
+  return finding('error', 'C08', 'wal_level_too_low', {
     seen,
     why: 'Only at wal_level = logical does the log hold what is needed to decode row changes.',
     need: { kind: 'logical_decoding' },
-  };
-}
-
-function isLogical(walLevel: string): boolean {
-  return walLevel === 'logical';
+  });
 }

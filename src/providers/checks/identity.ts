@@ -4,7 +4,7 @@
  */
 import { tableText, type Observed, type TableFacts } from '../facts.ts';
 import type { IdentityChoice, Need, Observation } from '../model.ts';
-import type { Subject } from './check.ts';
+import { finding, type Subject } from './check.ts';
 
 export function* identity({ observed }: Subject): Generator<Observation> {
   for (const table of observed.tables) {
@@ -14,17 +14,14 @@ export function* identity({ observed }: Subject): Generator<Observation> {
     const choice = identityFor(table, observed);
     const name = { schema: table.schema, name: table.name };
     if (choice === 'impossible') {
-      yield {
-        check: 'C16',
-        code: 'identity_impossible',
-        severity: 'error',
+      yield finding('error', 'C16', 'identity_impossible', {
         subject: tableText(table),
         seen: `${tableText(table)} has ${observed.asked.consumer === 'materialize' ? '' : 'no key, and '}a virtual generated column: ${table.virtualColumns.join(', ')}`,
         why: table.published
           ? 'It is published: every UPDATE and DELETE of it fails now (42P10), in your own application, too.'
           : 'Postgres carries no virtual column to a reader: with REPLICA IDENTITY FULL the published table would refuse every UPDATE and DELETE (42P10), your own application’s, too.',
         need: { kind: 'key', table: name },
-      };
+      });
       continue;
     }
     if (choice === undefined) {
@@ -33,15 +30,12 @@ export function* identity({ observed }: Subject): Generator<Observation> {
     }
     const { code, seen, why } = wrong(table, observed);
     const alreadyBroken = table.published && (!table.identityUsable || table.identityUnpublished.length > 0);
-    yield {
-      check: 'C16',
-      code,
-      severity: 'error',
+    yield finding('error', 'C16', code, {
       subject: tableText(table),
       seen,
       why: alreadyBroken ? 'It is published: every UPDATE and DELETE of it fails now, in your own application, too.' : why,
       need: { kind: 'identity', table: name, how: choice },
-    };
+    });
   }
 }
 
@@ -110,27 +104,21 @@ function unpublished(table: TableFacts, observed: Observed): Observation {
   const need: Need = table.columnList
     ? { kind: 'publication', change: { change: 'unfilter', publication, table: { schema: table.schema, name: table.name } } }
     : { kind: 'publication', change: { change: 'publish_generated', publication } };
-  return {
-    check: 'C16',
-    code: 'identity_not_published',
-    severity: 'error',
+  return finding('error', 'C16', 'identity_not_published', {
     subject: tableText(table),
     seen: `publication "${publication}" leaves out ${table.identityUnpublished.join(', ')}, of the replica identity of ${tableText(table)}`,
     why: 'It is published: every UPDATE and DELETE of it fails now (42P10), in your own application, too.',
     need,
-  };
+  });
 }
 
 /** A new partition takes over its parent's primary key and not its replica identity. */
 function* partitionsToCome(table: TableFacts, { publication }: Observed): Generator<Observation> {
   if (table.primaryKey || publication?.allTables === true) return;
-  yield {
-    check: 'C16',
-    code: 'partitions_without_key',
-    severity: 'warning',
+  yield finding('warning', 'C16', 'partitions_without_key', {
     subject: tableText(table),
     seen: `${tableText(table)} is partitioned and has no primary key`,
     why: `While it is published, every partition that is made later refuses UPDATE and DELETE until it has a replica identity of its own, your own application’s, too.`,
     need: { kind: 'key', table: { schema: table.schema, name: table.name }, partitionedBy: table.partitionedBy },
-  };
+  });
 }

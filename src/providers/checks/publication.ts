@@ -1,34 +1,28 @@
 /** C15: the publication and what it lets through. Postgres 18 only warns about a missing one and streams nothing: so it is looked at, always. */
 import { isPublished, tableText, type Observed, type PublicationFacts, type TableFacts } from '../facts.ts';
 import type { Observation, TableName } from '../model.ts';
-import type { Subject } from './check.ts';
+import { finding, type Subject } from './check.ts';
 import { mustPublishGenerated } from './identity.ts';
 
 export function* publication({ observed }: Subject): Generator<Observation> {
   if (observed.server === undefined) return;
   const { asked, publication: found } = observed;
   for (const missing of observed.tablesMissing)
-    yield {
-      check: 'C15',
-      code: 'table_missing',
-      severity: 'error',
+    yield finding('error', 'C15', 'table_missing', {
       subject: tableText(missing),
       seen: `there is no table ${tableText(missing)} that "${observed.target.user}" can see`,
       why: 'It was never there, was dropped, or is in another database.',
-    };
+    });
 
   const tables = observed.tables.filter((table) => table.root === undefined);
   for (const table of tables) {
     const unfit = unfitness(table, observed);
     if (unfit !== undefined)
-      yield {
-        check: 'C15',
-        code: 'not_publishable',
-        severity: 'error',
+      yield finding('error', 'C15', 'not_publishable', {
         subject: tableText(table),
         seen: `${tableText(table)} is ${unfit}`,
         why: 'Its changes are not in the log; a publication refuses it.',
-      };
+      });
   }
   const publishable = tables.filter((table) => unfitness(table, observed) === undefined);
 
@@ -37,10 +31,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
   if (found !== undefined) yield* shortcomings(found, publishable, withGenerated, observed);
   else {
     const elsewhere = observed.server.publications.length === 0 ? 'there is none' : `there are ${observed.server.publications.join(', ')}`;
-    yield {
-      check: 'C15',
-      code: 'publication_missing',
-      severity: asked.publicationNamed ? 'error' : 'note',
+    yield finding(asked.publicationNamed ? 'error' : 'note', 'C15', 'publication_missing', {
       subject: asked.publication,
       seen: `there is no publication "${asked.publication}" in "${observed.target.database}" (${elsewhere})`,
       why: 'Only published tables are streamed, and a stream that names a missing publication stays silent.',
@@ -48,7 +39,7 @@ export function* publication({ observed }: Subject): Generator<Observation> {
         kind: 'publication',
         change: { change: 'create', publication: asked.publication, tables: publishable.map(nameOf), ...withGenerated },
       },
-    };
+    });
   }
 }
 
@@ -61,56 +52,41 @@ function* shortcomings(
   // Via the root or by its leaves: a partitioned table's changes come either way.
   const unpublished = publishable.filter((table) => !isPublished(table, tables) && asked.tables !== undefined && !found.allTables);
   if (unpublished.length > 0)
-    yield {
-      check: 'C15',
-      code: 'table_not_published',
-      severity: 'error',
+    yield finding('error', 'C15', 'table_not_published', {
       subject: found.name,
       seen: `publication "${found.name}" does not publish ${unpublished.map(tableText).join(', ')}`,
       why: 'Only published tables are streamed.',
       need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: unpublished.map(nameOf), ...withGenerated } },
-    };
+    });
   if (found.tableCount === 0)
-    yield {
-      check: 'C15',
-      code: 'publication_empty',
-      severity: 'error',
+    yield finding('error', 'C15', 'publication_empty', {
       subject: found.name,
       seen: `publication "${found.name}" publishes no table`,
       why: 'Everything would look healthy, and nothing would ever arrive.',
       need: { kind: 'publication', change: { change: 'add', publication: found.name, tables: publishable.map(nameOf), ...withGenerated } },
-    };
+    });
   if (found.missing.length > 0)
-    yield {
-      check: 'C15',
-      code: 'operations_missing',
-      severity: 'error',
+    yield finding('error', 'C15', 'operations_missing', {
       subject: found.name,
       seen: `publication "${found.name}" leaves out ${found.missing.join(', ')}`,
       why: 'Without every kind of change a view would silently differ from the table.',
       need: { kind: 'publication', change: { change: 'publish_all_operations', publication: found.name } },
-    };
+    });
   for (const table of tables) {
     if (table.rowFilter === undefined) continue;
-    yield {
-      check: 'C15',
-      code: 'rows_filtered',
-      severity: asked.consumer === 'millrace' ? 'error' : 'warning',
+    yield finding(asked.consumer === 'millrace' ? 'error' : 'warning', 'C15', 'rows_filtered', {
       subject: tableText(table),
       seen: `publication "${found.name}" filters the rows of ${tableText(table)}: ${table.rowFilter}`,
       why: 'A view over a part of the rows does not equal what the database answers.',
       need: { kind: 'publication', change: { change: 'unfilter', publication: found.name, table: nameOf(table) } },
-    };
+    });
   }
   if (found.allTables)
-    yield {
-      check: 'C15',
-      code: 'all_tables',
-      severity: 'note',
+    yield finding('note', 'C15', 'all_tables', {
       subject: found.name,
       seen: `publication "${found.name}" publishes all tables, and every table that will ever be made`,
       why: 'A new table without a primary key refuses its own UPDATEs at once. A list of tables is safer.',
-    };
+    });
 }
 
 function nameOf({ schema, name }: TableName): TableName {

@@ -2,7 +2,7 @@
 import type { Failure } from '../facts.ts';
 import { tableText } from '../facts.ts';
 import type { Observation, TableName } from '../model.ts';
-import type { Subject } from './check.ts';
+import { finding, type Subject } from './check.ts';
 
 export function* rights(subject: Subject): Generator<Observation> {
   yield* replication(subject);
@@ -16,15 +16,12 @@ function* replication({ observed, provider }: Subject): Generator<Observation> {
   const name = asked.role ?? target.user;
   if (observed.server === undefined) return;
   if (role === undefined) {
-    yield {
-      check: 'C10',
-      code: 'role_missing',
-      severity: 'error',
+    yield finding('error', 'C10', 'role_missing', {
       subject: name,
       seen: `there is no role "${name}"`,
       why: 'Streaming as a role of its own, with the least rights, is what keeps an administrator’s password out of it.',
       need: { kind: 'replication_right', role: name },
-    };
+    });
     return;
   }
   const itself = name === target.user;
@@ -34,15 +31,12 @@ function* replication({ observed, provider }: Subject): Generator<Observation> {
   const byCatalog = role.superuser || role.replication || role.replicationGroups.length > 0;
   if (itself && probes.identify.outcome !== 'skipped' ? denied === undefined : byCatalog) return;
   const group = provider.replicationRight.by === 'membership' ? provider.replicationRight.role : undefined;
-  yield {
-    check: 'C10',
-    code: 'replication_not_permitted',
-    severity: 'error',
+  yield finding('error', 'C10', 'replication_not_permitted', {
     subject: name,
     seen: `"${name}" may not replicate (REPLICATION is ${role.replication ? 'set' : 'not set'}${group === undefined ? '' : `, ${role.replicationGroups.includes(group) ? 'a' : 'no'} member of ${group}`})`,
     why: denied === undefined ? 'Reading the stream needs that right.' : `The server said: ${denied.said}`,
     need: { kind: 'replication_right', role: name },
-  };
+  });
 }
 
 /** Only where something must still be published: a role that streams need not own anything. */
@@ -56,13 +50,10 @@ function* publishing({ observed, provider }: Subject): Generator<Observation> {
   );
   if (failure.sqlstate === '25006') return;
   if (failure.sqlstate === '55P03') {
-    yield {
-      check: 'C14',
-      code: 'publication_blocked',
-      severity: 'unknown',
+    yield finding('unknown', 'C14', 'publication_blocked', {
       seen: 'a table is locked, so that publishing it could not be tried',
       why: failure.said,
-    };
+    });
     return;
   }
   const reason =
@@ -72,15 +63,12 @@ function* publishing({ observed, provider }: Subject): Generator<Observation> {
         ? `it has no CREATE on database "${database}"`
         : failure.said;
   // Where another role could publish, this is advice: doctor was asked whether one can stream.
-  yield {
-    check: 'C14',
-    code: 'publication_not_permitted',
-    severity: observed.asked.publicationNamed ? 'error' : 'warning',
+  yield finding(observed.asked.publicationNamed ? 'error' : 'warning', 'C14', 'publication_not_permitted', {
     subject: user,
     seen: `"${user}" may not publish the tables: ${reason}`,
     why: `A publication needs CREATE on the database and the ownership of its tables; ${provider.name} makes no exception.`,
     need: { kind: 'publication_right', role: user },
-  };
+  });
 }
 
 function* copying({ observed }: Subject): Generator<Observation> {
@@ -89,25 +77,19 @@ function* copying({ observed }: Subject): Generator<Observation> {
   for (const table of observed.tables) {
     if (table.root !== undefined || !['r', 'p'].includes(table.kind)) continue;
     if (!table.maySelect || !table.mayUseSchema)
-      yield {
-        check: 'C17',
-        code: 'select_not_permitted',
-        severity: 'error',
+      yield finding('error', 'C17', 'select_not_permitted', {
         subject: tableText(table),
         seen: `"${role}" may not read ${tableText(table)}${table.mayUseSchema ? '' : ` (no USAGE on schema ${table.schema})`}`,
         why: 'The first copy of a table is a SELECT; the stream alone would begin with nothing.',
         need: { kind: 'grants', role, table: { schema: table.schema, name: table.name } },
-      };
+      });
     if (table.filtered)
-      yield {
-        check: 'C17',
-        code: 'row_security_filters',
-        severity: 'error',
+      yield finding('error', 'C17', 'row_security_filters', {
         subject: tableText(table),
         seen: `row-level security filters what "${role}" reads of ${tableText(table)}`,
         why: 'The stream ignores row-level security and the first copy obeys it: the copy would silently lack rows.',
         need: { kind: 'row_security', role, table: { schema: table.schema, name: table.name } },
-      };
+      });
   }
 }
 

@@ -22,7 +22,7 @@ function load(name: string, source: SdkSource): unknown {
     try {
       file = require.resolve(name);
     } catch (error) {
-      if (codeOf(error) === 'MODULE_NOT_FOUND') continue;
+      if ((error as { code?: unknown }).code === 'MODULE_NOT_FOUND') continue;
       throw error;
     }
     return require(file);
@@ -34,8 +34,4 @@ function places(): string[] {
   const extra = (process.env['NODE_PATH'] ?? '').split(path.delimiter).filter((entry) => entry !== '');
   // createRequire looks in the node_modules of the folders above the file that it is given.
   return [path.join(process.cwd(), 'index.js'), ...extra.map((entry) => path.join(path.resolve(entry), '..', 'index.js'))];
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -2,35 +2,25 @@
 import type { Provider } from '../model.ts';
 import { requirements } from './guide.ts';
 
-const LINK = 'https://aiven.io/docs/products/postgresql/howto/setup-logical-replication';
-
 export const aiven: Provider = {
   id: 'aiven',
   name: 'Aiven',
-  link: LINK,
+  link: 'https://aiven.io/docs/products/postgresql/howto/setup-logical-replication',
   requirements: requirements(),
   switch: undefined,
   replicationRight: { by: 'attribute' },
-  mend(need, facts) {
-    switch (need.kind) {
-      case 'address':
-        return {
-          cli: `avn service update ${facts.resource} -c ip_filter='["<present networks>","${need.cidr ?? '<address>/32'}"]'   # the list is replaced whole`,
-          console: 'Service → Networking → Allowed IP addresses.',
-          cost: 'No restart.',
-          link: LINK,
-        };
-      case 'parameter':
-        return {
-          cli: `avn service update ${facts.resource} -c pg.${need.name}=${need.value.replace('GB', '')}`,
-          cost: 'The service may restart.',
-          link: 'https://aiven.io/docs/products/postgresql/reference/advanced-params',
-        };
-      case 'logical_decoding':
-        return { console: 'It is on by default: ask Aiven’s support why wal_level is not logical.', cost: 'Nothing.', link: LINK };
-      default:
-        return undefined;
-    }
+  mends: {
+    address: (need, facts) => ({
+      cli: `avn service update ${facts.resource} -c ip_filter='["<present networks>","${need.cidr ?? '<address>/32'}"]'   # the list is replaced whole`,
+      console: 'Service → Networking → Allowed IP addresses.',
+      cost: 'No restart.',
+    }),
+    parameter: (need, facts) => ({
+      cli: `avn service update ${facts.resource} -c pg.${need.name}=${need.value.replace('GB', '')}`,
+      cost: 'The service may restart.',
+      link: 'https://aiven.io/docs/products/postgresql/reference/advanced-params',
+    }),
+    logical_decoding: { console: 'It is on by default: ask Aiven’s support why wal_level is not logical.' },
   },
   traps: [
     {

@@ -1,15 +1,13 @@
 /** Aurora PostgreSQL: provisioned and Serverless v2. Serverless v1 and Limitless are recognised by the control plane and refused. */
 import type { Provider } from '../model.ts';
-import { awsMend } from './aws.ts';
-import { line, requirements } from './guide.ts';
-
-const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical.Configure.html';
+import { awsMends } from './aws.ts';
+import { holds, outdated, requirements } from './guide.ts';
 
 export const aurora: Provider = {
   id: 'aurora',
   name: 'Amazon Aurora',
   cloud: 'aws',
-  link: LINK,
+  link: 'https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical.Configure.html',
   switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
   replicationRight: { by: 'membership', role: 'rds_replication' },
   sharedStorage: true,
@@ -32,41 +30,36 @@ export const aurora: Provider = {
     },
   ],
   requirements: requirements(
-    line(
+    outdated(
       'AUR1',
+      ['C06'],
       'Aurora Serverless v1 does not support it.',
       'True, and v1 ended in March 2025: convert to provisioned or Serverless v2, which do.',
-      true,
-      'C06',
     ),
-    line('AUR2', 'As a superuser …', 'There is none: rds_superuser to set up, rds_replication to stream.', true, 'C10', 'C14', 'C17'),
-    line(
+    outdated('AUR2', ['C10', 'C14', 'C17'], 'As a superuser …', 'There is none: rds_superuser to set up, rds_replication to stream.'),
+    holds(
       'AUR3',
+      ['C08'],
       'Create a DB cluster parameter group of your version’s family.',
       'True: the cluster’s group, not the instance’s, of the family that AWS names for the version (describe-db-engine-versions).',
-      false,
-      'C08',
     ),
-    line('AUR4', 'Set rds.logical_replication to 1.', 'True. On Serverless v2 this alone ends scaling to zero.', false, 'C08'),
-    line(
+    holds('AUR4', ['C08'], 'Set rds.logical_replication to 1.', 'True. On Serverless v2 this alone ends scaling to zero.'),
+    outdated(
       'AUR5',
+      ['C11', 'C12'],
       'Set max_replication_slots, max_wal_senders, max_logical_replication_workers, max_worker_processes.',
       'The defaults often suffice; only the first two matter to a stream that leaves the cluster. doctor computes all four.',
-      true,
-      'C11',
-      'C12',
     ),
-    line('AUR6', 'Add the IP address to the security group.', 'True; security groups live on the cluster.', false, 'C01', 'C02', 'C04'),
-    line('AUR7', 'Restart the database.', 'Reboot the writer instance; use the writer endpoint only.', false, 'C07', 'C09'),
-    line(
+    holds('AUR6', ['C01', 'C02', 'C04'], 'Add the IP address to the security group.', 'True; security groups live on the cluster.'),
+    holds('AUR7', ['C07', 'C09'], 'Restart the database.', 'Reboot the writer instance; use the writer endpoint only.'),
+    outdated(
       'AUR8',
+      ['C15'],
       'Create a publication mz_source for tables, or FOR ALL TABLES.',
       'For tables. FOR ALL TABLES makes every later table without a primary key refuse its own UPDATEs.',
-      true,
-      'C15',
     ),
   ),
-  mend: (need, facts) => awsMend({ command: 'db-cluster', engine: 'aurora-postgresql', link: LINK }, need, facts),
+  mends: awsMends('db-cluster', 'aurora-postgresql'),
   traps: [
     {
       about: 'C18',

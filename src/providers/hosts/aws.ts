@@ -1,61 +1,55 @@
 /** What Amazon RDS and Aurora have in common: parameter groups, security groups, and the role that grants replication. Used by `rds.ts` and `aurora.ts` only. */
-import type { Mend, MendFacts, Need } from '../model.ts';
-
-export interface ParameterGroup {
-  /** `db-parameter-group` or `db-cluster-parameter-group`. */
-  readonly command: 'db' | 'db-cluster';
-  /** As DescribeDBEngineVersions knows it: which family a version has is AWS's to say, and never built from its number. */
-  readonly engine: 'postgres' | 'aurora-postgresql';
-  readonly link: string;
-}
+import type { Mends } from '../model.ts';
 
 const EDIT_COST =
   'A restart of the writer (no maintenance window does it). A parameter group may serve other instances: they get the change at their next restart, too. Later: somewhat more WAL.';
 
-/** Long: one answer a need. */
-export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Mend | undefined {
-  const cluster = group.command === 'db-cluster';
+/**
+ * `command`: what a group belongs to. `engine`, as DescribeDBEngineVersions knows it: which family a version has is AWS's to say, and never built from its number.
+ * Long: one answer a need.
+ */
+export function awsMends(command: 'db' | 'db-cluster', engine: 'postgres' | 'aurora-postgresql'): Mends {
+  const cluster = command === 'db-cluster';
   const name = 'millrace-logical';
   const identifier = cluster ? '--db-cluster-identifier' : '--db-instance-identifier';
   const groupOption = cluster ? '--db-cluster-parameter-group-name' : '--db-parameter-group-name';
-  const version = engineVersion(facts.versionNum);
-  const family = `$(aws rds describe-db-engine-versions --engine ${group.engine} --engine-version ${version} --query 'DBEngineVersions[0].DBParameterGroupFamily' --output text)`;
-  const setParameter = (parameter: string, value: string): string =>
-    `aws rds modify-${group.command}-parameter-group ${groupOption} <group> --parameters "ParameterName=${parameter},ParameterValue=${value},ApplyMethod=pending-reboot"`;
-  const resource = cluster ? 'aws_rds_cluster_parameter_group' : 'aws_db_parameter_group';
-  const instance = cluster ? '<writer instance>' : facts.resource;
-  switch (need.kind) {
-    case 'logical_decoding':
+  const setParameter = (group: string, parameter: string, value: string): string =>
+    `aws rds modify-${command}-parameter-group ${groupOption} ${group} --parameters "ParameterName=${parameter},ParameterValue=${value},ApplyMethod=pending-reboot"`;
+  const group = cluster ? 'aws_rds_cluster_parameter_group' : 'aws_db_parameter_group';
+  const reboot = (resource: string): string =>
+    `aws rds reboot-db-instance --db-instance-identifier ${cluster ? '<writer instance>' : resource}`;
+  return {
+    logical_decoding(_need, { versionNum, resource }) {
+      const version = engineVersion(versionNum);
+      const family = `$(aws rds describe-db-engine-versions --engine ${engine} --engine-version ${version} --query 'DBEngineVersions[0].DBParameterGroupFamily' --output text)`;
       return {
         cli: [
-          `aws rds create-${group.command}-parameter-group ${groupOption} ${name} --db-parameter-group-family "${family}" --description "logical replication"`,
-          setParameter('rds.logical_replication', '1').replace('<group>', name),
-          `aws rds modify-${cluster ? 'db-cluster' : 'db-instance'} ${identifier} ${facts.resource} ${groupOption} ${name}${cluster ? ' --apply-immediately' : ''}`,
-          `aws rds reboot-db-instance --db-instance-identifier ${instance}`,
+          `aws rds create-${command}-parameter-group ${groupOption} ${name} --db-parameter-group-family "${family}" --description "logical replication"`,
+          setParameter(name, 'rds.logical_replication', '1'),
+          `aws rds modify-${cluster ? 'db-cluster' : 'db-instance'} ${identifier} ${resource} ${groupOption} ${name}${cluster ? ' --apply-immediately' : ''}`,
+          reboot(resource),
         ].join('\n'),
-        console: `RDS → Parameter groups → Create (the family that aws rds describe-db-engine-versions --engine ${group.engine} --engine-version ${version} names${cluster ? ', type DB cluster parameter group' : ''}) → set rds.logical_replication = 1 → ${cluster ? 'Databases → the cluster' : 'Databases → the instance'} → Modify → ${cluster ? 'DB cluster parameter group' : 'DB parameter group'} → apply → reboot the ${cluster ? 'writer' : 'instance'}.`,
-        terraform: `data "aws_rds_engine_version" "present" {\n  engine  = "${group.engine}"\n  version = "${version}"\n}\nresource "${resource}" "${name.replace('-', '_')}" {\n  name   = "${name}"\n  family = data.aws_rds_engine_version.present.parameter_group_family\n  parameter {\n    name         = "rds.logical_replication"\n    value        = "1"\n    apply_method = "pending-reboot"\n  }\n}\n# then: ${cluster ? 'db_cluster_parameter_group_name' : 'parameter_group_name'} = ${resource}.${name.replace('-', '_')}.name, and reboot: Terraform does not`,
+        console: `RDS → Parameter groups → Create (the family that aws rds describe-db-engine-versions --engine ${engine} --engine-version ${version} names${cluster ? ', type DB cluster parameter group' : ''}) → set rds.logical_replication = 1 → ${cluster ? 'Databases → the cluster' : 'Databases → the instance'} → Modify → ${cluster ? 'DB cluster parameter group' : 'DB parameter group'} → apply → reboot the ${cluster ? 'writer' : 'instance'}.`,
+        terraform: `data "aws_rds_engine_version" "present" {\n  engine  = "${engine}"\n  version = "${version}"\n}\nresource "${group}" "${name.replace('-', '_')}" {\n  name   = "${name}"\n  family = data.aws_rds_engine_version.present.parameter_group_family\n  parameter {\n    name         = "rds.logical_replication"\n    value        = "1"\n    apply_method = "pending-reboot"\n  }\n}\n# then: ${cluster ? 'db_cluster_parameter_group_name' : 'parameter_group_name'} = ${group}.${name.replace('-', '_')}.name, and reboot: Terraform does not`,
         cost: EDIT_COST,
-        link: group.link,
       };
-    case 'restart':
+    },
+    restart: (_need, { resource }) => ({
+      cli: reboot(resource),
+      console: `RDS → Databases → ${cluster ? 'the writer instance' : 'the instance'} → Actions → Reboot (without failover).`,
+      cost: 'Every client is disconnected, usually for less than a minute. Other changes that wait for a restart take effect, too.',
+      link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RebootInstance.html',
+    }),
+    parameter(need, { resource }) {
+      const value = awsValue(need.name, need.value);
       return {
-        cli: `aws rds reboot-db-instance --db-instance-identifier ${instance}`,
-        console: `RDS → Databases → ${cluster ? 'the writer instance' : 'the instance'} → Actions → Reboot (without failover).`,
-        cost: 'Every client is disconnected, usually for less than a minute. Other changes that wait for a restart take effect, too.',
-        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RebootInstance.html',
-      };
-    case 'parameter':
-      return {
-        cli:
-          setParameter(need.name, awsValue(need.name, need.value)) +
-          (need.restarts ? `\naws rds reboot-db-instance --db-instance-identifier ${instance}` : ''),
-        console: `RDS → Parameter groups → the group of this ${cluster ? 'cluster' : 'instance'} → ${need.name} = ${awsValue(need.name, need.value)}${need.restarts ? ' → reboot' : ''}.`,
-        terraform: `parameter {\n  name         = "${need.name}"\n  value        = "${awsValue(need.name, need.value)}"\n  apply_method = "${need.restarts ? 'pending-reboot' : 'immediate'}"\n}`,
+        cli: setParameter('<group>', need.name, value) + (need.restarts ? `\n${reboot(resource)}` : ''),
+        console: `RDS → Parameter groups → the group of this ${cluster ? 'cluster' : 'instance'} → ${need.name} = ${value}${need.restarts ? ' → reboot' : ''}.`,
+        terraform: `parameter {\n  name         = "${need.name}"\n  value        = "${value}"\n  apply_method = "${need.restarts ? 'pending-reboot' : 'immediate'}"\n}`,
         cost: need.restarts ? EDIT_COST : 'No restart. A parameter group may serve other instances, which change, too.',
-        link: group.link,
       };
-    case 'address': {
+    },
+    address(need, facts) {
       const source = need.cidr ?? '<this machine’s public address>/32';
       const ranges = source.includes(':')
         ? `Ipv6Ranges=[{CidrIpv6=${source},Description=millrace}]`
@@ -67,33 +61,24 @@ export function awsMend(group: ParameterGroup, need: Need, facts: MendFacts): Me
         cost: 'No restart. Only that address is let in; the security group may serve other machines, which are opened to it, too.',
         link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html',
       };
-    }
-    case 'direct_host':
-      return {
-        console: `Use the ${cluster ? 'writer endpoint of the cluster' : 'endpoint of the instance'}, not one of RDS Proxy (….proxy-….rds.amazonaws.com).`,
-        cost: 'Nothing.',
-        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html',
-      };
-    case 'primary':
-      return {
-        console: cluster
-          ? 'Use the writer endpoint (….cluster-….rds.amazonaws.com), never the reader’s (….cluster-ro-…).'
-          : 'Use the endpoint of the primary instance, not of a read replica.',
-        cost: 'Nothing.',
-        link: group.link,
-      };
-    case 'tls':
-      return {
-        console:
-          need.sslmode === 'require'
-            ? 'Add ?sslmode=require to the URL (RDS demands TLS from Postgres 15 on: rds.force_ssl = 1).'
-            : `curl -O https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, then ?sslmode=${need.sslmode}&sslrootcert=global-bundle.pem`,
-        cost: 'Nothing.',
-        link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html',
-      };
-    default:
-      return undefined;
-  }
+    },
+    direct_host: {
+      console: `Use the ${cluster ? 'writer endpoint of the cluster' : 'endpoint of the instance'}, not one of RDS Proxy (….proxy-….rds.amazonaws.com).`,
+      link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html',
+    },
+    primary: {
+      console: cluster
+        ? 'Use the writer endpoint (….cluster-….rds.amazonaws.com), never the reader’s (….cluster-ro-…).'
+        : 'Use the endpoint of the primary instance, not of a read replica.',
+    },
+    tls: (need) => ({
+      console:
+        need.sslmode === 'require'
+          ? 'Add ?sslmode=require to the URL (RDS demands TLS from Postgres 15 on: rds.force_ssl = 1).'
+          : `curl -O https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, then ?sslmode=${need.sslmode}&sslrootcert=global-bundle.pem`,
+      link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html',
+    }),
+  };
 }
 
 /** As AWS writes it: 160004 is 16.4. */

@@ -1,14 +1,12 @@
 /** Azure Database for PostgreSQL, Flexible Server. Single Server, which the guide describes, was retired in March 2025: recognised and refused. */
-import type { Provider } from '../model.ts';
-import { line, requirements } from './guide.ts';
-
-const LINK = 'https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-logical';
+import type { Answer, MendFacts, Provider } from '../model.ts';
+import { holds, outdated, requirements } from './guide.ts';
 
 export const azure: Provider = {
   id: 'azure',
   name: 'Azure Database for PostgreSQL',
   cloud: 'azure',
-  link: LINK,
+  link: 'https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-logical',
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute', selfGranted: true },
   variantsRefused: {
@@ -18,84 +16,55 @@ export const azure: Provider = {
     },
   },
   requirements: requirements(
-    line('AZ1', 'A restart is required.', 'True: until then wal_level shows a pending restart.', false, 'C09'),
-    line(
+    holds('AZ1', ['C09'], 'A restart is required.', 'True: until then wal_level shows a pending restart.'),
+    outdated(
       'AZ2',
+      ['C01', 'C02', 'C04', 'C06'],
       '“Connections security” → add the IP address → Save.',
       'That was Single Server. Flexible Server: Networking → firewall rules, IPv4 only; not possible with VNet integration.',
-      true,
-      'C01',
-      'C02',
-      'C04',
-      'C06',
     ),
-    line(
+    outdated(
       'AZ3',
+      ['C08', 'C10', 'C14', 'C17'],
       '“Replication” → “Enable Logical Replication”.',
       'That toggle is gone with Single Server. Flexible Server: server parameter wal_level = logical, and ALTER ROLE … REPLICATION, even for the administrator.',
-      true,
-      'C08',
-      'C10',
-      'C14',
-      'C17',
     ),
-    line(
+    holds(
       'AZ4',
+      ['C15'],
       'Create a publication mz_source for tables.',
       'For tables. Whether azure_pg_admin may publish all tables is not verified (check this: the server’s own answer decides); it is not advisable.',
-      false,
-      'C15',
     ),
   ),
-  mend(need, facts) {
-    const server = `--resource-group <group> --server-name ${facts.resource}`;
-    switch (need.kind) {
-      case 'logical_decoding':
-      case 'parameter': {
-        const [name, value] = need.kind === 'parameter' ? [need.name, need.value] : ['wal_level', 'logical'];
-        if (name === 'max_slot_wal_keep_size')
-          return {
+  mends: {
+    logical_decoding: (_need, facts) => setting('wal_level', 'logical', true, facts),
+    parameter: (need, facts) =>
+      need.name === 'max_slot_wal_keep_size'
+        ? {
             console: 'max_slot_wal_keep_size is read-only on Azure (-1).',
             cost: 'Nothing can be set. Above 95 % of storage Azure drops unused slots by itself.',
-            link: LINK,
-          };
-        const restarts = need.kind === 'logical_decoding' || need.restarts;
-        return {
-          cli: `az postgres flexible-server parameter set ${server} --name ${name} --value ${value}${restarts ? `\naz postgres flexible-server restart --resource-group <group> --name ${facts.resource}` : ''}`,
-          console: `Azure portal → ${facts.resource} → Server parameters → ${name} = ${value} → Save${restarts ? ' and Restart' : ''}.`,
-          terraform: `resource "azurerm_postgresql_flexible_server_configuration" "${name}" {\n  server_id = azurerm_postgresql_flexible_server.<name>.id\n  name      = "${name}"\n  value     = "${value}"\n}`,
-          cost: restarts ? 'A restart of the server. Afterwards somewhat more WAL.' : 'No restart.',
-          link: LINK,
-        };
-      }
-      case 'restart':
-        return {
-          cli: `az postgres flexible-server restart --resource-group <group> --name ${facts.resource}`,
-          console: `Azure portal → ${facts.resource} → Overview → Restart.`,
-          cost: 'Every client is disconnected for about a minute.',
-          link: LINK,
-        };
-      case 'address': {
-        const address = need.cidr?.replace(/\/\d+$/, '') ?? '<this machine’s public address>';
-        return {
-          cli: `az postgres flexible-server firewall-rule create --resource-group <group> --name ${facts.resource} --rule-name millrace --start-ip-address ${address} --end-ip-address ${address}`,
-          console: `Azure portal → ${facts.resource} → Networking → Firewall rules → add ${address} (IPv4 only) → Save. A server in a virtual network has no firewall rules: connect from that network.`,
-          terraform: `resource "azurerm_postgresql_flexible_server_firewall_rule" "millrace" {\n  name             = "millrace"\n  server_id        = azurerm_postgresql_flexible_server.<name>.id\n  start_ip_address = "${address}"\n  end_ip_address   = "${address}"\n}`,
-          cost: 'No restart. Only that address is let in.',
-          link: 'https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-firewall-rules',
-        };
-      }
-      case 'direct_host':
-        return { console: 'Use port 5432; 6432 is the built-in PgBouncer.', cost: 'Nothing.', link: LINK };
-      case 'tls':
-        return {
-          console: `Add ?sslmode=${need.sslmode} to the URL; the authorities (DigiCert, Microsoft) are known to every system.`,
-          cost: 'Nothing.',
-          link: 'https://learn.microsoft.com/azure/postgresql/flexible-server/how-to-connect-tls-ssl',
-        };
-      default:
-        return undefined;
-    }
+          }
+        : setting(need.name, need.value, need.restarts, facts),
+    restart: (_need, facts) => ({
+      cli: restart(facts),
+      console: `Azure portal → ${facts.resource} → Overview → Restart.`,
+      cost: 'Every client is disconnected for about a minute.',
+    }),
+    address(need, facts) {
+      const address = need.cidr?.replace(/\/\d+$/, '') ?? '<this machine’s public address>';
+      return {
+        cli: `az postgres flexible-server firewall-rule create --resource-group <group> --name ${facts.resource} --rule-name millrace --start-ip-address ${address} --end-ip-address ${address}`,
+        console: `Azure portal → ${facts.resource} → Networking → Firewall rules → add ${address} (IPv4 only) → Save. A server in a virtual network has no firewall rules: connect from that network.`,
+        terraform: `resource "azurerm_postgresql_flexible_server_firewall_rule" "millrace" {\n  name             = "millrace"\n  server_id        = azurerm_postgresql_flexible_server.<name>.id\n  start_ip_address = "${address}"\n  end_ip_address   = "${address}"\n}`,
+        cost: 'No restart. Only that address is let in.',
+        link: 'https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-firewall-rules',
+      };
+    },
+    direct_host: { console: 'Use port 5432; 6432 is the built-in PgBouncer.' },
+    tls: (need) => ({
+      console: `Add ?sslmode=${need.sslmode} to the URL; the authorities (DigiCert, Microsoft) are known to every system.`,
+      link: 'https://learn.microsoft.com/azure/postgresql/flexible-server/how-to-connect-tls-ssl',
+    }),
   },
   traps: [
     {
@@ -111,3 +80,16 @@ export const azure: Provider = {
     { about: 'C12', says: 'High availability itself takes 2 WAL senders.', source: 'vendor' },
   ],
 };
+
+function restart({ resource }: MendFacts): string {
+  return `az postgres flexible-server restart --resource-group <group> --name ${resource}`;
+}
+
+function setting(name: string, value: string, restarts: boolean, facts: MendFacts): Answer {
+  return {
+    cli: `az postgres flexible-server parameter set --resource-group <group> --server-name ${facts.resource} --name ${name} --value ${value}${restarts ? `\n${restart(facts)}` : ''}`,
+    console: `Azure portal → ${facts.resource} → Server parameters → ${name} = ${value} → Save${restarts ? ' and Restart' : ''}.`,
+    terraform: `resource "azurerm_postgresql_flexible_server_configuration" "${name}" {\n  server_id = azurerm_postgresql_flexible_server.<name>.id\n  name      = "${name}"\n  value     = "${value}"\n}`,
+    cost: restarts ? 'A restart of the server. Afterwards somewhat more WAL.' : 'No restart.',
+  };
+}

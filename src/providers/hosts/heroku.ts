@@ -2,12 +2,10 @@
 import type { Provider } from '../model.ts';
 import { requirements } from './guide.ts';
 
-const LINK = 'https://devcenter.heroku.com/articles/heroku-postgresql';
-
 export const heroku: Provider = {
   id: 'heroku',
   name: 'Heroku Postgres',
-  link: LINK,
+  link: 'https://devcenter.heroku.com/articles/heroku-postgresql',
   requirements: requirements(),
   switch: undefined,
   replicationRight: { by: 'fixed', says: 'Heroku gives no role the right to replicate.' },
@@ -16,6 +14,6 @@ export const heroku: Provider = {
     wayOut:
       'Move the database to a host that does (RDS, Cloud SQL, Crunchy Bridge, …), for example from a backup: heroku pg:backups:download.',
   },
-  mend: () => undefined,
+  mends: {},
   traps: [],
 };

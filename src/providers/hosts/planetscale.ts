@@ -2,37 +2,26 @@
 import type { Provider } from '../model.ts';
 import { requirements } from './guide.ts';
 
-const LINK = 'https://planetscale.com/docs/postgres/integrations/logical-cdc';
-
 export const planetscale: Provider = {
   id: 'planetscale',
   name: 'PlanetScale',
-  link: LINK,
+  link: 'https://planetscale.com/docs/postgres/integrations/logical-cdc',
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: {
     by: 'fixed',
     says: 'Told differently (check this): some say that only the default role (postgres.…, Branch → Roles) may replicate, others that it may give that right: try CREATE ROLE … LOGIN REPLICATION as that role, and let doctor’s probe decide; where it fails, setup --role <the default role>.',
   },
-  mend(need) {
-    switch (need.kind) {
-      case 'direct_host':
-        return { console: 'Use port 5432; 6432 is PgBouncer.', cost: 'Nothing.', link: LINK };
-      case 'logical_decoding':
-        return {
-          console: 'Branch → Clusters → Parameters → Write-ahead log → wal_level = logical → queue and apply the change.',
-          cost: 'The branch restarts.',
-          link: LINK,
-        };
-      case 'parameter':
-        return {
-          console: `Branch → Clusters → Parameters → ${need.name} = ${need.value} → queue and apply the change.`,
-          cost: 'The branch may restart.',
-          link: LINK,
-        };
-      default:
-        return undefined;
-    }
+  mends: {
+    direct_host: { console: 'Use port 5432; 6432 is PgBouncer.' },
+    logical_decoding: {
+      console: 'Branch → Clusters → Parameters → Write-ahead log → wal_level = logical → queue and apply the change.',
+      cost: 'The branch restarts.',
+    },
+    parameter: (need) => ({
+      console: `Branch → Clusters → Parameters → ${need.name} = ${need.value} → queue and apply the change.`,
+      cost: 'The branch may restart.',
+    }),
   },
   traps: [
     {

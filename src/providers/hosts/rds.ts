@@ -1,60 +1,49 @@
 /** Amazon RDS for PostgreSQL: an instance, a Multi-AZ instance, a read replica; a Multi-AZ DB cluster has a cluster parameter group instead. */
 import type { Provider } from '../model.ts';
-import { awsMend } from './aws.ts';
-import { line, requirements } from './guide.ts';
-
-const LINK = 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication.html';
+import { awsMends } from './aws.ts';
+import { holds, outdated, requirements } from './guide.ts';
 
 export const rds: Provider = {
   id: 'rds',
   name: 'Amazon RDS',
   cloud: 'aws',
-  link: LINK,
+  link: 'https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication.html',
   switch: { parameter: 'rds.logical_replication', on: 'on', restarts: true },
   replicationRight: { by: 'membership', role: 'rds_replication' },
   requirements: requirements(
-    line(
+    outdated(
       'RDS1',
+      ['C10', 'C14', 'C17'],
       'The account needs the rds_superuser role.',
       'Only to set up. To stream, membership in rds_replication suffices (rolreplication stays false, and that is right).',
-      true,
-      'C10',
-      'C14',
-      'C17',
     ),
-    line(
+    holds(
       'RDS2',
+      ['C08'],
       'Create a custom parameter group and associate it; default groups cannot be changed.',
       'True. A group may serve other instances: give this one its own. Associating it alone takes a restart, too.',
-      false,
-      'C08',
     ),
-    line(
+    holds(
       'RDS3',
+      ['C08'],
       'Set the static parameter rds.logical_replication to 1.',
       'True; the API says 1, SHOW says on. wal_level follows by itself.',
-      false,
-      'C08',
     ),
-    line(
+    holds(
       'RDS4',
+      ['C01', 'C02', 'C04'],
       'Add the IP address to the security group.',
       'True; it does nothing for an instance that is not publicly accessible, and RDS demands TLS from Postgres 15 on.',
-      false,
-      'C01',
-      'C02',
-      'C04',
     ),
-    line('RDS5', 'Restart the database.', 'True: until then the group shows pending-reboot. No maintenance window does it.', false, 'C09'),
-    line(
+    holds('RDS5', ['C09'], 'Restart the database.', 'True: until then the group shows pending-reboot. No maintenance window does it.'),
+    outdated(
       'RDS6',
+      ['C15'],
       'Create a publication mz_source for tables, or FOR ALL TABLES.',
       'For tables. FOR ALL TABLES makes every later table without a primary key refuse its own UPDATEs.',
-      true,
-      'C15',
     ),
   ),
-  mend: (need, facts) => awsMend({ command: 'db', engine: 'postgres', link: LINK }, need, facts),
+  mends: awsMends('db', 'postgres'),
   traps: [
     {
       about: 'C18',

@@ -2,18 +2,16 @@
 import type { Provider } from '../model.ts';
 import { requirements } from './guide.ts';
 
-const LINK = 'https://www.postgresql.org/docs/current/logical-replication.html';
-
 export const selfhosted: Provider = {
   id: 'selfhosted',
   name: 'Postgres',
-  link: LINK,
+  link: 'https://www.postgresql.org/docs/current/logical-replication.html',
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
   plain: true,
   superuser: true,
   withoutTls: true,
-  mend: () => undefined,
+  mends: {},
   traps: [],
 };

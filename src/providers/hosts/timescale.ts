@@ -2,29 +2,20 @@
 import type { Provider } from '../model.ts';
 import { requirements } from './guide.ts';
 
-const LINK = 'https://docs.tigerdata.com/';
-
 export const timescale: Provider = {
   id: 'timescale',
   name: 'Tiger Cloud (Timescale)',
-  link: LINK,
+  link: 'https://docs.tigerdata.com/',
   requirements: requirements(),
   switch: { parameter: 'wal_level', on: 'logical', restarts: true },
   replicationRight: { by: 'attribute' },
-  mend(need) {
-    switch (need.kind) {
-      case 'logical_decoding':
-        return {
-          console:
-            'Service → Operations → Database parameters → wal_level = logical, then restart (check this: some say that the service does not offer it; then ask support).',
-          cost: 'A restart.',
-          link: LINK,
-        };
-      case 'address':
-        return { console: 'Service → Security → IP allow list.', cost: 'No restart.', link: LINK };
-      default:
-        return undefined;
-    }
+  mends: {
+    logical_decoding: {
+      console:
+        'Service → Operations → Database parameters → wal_level = logical, then restart (check this: some say that the service does not offer it; then ask support).',
+      cost: 'A restart.',
+    },
+    address: { console: 'Service → Security → IP allow list.', cost: 'No restart.' },
   },
   traps: [
     {

@@ -97,37 +97,17 @@ export function copyOutResponse(columnCount: number): Buffer {
 }
 
 export function errorResponse(error: MillraceError, severity: 'ERROR' | 'FATAL'): Buffer {
-  return message(
-    'E',
-    ...fields([
-      ['S', severity],
-      ['V', severity],
-      ['C', error.sqlstate],
-      ['M', error.message],
-      ['D', error.detail],
-      ['H', error.hint],
-      ['P', error.position === undefined ? undefined : String(error.position)],
-    ]),
-  );
+  return message('E', ...fields(severity, error, error.position));
 }
 
 export function noticeResponse(notice: Notice): Buffer {
-  return message(
-    'N',
-    ...fields([
-      ['S', notice.severity],
-      ['V', notice.severity],
-      ['C', notice.sqlstate],
-      ['M', notice.message],
-      ['D', notice.detail],
-      ['H', notice.hint],
-    ]),
-  );
+  return message('N', ...fields(notice.severity, notice, undefined));
 }
 
-function fields(entries: readonly (readonly [string, string | undefined])[]): Buffer[] {
-  const parts: Buffer[] = [];
-  for (const [field, value] of entries) if (value !== undefined) parts.push(Buffer.from(field, 'latin1'), text(value));
-  parts.push(Buffer.from([0]));
-  return parts;
+type Said = Pick<Notice, 'sqlstate' | 'message' | 'detail' | 'hint'>;
+
+function fields(severity: string, { sqlstate, message, detail, hint }: Said, position: number | undefined): Buffer[] {
+  const known = { S: severity, V: severity, C: sqlstate, M: message, D: detail, H: hint, P: position };
+  const given = Object.entries(known).filter(([, value]) => value !== undefined);
+  return [...given.flatMap(([field, value]) => [Buffer.from(field, 'latin1'), text(String(value))]), Buffer.from([0])];
 }

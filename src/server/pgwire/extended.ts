@@ -138,15 +138,10 @@ export class ExtendedProtocol {
     if (portal.running !== undefined || prepared.columns !== null) this.#refuseInFailedBlock();
     if (portal.running?.finished === true && portal.running.kind !== 'rows') throw millraceError('PORTAL_FINISHED', { name });
     this.#interrupt();
-    portal.running ??= await withPositionOffset(
-      positionOffset,
-      async () =>
-        new RunningResult(
-          await this.#session.execute(prepared, portal.parameters, portal.parameterFormats, portal.resultFormats),
-          this.#interrupt,
-        ),
-    );
-    const { running } = portal;
+    const { parameters, parameterFormats, resultFormats } = portal;
+    const begin = async (): Promise<RunningResult> =>
+      new RunningResult(await this.#session.execute(prepared, parameters, parameterFormats, resultFormats), this.#interrupt);
+    const running = (portal.running ??= await withPositionOffset(positionOffset, begin));
     if (running.deallocates !== undefined) this.deallocate(running.deallocates.name);
     await withPositionOffset(positionOffset, () => running.send(this.#output, rowsMax));
     if (statusBefore !== 'I' && this.#session.transactionStatus === 'I') await this.closePortals();

@@ -5,6 +5,7 @@
 import type { Result, MessageBatch } from '../session.ts';
 import { commandComplete, copyDone, copyOutResponse, noticeResponse, parameterStatus, portalSuspended } from './backend.ts';
 import type { Output } from './output.ts';
+import { bytesOfRows } from '../../wire/data-row.ts';
 
 export class RunningResult {
   readonly #result: Result;
@@ -96,12 +97,4 @@ export class RunningResult {
     this.#finished = true;
     return undefined;
   }
-}
-
-/** How many bytes the first `rows` messages of a run of whole messages take. */
-export function bytesOfRows(messages: Uint8Array, rows: number): number {
-  const view = new DataView(messages.buffer, messages.byteOffset, messages.byteLength);
-  let at = 0;
-  for (let row = 0; row < rows; row++) at += 1 + view.getInt32(at + 1);
-  return at;
 }

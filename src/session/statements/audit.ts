@@ -1,5 +1,5 @@
 /** AUDIT [VIEW v]: which views, against which upstream; one row a view, one audit at a time. See `audit/audit.ts` for what happens. */
-import { runAudit, type AuditedView, type AuditResult } from '../../audit/audit.ts';
+import { runAudit, type AuditedView } from '../../audit/audit.ts';
 import type { AuditedColumn } from '../../audit/compare.ts';
 import { must } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
@@ -8,7 +8,7 @@ import type { Name, StatementOf } from '../../sql/statements/statement.ts';
 import { canonicalizer } from '../../values/canonical.ts';
 import { codecOf, type Value } from '../../values/codec.ts';
 import type { PgType } from '../../values/type.ts';
-import type { Catalog, CatalogObject, MaterializedView, ObjectId } from '../../catalog/catalog.ts';
+import type { Catalog, CatalogObject, MaterializedView } from '../../catalog/catalog.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { objectNamed } from '../object-named.ts';
 import { countColumns, literalRows, textColumns } from '../results/literal-result.ts';
@@ -54,7 +54,8 @@ async function auditRows(coordinator: Coordinator, view: Name | undefined, searc
     },
   );
   for (const [index, result] of results.entries()) {
-    remember(coordinator, views[index]!.id, result);
+    const { detail: _, ...remembered } = result;
+    coordinator.audits.set(views[index]!.id, { ...remembered, finishedAt: new Date().toISOString() });
     coordinator.logAudit(result);
   }
   return results.map((result) => [
@@ -97,15 +98,4 @@ function canonicalText(type: PgType): Pick<AuditedColumn, 'canonical'> {
   if (canonical === undefined) return {};
   const codec = codecOf(type);
   return { canonical: (text) => codec.format(canonical(codec.parse(text))) };
-}
-
-function remember(coordinator: Coordinator, id: ObjectId, result: AuditResult): void {
-  coordinator.audits.set(id, {
-    view: result.view,
-    lsn: result.lsn,
-    state: result.state,
-    rows: result.rows,
-    differences: result.differences,
-    finishedAt: new Date().toISOString(),
-  });
 }

@@ -2,6 +2,7 @@
  * The engine's state as relations of schema `millrace`: what their rows are now. The mirror holds them as ordinary tables; a session has those refreshed that
  * its statement reads. Values in the order of `sql/mirror/status.ts`. What is not known is NULL, and what was measured says when: never an old figure as if it were new.
  */
+import type { PlainError } from '../../base/errors.ts';
 import { formatLsn } from '../../base/lsn.ts';
 import type { StatusName } from '../../sql/mirror/status.ts';
 import { dependenciesOf, type CatalogObject, type Source } from '../../catalog/catalog.ts';
@@ -165,20 +166,13 @@ function arrangementRows({ coordinator, status }: Seen): Row[] {
 function errorRows({ coordinator, status, fares }: Seen): Row[] {
   const ofObjects = [...coordinator.catalog.objects()].flatMap((object): Row[] => {
     const { error, isOwn, count } = fares.of(object);
-    if (error === null || !isOwn) return [];
-    return [[object.id, object.name, kindName(object.kind), error.code, error.sqlstate, error.message, error.hint ?? null, String(count)]];
+    return error === null || !isOwn ? [] : [[object.id, object.name, kindName(object.kind), ...errorValues(error), String(count)]];
   });
-  const ofStore = (status?.storeErrors ?? []).map((error): Row => [
-    null,
-    null,
-    'store',
-    error.code,
-    error.sqlstate,
-    error.message,
-    error.hint ?? null,
-    '1',
-  ]);
-  return [...ofObjects, ...ofStore];
+  return [...ofObjects, ...(status?.storeErrors ?? []).map((error): Row => [null, null, 'store', ...errorValues(error), '1'])];
+}
+
+function errorValues({ code, sqlstate, message, hint }: PlainError): Row {
+  return [code, sqlstate, message, hint ?? null];
 }
 
 /** While nothing is heard from the upstream nobody knows how much it has written since: the bytes are NULL then, and the time goes on. */

@@ -115,14 +115,11 @@ function query(reader: TokenReader): Statement {
   return { kind: 'query', text: reader.rest().text };
 }
 
+const ofOneWord = <K extends string>(...kinds: readonly K[]): (readonly [readonly string[], K])[] => kinds.map((kind) => [[kind], kind]);
+
 const DROPPED: readonly (readonly [readonly string[], DropKind])[] = [
   [['materialized', 'view'], 'materializedView'],
-  [['secret'], 'secret'],
-  [['connection'], 'connection'],
-  [['source'], 'source'],
-  [['table'], 'table'],
-  [['view'], 'view'],
-  [['index'], 'index'],
+  ...ofOneWord('secret', 'connection', 'source', 'table', 'view', 'index'),
 ];
 
 function objectKind(reader: TokenReader): DropKind {
@@ -144,17 +141,8 @@ function drop(reader: TokenReader): Statement {
 
 const SHOWN: readonly (readonly [readonly string[], ShowKind])[] = [
   [['materialized', 'views'], 'materializedViews'],
-  [['secrets'], 'secrets'],
-  [['connections'], 'connections'],
-  [['sources'], 'sources'],
-  [['tables'], 'tables'],
-  [['views'], 'views'],
-  [['indexes'], 'indexes'],
-  [['objects'], 'objects'],
-  [['schemas'], 'schemas'],
-  [['databases'], 'databases'],
-  [['columns'], 'columns'],
-  [['all'], 'all'],
+  ...ofOneWord('secrets', 'connections', 'sources', 'tables', 'views', 'indexes', 'objects'),
+  ...ofOneWord('schemas', 'databases', 'columns', 'all'),
 ];
 
 function show(reader: TokenReader): Statement {

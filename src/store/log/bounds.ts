@@ -43,9 +43,7 @@ export class LogBounds {
     Atomics.store(this.#cells, FOLDED, BigInt(offset));
   }
 
-  /**
-   * A pin only moves forward. The first time a reader pins it must hold the fold meanwhile (`FoldClient.hold`), lest the fold pass the offset just then.
-   */
+  /** A pin only moves forward. The first time a reader pins it must hold the fold meanwhile (`FoldClient.hold`), lest the fold pass the offset just then. */
   pin(who: Pin, offset: number): void {
     const before = Atomics.exchange(this.#cells, FIRST_PIN + pinOf[who], BigInt(offset));
     assert(before === FREE || before <= BigInt(offset), `the pin of ${who} went back from ${before} to ${offset}`);

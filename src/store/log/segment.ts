@@ -1,6 +1,4 @@
-/**
- * Segment files: named by the log offset of their first byte, opened by a record that makes them self-contained: replay and fold need the log alone.
- */
+/** Segment files: named by the log offset of their first byte, opened by a record that makes them self-contained: replay and fold need the log alone. */
 import { join } from 'node:path';
 import type { PlainError } from '../../base/errors.ts';
 import type { TableShape } from '../../upstream/shape.ts';

@@ -36,7 +36,8 @@ export class LogWriter {
   readonly #directory: string;
   readonly #bounds: LogBounds | undefined;
   readonly #segmentBytesMax: number;
-  readonly #inForce: InForce;
+  /** What is in force at the end of the log: after `open`, what resume decides by (position, lastCommitLsn, progressLsn, tables). */
+  readonly inForce: InForce;
   #segment: Segment | undefined;
   #end: number;
   #syncedOffset: number;
@@ -62,7 +63,7 @@ export class LogWriter {
         offset: recovered.end,
         reason: `it ends here, but the rows hold it up to ${options.atLeast}`,
       });
-    this.#inForce = recovered.inForce;
+    this.inForce = recovered.inForce;
     this.#end = recovered.end;
     this.#syncedOffset = recovered.end;
     if (recovered.segmentStart !== undefined) {
@@ -90,14 +91,9 @@ export class LogWriter {
     return this.#syncedOffset;
   }
 
-  /** What is in force at the end of the log: after `open`, what resume decides by (position, lastCommitLsn, progressLsn, tables). */
-  get inForce(): InForce {
-    return this.#inForce;
-  }
-
   /** The server, timeline or slot is known, or changed. Takes effect with the next segment or `wal` record. */
   moveTo(position: Position): void {
-    this.#inForce.moveTo(position);
+    this.inForce.moveTo(position);
   }
 
   /** Each chunk holds whole CopyData messages. */
@@ -140,7 +136,7 @@ export class LogWriter {
 
   /** The connection was lost: a transaction that is open here is void (it will be sent again). Writes nothing when none is. */
   appendInterrupted(): number {
-    return this.#inForce.openTransaction === undefined ? this.#end : this.append(recordKind.interrupted, []);
+    return this.inForce.openTransaction === undefined ? this.#end : this.append(recordKind.interrupted, []);
   }
 
   append(kind: RecordKind, chunks: readonly Uint8Array[]): number {
@@ -152,8 +148,8 @@ export class LogWriter {
     const at = this.#end;
     this.#write(kind, chunks);
     failpoint('append');
-    for (const chunk of chunks) if (kind === recordKind.wal) this.#inForce.observe(kind, chunk, at);
-    if (kind !== recordKind.wal && kind !== recordKind.copy) this.#inForce.observe(kind, Buffer.concat(chunks), at);
+    for (const chunk of chunks) if (kind === recordKind.wal) this.inForce.observe(kind, chunk, at);
+    if (kind !== recordKind.wal && kind !== recordKind.copy) this.inForce.observe(kind, Buffer.concat(chunks), at);
     return this.#end;
   }
 
@@ -222,7 +218,7 @@ export class LogWriter {
       file = this.#disk.open(segmentPath(this.#directory, start), 'write');
       file.truncate(0);
       this.#segment = { start, file };
-      this.#write(recordKind.segment, [Buffer.from(JSON.stringify(this.#inForce.toHeader(start)))]);
+      this.#write(recordKind.segment, [Buffer.from(JSON.stringify(this.inForce.toHeader(start)))]);
     } catch (error) {
       // The old segment stays the current one and may still grow, so the new one must not be found behind it.
       this.#segment = before;

@@ -26,8 +26,6 @@ export interface FoldWorkerData extends FoldOptions {
 
 export interface FoldStatus {
   readonly foldedTo: number;
-  readonly foldableTo: number;
-  readonly rowStoreBytes: number;
   readonly isFolding: boolean;
   /** Tables whose rows contradict the stream, and why. */
   readonly broken: readonly { readonly oid: number; readonly reason: string }[];
@@ -143,8 +141,6 @@ class FoldLoop {
     for (const [oid, { state, reason }] of this.#rows.tables()) if (state === 'broken') broken.push({ oid, reason: reason ?? '' });
     return {
       foldedTo: this.#fold.foldedTo.offset,
-      foldableTo: this.#bounds.foldableOffset,
-      rowStoreBytes: this.#rows.bytes,
       isFolding: this.#isFolding,
       broken,
       ...(this.#failure === undefined ? {} : { failure: this.#failure instanceof Error ? this.#failure.message : 'unknown' }),

@@ -1,6 +1,4 @@
-/**
- * What an error of the upstream means and what mends it: by SQLSTATE and by what we were doing, never by text alone (wording changes with every major version). Everything under `upstream/` and `ingest/` reports through this.
- */
+/** What an error of the upstream means and what mends it: by SQLSTATE and by what we were doing, never by text alone (wording changes with every major version). Everything under `upstream/` and `ingest/` reports through this. */
 import { MillraceError, millraceError } from '../../base/errors.ts';
 import type { ConnectionParameters } from './parameters.ts';
 

@@ -19,7 +19,7 @@ export interface ConnectOptions {
   /** 0: none (copies, streams). */
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * It carries rows, for their bytes: names in them (regclass and its like) are written by the search_path that a session of this user has, and a database that takes any
    * bytes (SQL_ASCII) sends them as they are, where it would otherwise end the whole stream at one that is not UTF-8.
@@ -251,9 +251,6 @@ export class UpstreamConnection {
 }
 
 function hasSqlState(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code)) &&
-    !/^E[A-Z]+$/.test(String((error as { code?: unknown }).code))
-  );
+  // EPIPE is of five characters, too.
+  return error instanceof Error && /^(?!E[A-Z]+$)[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code));
 }

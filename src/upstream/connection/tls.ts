@@ -9,7 +9,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { unreachable } from '../../base/assert.ts';
 import { millraceError } from '../../base/errors.ts';
 import type { ConnectionParameters } from './parameters.ts';
 
@@ -30,8 +29,6 @@ export async function waysToConnect(parameters: ConnectionParameters): Promise<W
       return [await tlsWay(parameters, 'ca')];
     case 'verify-full':
       return [await tlsWay(parameters, 'full')];
-    default:
-      return unreachable(parameters.sslmode);
   }
 }
 

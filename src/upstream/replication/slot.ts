@@ -31,7 +31,7 @@ export function connectForSlot(
     replication: true,
     statementTimeoutMs: 0,
     lockTimeoutMs: timeoutMs,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
 }
 
@@ -87,7 +87,6 @@ export interface SlotFacts {
   readonly plugin: string;
   readonly database: string;
   readonly active: boolean;
-  readonly activePid: number | undefined;
   readonly confirmedFlushLsn: Lsn;
   readonly restartLsn: Lsn | undefined;
   /** Why the server has invalidated it; undefined while it is good. */
@@ -99,7 +98,7 @@ export interface SlotFacts {
 
 export async function readSlot(connection: UpstreamConnection, name: string): Promise<SlotFacts | undefined> {
   const [row] = await connection.query(
-    `SELECT s.plugin, s.database, s.active, s.active_pid, s.confirmed_flush_lsn, s.restart_lsn, to_jsonb(s) ->> 'wal_status' AS wal_status, to_jsonb(s) ->> 'invalidation_reason' AS reason,
+    `SELECT s.plugin, s.database, s.active, s.confirmed_flush_lsn, s.restart_lsn, to_jsonb(s) ->> 'wal_status' AS wal_status, to_jsonb(s) ->> 'invalidation_reason' AS reason,
         to_jsonb(s) ->> 'safe_wal_size' AS safe_bytes, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, s.restart_lsn) AS retained
      FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1`,
     [name],
@@ -112,7 +111,6 @@ export async function readSlot(connection: UpstreamConnection, name: string): Pr
     plugin: row['plugin'] ?? 'none: a physical slot',
     database: row['database'] ?? 'none',
     active: row['active'] === 't',
-    activePid: row['active_pid'] === null ? undefined : Number(row['active_pid']),
     // Null while the slot is still being made.
     confirmedFlushLsn: parseLsn(row['confirmed_flush_lsn'] ?? '0/0'),
     restartLsn: restartLsn === undefined ? undefined : parseLsn(restartLsn),

@@ -1,6 +1,4 @@
-/**
- * The upstream's WAL end at this moment: everything committed before is in the stream once the stream is past it (real_time_recency, audit).
- */
+/** The upstream's WAL end at this moment: everything committed before is in the stream once the stream is past it (real_time_recency, audit). */
 import { must } from '../../base/assert.ts';
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamConnection } from '../connection/connect.ts';

@@ -115,34 +115,19 @@ function enumeration(symbol: string): Native {
   };
 }
 
+const families = (make: Parameters<typeof family>[1], ...names: Parameters<typeof family>[0][]): NativeTable =>
+  names.flatMap((name) => family(name, make));
+
 export const compareNatives: NativeTable = [
   // int2/4/8 with one another
-  ...family('int2', plain),
-  ...family('int4', plain),
-  ...family('int8', plain),
-  ...family('int24', plain),
-  ...family('int42', plain),
-  ...family('int28', plain),
-  ...family('int82', plain),
-  ...family('int48', plain),
-  ...family('int84', plain),
-  ...family('oid', plain),
-  ...family('xid', plain),
-  ...family('bool', plain),
-  ...family('float4', float),
-  ...family('float8', float),
-  ...family('float48', float),
-  ...family('float84', float),
+  ...families(plain, 'int2', 'int4', 'int8', 'int24', 'int42', 'int28', 'int82', 'int48', 'int84'),
+  ...families(plain, 'oid', 'xid', 'bool', 'date', 'timestamp', 'timestamptz', 'time'),
+  ...families(float, 'float4', 'float8', 'float48', 'float84'),
   ...family('numeric', by(compareNumeric)),
-  ...family('date', plain),
-  ...family('timestamp', plain),
-  ...family('timestamptz', plain),
-  ...family('time', plain),
   ...family('interval', by(compareInterval)),
   ...family('uuid', uuid),
-  ...family('text', text),
-  ...family('bpchar', bpchar),
   // Hexadecimal text of two byte strings is ordered as the bytes are.
-  ...family('bytea', text),
+  ...families(text, 'text', 'bytea'),
+  ...family('bpchar', bpchar),
   ...family('enum', enumeration),
 ];

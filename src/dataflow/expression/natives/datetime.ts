@@ -11,7 +11,7 @@ import {
   subtractIntervals,
   type Interval,
 } from '../../../values/interval.ts';
-import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
+import { calls, type CallSite, constantText, each, inlines, type Native, type NativeTable } from '../native.ts';
 import { isUtc } from '../session.ts';
 import { family } from './compare.ts';
 
@@ -20,7 +20,6 @@ const swapped =
   (b: B, a: A): R =>
     fn(a, b);
 const zoned = (native: Native): Native => ({ ...native, zoned: true });
-const each = (oids: readonly number[], native: Native): NativeTable => oids.map((oid) => [oid, native] as const);
 
 const timestampToTime = (timestamp: Int): number | null => (isInfinite(timestamp) ? null : microsOfDay(timestamp));
 const timeToInterval = (time: number): Interval => ({ months: 0, days: 0, micros: time });

@@ -4,7 +4,7 @@
  */
 import { fail } from '../../../values/failure.ts';
 import { roundHalfEven } from '../../../values/float.ts';
-import { calls, inlines, type NativeTable } from '../native.ts';
+import { calls, each, inlines, type NativeTable } from '../native.ts';
 import { divisionByZero } from './int.ts';
 
 function overflow(): never {
@@ -50,7 +50,11 @@ function squareRoot(value: number): number {
 }
 
 const sign = (value: number): number => (value > 0 ? 1 : value < 0 ? -1 : 0);
-const each = (oids: readonly number[], native: NativeTable[number][1]): NativeTable => oids.map((oid) => [oid, native] as const);
+
+const minus = inlines('float8um', (a) => `(-${a})`);
+const plus = inlines('float8up', (a) => a);
+const absolute = inlines('float8abs', (a) => `Math.abs(${a})`);
+const ceiling = inlines('ceil(float8)', (a) => `Math.ceil(${a})`);
 
 export const floatNatives: NativeTable = [
   [204, calls('float4pl', float4.add)],
@@ -62,23 +66,11 @@ export const floatNatives: NativeTable = [
   ...each([219, 282, 286], calls('float8mi', float8.subtract)),
   ...each([216, 279, 283], calls('float8mul', float8.multiply)),
   ...each([217, 280, 284], calls('float8div', float8.divide)),
-  ...each(
-    [206, 220],
-    inlines('float8um', (a) => `(-${a})`),
-  ),
-  ...each(
-    [1913, 1914],
-    inlines('float8up', (a) => a),
-  ),
-  ...each(
-    [207, 221, 1394, 1395],
-    inlines('float8abs', (a) => `Math.abs(${a})`),
-  ),
+  ...each([206, 220], minus),
+  ...each([1913, 1914], plus),
+  ...each([207, 221, 1394, 1395], absolute),
   [1342, calls('round(float8)', roundHalfEven, { fails: false })],
-  ...each(
-    [2308, 2320],
-    inlines('ceil(float8)', (a) => `Math.ceil(${a})`),
-  ),
+  ...each([2308, 2320], ceiling),
   [2309, inlines('floor(float8)', (a) => `Math.floor(${a})`)],
   [1343, inlines('trunc(float8)', (a) => `Math.trunc(${a})`)],
   [2310, calls('sign(float8)', sign, { fails: false })],

@@ -1,7 +1,7 @@
 /** int2, int4 and int8: arithmetic with Postgres's overflow errors. int4 arithmetic is exact in a double; int8 goes through BigInt beyond 2^53. */
 import { fail, outOfRange } from '../../../values/failure.ts';
 import { checkedInt64, type Int } from '../../../values/int64.ts';
-import { calls, inlines, type Native, type NativeTable } from '../native.ts';
+import { calls, each, inlines, type Native, type NativeTable } from '../native.ts';
 
 export function divisionByZero(): never {
   return fail('22012', 'division by zero');
@@ -84,6 +84,9 @@ function moduloInt4(a: number, b: number): number {
 }
 
 const bits = (operate: (a: bigint, b: bigint) => bigint) => (a: Int, b: Int) => checkedInt64(operate(BigInt(a), BigInt(b)));
+const andInt8 = bits((a, b) => a & b);
+const orInt8 = bits((a, b) => a | b);
+const xorInt8 = bits((a, b) => a ^ b);
 
 function gcdInt8(a: Int, b: Int): Int {
   let x = BigInt(a) < 0n ? -BigInt(a) : BigInt(a);
@@ -121,20 +124,20 @@ export const intNatives: NativeTable = [
   [1911, first],
   [1398, checked(checkInt2, 'abs(int2)', (a) => `Math.abs(${a})`)],
   [1253, checked(checkInt2, 'int2abs', (a) => `Math.abs(${a})`)],
-  ...[177, 178, 179].map((oid) => [oid, checked(checkInt4, 'int4pl', plus)] as const),
-  ...[181, 182, 183].map((oid) => [oid, checked(checkInt4, 'int4mi', minus)] as const),
-  ...[141, 170, 171].map((oid) => [oid, checked(checkInt4, 'int4mul', times)] as const),
-  ...[154, 172, 173].map((oid) => [oid, calls('int4div', divideInt4)] as const),
+  ...each([177, 178, 179], checked(checkInt4, 'int4pl', plus)),
+  ...each([181, 182, 183], checked(checkInt4, 'int4mi', minus)),
+  ...each([141, 170, 171], checked(checkInt4, 'int4mul', times)),
+  ...each([154, 172, 173], calls('int4div', divideInt4)),
   [156, calls('int4mod', moduloInt4)],
   [941, calls('mod(int4)', moduloInt4)],
   [212, checked(checkInt4, 'int4um', (a) => `0 - ${a}`)],
   [1912, first],
   [1397, checked(checkInt4, 'abs(int4)', (a) => `Math.abs(${a})`)],
   [1251, checked(checkInt4, 'int4abs', (a) => `Math.abs(${a})`)],
-  ...[463, 837, 841, 1274, 1278].map((oid) => [oid, calls('int8pl', addInt8)] as const),
-  ...[464, 838, 942, 1275, 1279].map((oid) => [oid, calls('int8mi', subtractInt8)] as const),
-  ...[465, 839, 943, 1276, 1280].map((oid) => [oid, calls('int8mul', multiplyInt8)] as const),
-  ...[466, 840, 948, 1277, 1281].map((oid) => [oid, calls('int8div', divideInt8)] as const),
+  ...each([463, 837, 841, 1274, 1278], calls('int8pl', addInt8)),
+  ...each([464, 838, 942, 1275, 1279], calls('int8mi', subtractInt8)),
+  ...each([465, 839, 943, 1276, 1280], calls('int8mul', multiplyInt8)),
+  ...each([466, 840, 948, 1277, 1281], calls('int8div', divideInt8)),
   [945, calls('int8mod', moduloInt8)],
   [947, calls('mod(int8)', moduloInt8)],
   [462, calls('int8um', negateInt8)],
@@ -152,30 +155,9 @@ export const intNatives: NativeTable = [
   [1901, inlines('int4not', (a) => `(~${a})`)],
   [1902, inlines('int4shl', (a, b) => `(${a} << ${b})`)],
   [1903, inlines('int4shr', (a, b) => `(${a} >> ${b})`)],
-  [
-    1904,
-    calls(
-      'int8and',
-      bits((a, b) => a & b),
-      { fails: false },
-    ),
-  ],
-  [
-    1905,
-    calls(
-      'int8or',
-      bits((a, b) => a | b),
-      { fails: false },
-    ),
-  ],
-  [
-    1906,
-    calls(
-      'int8xor',
-      bits((a, b) => a ^ b),
-      { fails: false },
-    ),
-  ],
+  [1904, calls('int8and', andInt8, { fails: false })],
+  [1905, calls('int8or', orInt8, { fails: false })],
+  [1906, calls('int8xor', xorInt8, { fails: false })],
   [5044, calls('gcd(int4)', gcdInt4)],
   [5045, calls('gcd(int8)', gcdInt8)],
 ];

@@ -1,6 +1,4 @@
-/**
- * Text functions over JavaScript strings, counted in code points as Postgres counts characters. Without surrogates code units are code points: the fast path.
- */
+/** Text functions over JavaScript strings, counted in code points as Postgres counts characters. Without surrogates code units are code points: the fast path. */
 import { createHash } from 'node:crypto';
 import { fail } from '../../../values/failure.ts';
 

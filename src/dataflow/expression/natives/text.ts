@@ -6,7 +6,7 @@ import type { PgType } from '../../../values/type.ts';
 import type { Generator, Operand } from '../generator.ts';
 import { printer } from '../io-cast.ts';
 import { UTC_SESSION } from '../session.ts';
-import { calls, constantText, inlines, type CallSite, type Native, type NativeTable } from '../native.ts';
+import { calls, type CallSite, constantText, each, inlines, type Native, type NativeTable } from '../native.ts';
 import { capsNatively, initcapFor, lowerFor, upperFor } from '../../../values/case-mapping.ts';
 import { like, likeMatcher } from './like.ts';
 import * as f from './text-functions.ts';
@@ -91,7 +91,6 @@ const concatWs: Native = {
 
 const trimBlanks = canonicalizer({ oid: 1042, name: 'character', kind: 'base', storage: 'text', typmod: -1 }) as (text: string) => string;
 const bpcharLength = (text: string): number => f.length(trimBlanks(text));
-const each = (oids: readonly number[], native: Native): NativeTable => oids.map((oid) => [oid, native] as const);
 const pure = { fails: false };
 
 export const textNatives: NativeTable = [

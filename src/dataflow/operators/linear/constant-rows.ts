@@ -1,6 +1,4 @@
-/**
- * VALUES: rows that are there from the start and never change, filtered and projected once.
- */
+/** VALUES: rows that are there from the start and never change, filtered and projected once. */
 import { rowLayout, type RowLayout } from '../../../values/layout.ts';
 import type { ErrorSink } from '../../../values/space.ts';
 import { DeltaBlock } from '../../arrangement/delta-block.ts';

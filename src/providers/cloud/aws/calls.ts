@@ -2,8 +2,9 @@
  * The calls of RDS and EC2 that Millrace makes, through the official SDK, with only the fields that it reads. The SDK's own retries are off: it would send a reboot twice
  * when an answer gets lost; `patience.ts` looks first. What an error means is decided here.
  */
-import { millraceError, reasonOf } from '../../../base/errors.ts';
-import { connectionBroke, type Trouble } from '../patience.ts';
+import { reasonOf } from '../../../base/errors.ts';
+import { connectionBroke, type Service, type Trouble } from '../patience.ts';
+import { refusal, type Advice } from '../refusal.ts';
 import { loadSdk } from '../sdk.ts';
 
 export interface DbInstance {
@@ -62,7 +63,6 @@ export interface IpPermission {
   readonly ToPort?: number;
   readonly IpRanges?: readonly { readonly CidrIp?: string; readonly Description?: string }[];
   readonly Ipv6Ranges?: readonly { readonly CidrIpv6?: string; readonly Description?: string }[];
-  readonly UserIdGroupPairs?: readonly { readonly GroupId?: string; readonly Description?: string }[];
 }
 
 export interface SecurityGroup {
@@ -70,8 +70,13 @@ export interface SecurityGroup {
   readonly IpPermissions?: readonly IpPermission[];
 }
 
-/** What each call brings back. */
-interface Answers {
+type Change =
+  | `${'Create' | 'Copy' | 'Modify' | 'Delete'}DB${'' | 'Cluster'}ParameterGroup`
+  | `${'Modify' | 'Reboot'}DB${'Instance' | 'Cluster'}`
+  | `${'Authorize' | 'Revoke'}SecurityGroupIngress`;
+
+/** What each call brings back; of a change nothing is read. */
+interface Answers extends Record<Change, object> {
   DescribeDBInstances: { readonly DBInstances?: readonly DbInstance[]; readonly Marker?: string };
   DescribeDBClusters: { readonly DBClusters?: readonly DbCluster[]; readonly Marker?: string };
   DescribeDBEngineVersions: { readonly DBEngineVersions?: readonly { readonly DBParameterGroupFamily?: string }[] };
@@ -80,20 +85,6 @@ interface Answers {
   DescribeDBParameters: { readonly Parameters?: readonly DbParameter[]; readonly Marker?: string };
   DescribeDBClusterParameters: { readonly Parameters?: readonly DbParameter[]; readonly Marker?: string };
   DescribeSecurityGroups: { readonly SecurityGroups?: readonly SecurityGroup[] };
-  CreateDBParameterGroup: object;
-  CreateDBClusterParameterGroup: object;
-  CopyDBParameterGroup: object;
-  CopyDBClusterParameterGroup: object;
-  DeleteDBParameterGroup: object;
-  DeleteDBClusterParameterGroup: object;
-  ModifyDBParameterGroup: object;
-  ModifyDBClusterParameterGroup: object;
-  ModifyDBInstance: object;
-  ModifyDBCluster: object;
-  RebootDBInstance: object;
-  RebootDBCluster: object;
-  AuthorizeSecurityGroupIngress: object;
-  RevokeSecurityGroupIngress: object;
 }
 export type Operation = keyof Answers;
 
@@ -172,34 +163,21 @@ const DENIED = /^(AccessDenied|UnauthorizedOperation|OptInRequired)/;
 const NO_CREDENTIALS =
   /^(CredentialsProviderError|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch|AuthFailure|UnrecognizedClient|TokenProviderError|MissingAuthenticationToken)/;
 
-export function awsError(resource: string): (error: unknown, operation: string) => Error {
-  return (error, operation) => {
-    const code = awsCode(error);
-    const reason = `${code}: ${reasonOf(error)}`;
-    if (NO_CREDENTIALS.test(error instanceof Error ? error.name : ''))
-      return millraceError(
-        'CLOUD_CREDENTIALS',
-        { cloud: 'AWS', reason, mend: 'aws sso login  (or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)' },
-        error,
-      );
-    if (/[Rr]egion is missing/.test(reason))
-      return millraceError(
-        'CLOUD_CREDENTIALS',
-        { cloud: 'AWS', reason, mend: 'Set AWS_REGION, or write --cloud aws:eu-central-1/shop.' },
-        error,
-      );
-    if (DENIED.test(code))
-      return millraceError(
-        'CLOUD_DENIED',
-        { operation, resource, reason, right: `${operation.includes('SecurityGroup') ? 'ec2' : 'rds'}:${operation}` },
-        error,
-      );
-    if (code.endsWith('NotFound'))
-      return millraceError(
-        'CLOUD_NOT_FOUND',
-        { resource, reason, mend: 'Look at `aws rds describe-db-instances`; name the region too: --cloud aws:eu-central-1/shop.' },
-        error,
-      );
-    return millraceError('CLOUD_REFUSED', { operation, resource, reason }, error);
+const ADVICE: Advice = {
+  cloud: 'AWS',
+  login: 'aws sso login  (or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)',
+  lookUp: 'Look at `aws rds describe-db-instances`; name the region too: --cloud aws:eu-central-1/shop.',
+  right: (operation) => `${operation.includes('SecurityGroup') ? 'ec2' : 'rds'}:${operation}`,
+};
+const WITHOUT_REGION: Advice = { ...ADVICE, login: 'Set AWS_REGION, or write --cloud aws:eu-central-1/shop.' };
+
+export function awsError(resource: string): Service['translate'] {
+  return (cause, operation) => {
+    const code = awsCode(cause);
+    const reason = `${code}: ${reasonOf(cause)}`;
+    const loggedOut = NO_CREDENTIALS.test(cause instanceof Error ? cause.name : '');
+    const noRegion = !loggedOut && /[Rr]egion is missing/.test(reason);
+    const kind = loggedOut || noRegion ? 'credentials' : DENIED.test(code) ? 'denied' : code.endsWith('NotFound') ? 'absent' : 'other';
+    return refusal({ kind, operation, resource, reason, cause }, noRegion ? WITHOUT_REGION : ADVICE);
   };
 }

@@ -2,7 +2,6 @@
  * Amazon RDS and Aurora: what the control plane knows of one instance or cluster, and the steps of `plan.ts` carried out. Each step looks again before it sends, and is done only when
  * the control plane shows it: a parameter group by its apply status (no waiter of the SDK covers it), a reboot by `pending-reboot` turning into `in-sync` on an available database.
  */
-import { unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type { CloudApi, Control, Progress, StepState } from '../../model.ts';
 import { covers } from '../address.ts';
@@ -104,8 +103,6 @@ export class AwsCloud implements CloudApi, Carrier<Call> {
         if (database.applyStatus !== 'in-sync') return this.#rebooted.has(step.id) ? 'underway' : 'todo';
         return call.unconditional && !this.#rebooted.has(step.id) ? 'todo' : 'done';
       }
-      default:
-        return unreachable(call);
     }
   }
 

@@ -3,7 +3,6 @@
  * says so itself (isConfigPendingRestart); firewall rules are upserts by name, IPv4 only, and there are none in a virtual network. The rule 0.0.0.0 means "all of Azure" and lets no address in.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type { CloudApi, Control, Progress, StepState } from '../../model.ts';
 import { change, lookRepeatedly, read, waitUntil, type Patience, type Service } from '../patience.ts';
@@ -68,8 +67,6 @@ export class AzureCloud implements CloudApi, Carrier<Call> {
         if ((await this.#configurations(signal)).some(waitsForRestart)) return this.#restarted.has(step.id) ? 'underway' : 'todo';
         return call.unconditional && !this.#restarted.has(step.id) ? 'todo' : 'done';
       }
-      default:
-        return unreachable(call);
     }
   }
 

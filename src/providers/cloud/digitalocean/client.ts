@@ -2,7 +2,6 @@
  * DigitalOcean Managed PostgreSQL, by plain fetch: its SDK is 93 MB for six calls of JSON. The traps: a PUT of the firewall replaces all rules and has no guard against a second writer,
  * an empty list lets everybody in, `pg_allow_replication` left out means false, and max_wal_senders can never be lowered. There is no operation to follow: the status is polled.
  */
-import { unreachable } from '../../../base/assert.ts';
 import { millraceError } from '../../../base/errors.ts';
 import type { CloudApi, Control, Progress, StepState } from '../../model.ts';
 import { change, read, waitUntil, type Patience, type Service } from '../patience.ts';
@@ -53,8 +52,6 @@ export class DigitalOceanCloud implements CloudApi, Carrier<Call> {
       }
       case 'disallow':
         return (await this.#rules(signal)).some((rule) => isOurs(rule, call.address)) ? 'todo' : 'done';
-      default:
-        return unreachable(call);
     }
   }
 
@@ -119,8 +116,6 @@ export class DigitalOceanCloud implements CloudApi, Carrier<Call> {
         if (rules !== undefined) await this.#calls.send('PUT', `${base}/firewall`, { rules }, signal);
         return true;
       }
-      default:
-        return unreachable(call);
     }
   }
 

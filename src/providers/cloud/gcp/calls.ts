@@ -18,7 +18,6 @@ interface AclEntry {
   readonly kind?: string;
   readonly name?: string;
   readonly value?: string;
-  readonly expirationTime?: string;
 }
 
 export interface Settings {

@@ -1,5 +1,4 @@
 /** A step's call to the part of the settings that it changes. A PATCH replaces a list whole, so what is there stays in it. Pure. */
-import { unreachable } from '../../../base/assert.ts';
 import { cidr, covers, parseRange } from '../address.ts';
 import { MARK, tooLittle } from '../steps.ts';
 import type { Settings } from './calls.ts';
@@ -44,7 +43,5 @@ export function changed(call: SettingsCall, settings: Settings): object | undefi
       const kept = present.filter(({ name, value }) => name !== MARK || value !== call.address);
       return kept.length === present.length ? undefined : { ipConfiguration: { authorizedNetworks: kept } };
     }
-    default:
-      return unreachable(call);
   }
 }
