@@ -23,7 +23,8 @@ import { compileCopy, compileHash, compileSame } from '../../expression/rows.ts'
 import { DataflowFault } from '../../fault.ts';
 import type { Aggregate } from '../../../plan/plan.ts';
 import type { Accumulator, Additions } from './functions/accumulator.ts';
-import { keep, placeCall, Projection, type Kept } from './functions/calls.ts';
+import { keep, placeCall, type Kept } from './functions/calls.ts';
+import { Projection } from './functions/projection.ts';
 import { copySlot } from './functions/slot.ts';
 import { GroupRenderer } from './aggregate-render.ts';
 import type { Operator } from '../operator.ts';
