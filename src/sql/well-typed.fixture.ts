@@ -140,7 +140,10 @@ export class QueryWriter {
       case 5:
         return { kind: 'text', sql: `(${this.#sequence(scope)}${filter})::text` };
       case 6:
-        return { kind: 'int', sql: `${this.#one(['bit_and', 'bit_or', 'bit_xor'])}(${distinct}${this.#expression('int', scope, 1)})${filter}` };
+        return {
+          kind: 'int',
+          sql: `${this.#one(['bit_and', 'bit_or', 'bit_xor'])}(${distinct}${this.#expression('int', scope, 1)})${filter}`,
+        };
       case 7: {
         const fn = this.#one(['variance', 'var_pop', 'stddev', 'stddev_pop']);
         return { kind: 'numeric', sql: `${fn}(${distinct}${this.#expression(this.#one(['int', 'numeric']), scope, 1)})${filter}` };

@@ -30,7 +30,8 @@ export function withOrders(text: string, waiting: TreeNode[], typeOf: (node: Tre
     const open = tokens[i + 1]!;
     if (name.kind !== 'word' || !ORDERED.has(name.value) || !isSymbol(open, '(')) continue;
     const node = waiting.shift();
-    if (node === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `an audit of a query in which something else is called ${name.value}` });
+    if (node === undefined)
+      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `an audit of a query in which something else is called ${name.value}` });
     const end = closing(tokens, i + 1);
     const close = must(tokens[end], 'a closing bracket');
     const inside = withOrders(text.slice(open.end, close.start), waiting, typeOf);

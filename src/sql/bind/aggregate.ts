@@ -104,7 +104,8 @@ export class Grouping {
     const bind = (inner: TreeNode): Expression => this.#binder.bind(inner, this.#before);
     const filter = node.maybe('aggfilter');
     const distinct = node.list('aggdistinct').length > 0;
-    const args = AGGREGATES[fn].over === 'sequence' ? bindSequence(node, fn, this.#context, bind) : this.#argument(node, fn, distinct, bind);
+    const args =
+      AGGREGATES[fn].over === 'sequence' ? bindSequence(node, fn, this.#context, bind) : this.#argument(node, fn, distinct, bind);
     const collation = this.#context.collation(node.number('inputcollid'));
     return {
       fn,
@@ -118,7 +119,12 @@ export class Grouping {
   }
 
   /** ORDER BY inside changes none of these: their answer does not depend on the order. */
-  #argument(node: TreeNode, fn: AggregateCall['fn'], distinct: boolean, bind: (node: TreeNode) => Expression): { readonly arg?: Expression } {
+  #argument(
+    node: TreeNode,
+    fn: AggregateCall['fn'],
+    distinct: boolean,
+    bind: (node: TreeNode) => Expression,
+  ): { readonly arg?: Expression } {
     const [target] = node.nodes('args').filter((candidate) => !candidate.flag('resjunk'));
     assert(target !== undefined || fn === 'count', () => `${fn} without an argument`);
     if (target === undefined) return {};

@@ -57,7 +57,8 @@ function judge(fn: AggregateName, [first, second]: readonly Expression[]): void 
   if (fn === 'array_agg' && standing(first!.type).kind === 'array') throw unsupported('array_agg() of arrays');
   if (!fn.startsWith('json')) return;
   for (const { type } of second === undefined ? [first!] : [first!, second]) requireOwn(type, `${fn}()`);
-  if (second !== undefined && (isManifold(first!.type) || isJson(first!.type))) throw unsupported(`${fn}() with a key of type ${first!.type.name}`);
+  if (second !== undefined && (isManifold(first!.type) || isJson(first!.type)))
+    throw unsupported(`${fn}() with a key of type ${first!.type.name}`);
 }
 
 function requireFraction(fn: AggregateName, type: PgType, [fraction]: readonly Expression[]): void {

@@ -39,11 +39,14 @@ export function placeSequence(call: AggregateCall, projection: Projection): Sequ
 
 function shown(fn: AggregateName, argument: Expression, isFirst: boolean): Expression {
   if (!fn.startsWith('json')) return argument;
-  if (isFirst && fn.endsWith('_object_agg')) return isSetInJson(argument.type) ? byPostgres('(pg_catalog.to_json(', argument, `) #>> '{}')`, TEXT) : argument;
+  if (isFirst && fn.endsWith('_object_agg'))
+    return isSetInJson(argument.type) ? byPostgres('(pg_catalog.to_json(', argument, `) #>> '{}')`, TEXT) : argument;
   const isBinary = fn.startsWith('jsonb_');
   const isKnown = isJson(argument.type) ? !isBinary || isJsonb(argument.type) : !isManifold(argument.type) && !isSetInJson(argument.type);
   if (isKnown) return argument;
-  return isBinary ? byPostgres('pg_catalog.to_jsonb(', argument, ')', JSONB_TYPE) : byPostgres('pg_catalog.to_json(', argument, ')', JSON_TYPE);
+  return isBinary
+    ? byPostgres('pg_catalog.to_jsonb(', argument, ')', JSONB_TYPE)
+    : byPostgres('pg_catalog.to_json(', argument, ')', JSON_TYPE);
 }
 
 function isJsonb(type: PgType): boolean {

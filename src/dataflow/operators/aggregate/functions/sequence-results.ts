@@ -6,8 +6,7 @@ import { fail } from '../../../../values/failure.ts';
 import { formatFloat8 } from '../../../../values/float.ts';
 import type { RowSpace } from '../../../../values/space.ts';
 import { writeText } from '../../../../values/text.ts';
-import type { AggregateName } from '../../../../plan/aggregates.ts';
-import { AGGREGATES } from '../../../../plan/aggregates.ts';
+import type { AGGREGATES, AggregateName } from '../../../../plan/aggregates.ts';
 import { isManifold } from '../../../../plan/facts/type.ts';
 import type { AggregateCall } from '../../../../plan/plan.ts';
 import { type Result, setNull } from './accumulator.ts';
@@ -34,7 +33,14 @@ const READS: Readonly<Record<SequenceName, Read>> = {
 
   array_agg(sequences, call) {
     const { element, between } = ofArray(sequences.shown[0]!);
-    return text(sequences, call, (row, parts) => parts.add(element(sequences.rows, row)!), (_row, parts) => parts.add(between), '{', '}');
+    return text(
+      sequences,
+      call,
+      (row, parts) => parts.add(element(sequences.rows, row)!),
+      (_row, parts) => parts.add(between),
+      '{',
+      '}',
+    );
   },
 
   json_agg: jsonArray,
@@ -63,7 +69,9 @@ const READS: Readonly<Record<SequenceName, Read>> = {
         fields.set(key(rows, at) ?? fail('22023', 'field name must not be null'), value(rows, at)!);
       });
       const parts = new Parts(call.fn);
-      for (const [name, field] of [...fields].map(([name, field]) => [Buffer.from(name), field] as const).sort(([a], [b]) => a.length - b.length || a.compare(b))) {
+      for (const [name, field] of [...fields]
+        .map(([name, field]) => [Buffer.from(name), field] as const)
+        .sort(([a], [b]) => a.length - b.length || a.compare(b))) {
         parts.add(`${parts.isEmpty ? '' : ', '}${JSON.stringify(name.toString())}: ${field}`);
       }
       writeText(parts.done('{', '}'), into, row + column.offset);

@@ -109,8 +109,9 @@ function jsonForm(type: PgType, binary: boolean): (text: string) => string {
   };
 }
 
-/** jsonb has numeric inside: no exponents. */
+/** jsonb has numeric inside: no exponents, no sign of zero. */
 function asDecimal(text: string): string {
+  if (text === '-0') return '0';
   const value = text.includes('e') ? inputNumeric(text) : undefined;
   return value === undefined ? text : formatNumeric(value);
 }

@@ -93,8 +93,7 @@ export class Sequences implements Accumulator {
       if (isNull(space, row, this.#present)) continue;
       probe.clear();
       probe.push(1);
-      for (let column = 0; column < columns.length; column++)
-        copySlot(space, row, this.#from[column]!, probe, 0, columns[column]!);
+      for (let column = 0; column < columns.length; column++) copySlot(space, row, this.#from[column]!, probe, 0, columns[column]!);
       const root = groups[i]! + this.#at + ROOT;
       states.words[root] = this.#ordered.change(states.words[root]!, this.#prefix(probe, 0), probe, 0, weights[i]!);
       states.doubles[(groups[i]! + this.#at + COUNT) >> 1]! += weights[i]!;
