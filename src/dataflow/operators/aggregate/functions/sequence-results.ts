@@ -57,26 +57,7 @@ const READS: Readonly<Record<SequenceName, Read>> = {
     return text(sequences, call, part, (_row, parts) => parts.add(', '), '{ ', ' }');
   },
 
-  /** The last value of a key counts; keys by length, then bytes. */
-  jsonb_object_agg(sequences, call) {
-    const key = ofKey(sequences.shown[0]!);
-    const value = ofJson(sequences.shown[1]!, true);
-    const { rows } = sequences;
-    return (states, group, into, row, column) => {
-      if (sequences.count(states, group) === 0) return setNull(into, row, column);
-      const fields = new Map<string, string>();
-      sequences.range(states, group, 0, Infinity, (at) => {
-        fields.set(key(rows, at) ?? fail('22023', 'field name must not be null'), value(rows, at)!);
-      });
-      const parts = new Parts(call.fn);
-      for (const [name, field] of [...fields]
-        .map(([name, field]) => [Buffer.from(name), field] as const)
-        .sort(([a], [b]) => a.length - b.length || a.compare(b))) {
-        parts.add(`${parts.isEmpty ? '' : ', '}${JSON.stringify(name.toString())}: ${field}`);
-      }
-      writeText(parts.done('{', '}'), into, row + column.offset);
-    };
-  },
+  jsonb_object_agg: jsonbObject,
 
   any_value: (sequences) => atPlace(sequences, () => 0),
 
@@ -133,6 +114,25 @@ function jsonArray(sequences: Sequences, call: AggregateCall): Result {
   const part: Part = (row, parts) => parts.add(value(sequences.rows, row)!);
   const between: Part = (row, parts) => parts.add(isLines && value(sequences.rows, row) !== 'null' ? ', \n ' : ', ');
   return text(sequences, call, part, between, '[', ']');
+}
+
+/** The last value of a key counts; keys by length, then bytes. */
+function jsonbObject(sequences: Sequences, { fn }: AggregateCall): Result {
+  const key = ofKey(sequences.shown[0]!);
+  const value = ofJson(sequences.shown[1]!, true);
+  const { rows } = sequences;
+  return (states, group, into, row, column) => {
+    if (sequences.count(states, group) === 0) return setNull(into, row, column);
+    const fields = new Map<string, string>();
+    sequences.range(states, group, 0, Infinity, (at) => {
+      fields.set(key(rows, at) ?? fail('22023', 'field name must not be null'), value(rows, at)!);
+    });
+    const inOrder = [...fields].map(([name, field]) => ({ name, bytes: Buffer.from(name), field }));
+    inOrder.sort((a, b) => a.bytes.length - b.bytes.length || a.bytes.compare(b.bytes));
+    const parts = new Parts(fn);
+    for (const { name, field } of inOrder) parts.add(`${parts.isEmpty ? '' : ', '}${JSON.stringify(name)}: ${field}`);
+    writeText(parts.done('{', '}'), into, row + column.offset);
+  };
 }
 
 /** The value at a place that depends on how many there are. */
