@@ -17,6 +17,8 @@ export const limits = {
   subscriberBacklogBytesMax: 64 << 20,
   /** All subscribers together; beyond, the one that holds most is dropped. */
   subscribersMemoryBytesMax: 1 << 30,
+  /** What string_agg, array_agg and JSON aggregates make of one group: it is made anew at each change of the group. */
+  aggregatedValueBytesMax: 64 << 20,
   /** A batch of fallback calls in the evaluator. */
   evaluatorBatchMsMax: 1_000,
   /** One protocol message from a client: the parameters of a Bind, in practice. */

@@ -84,7 +84,11 @@ export interface AggregateCall {
   readonly proc: number;
   /** Absent for count(*). */
   readonly arg?: Expression;
+  /** Further arguments, in front of them those in brackets before WITHIN GROUP. */
+  readonly more?: readonly Expression[];
   readonly distinct: boolean;
+  /** Of a sequence: ORDER BY, of one that is DISTINCT each argument. Ties are broken by the arguments ascending, NULLs last, text by bytes; then by their text. */
+  readonly order?: readonly SortKey[];
   readonly filter?: Expression;
   readonly collation?: Collation;
   readonly type: PgType;

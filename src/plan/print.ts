@@ -101,8 +101,11 @@ export function printSortKey({ expression, descending, nullsFirst }: SortKey, co
   return `${printExpression(expression, columns)}${descending ? ' DESC' : ''}${nulls}`;
 }
 
-function printAggregate({ fn, arg, distinct, filter }: AggregateCall, columns: readonly Column[]): string {
-  const inside = arg === undefined ? '*' : `${distinct ? 'DISTINCT ' : ''}${printExpression(arg, columns)}`;
+function printAggregate({ fn, arg, more = [], distinct, order = [], filter }: AggregateCall, columns: readonly Column[]): string {
+  const args = (arg === undefined ? more : [arg, ...more]).map((each) => printExpression(each, columns)).join(', ');
+  // What is DISTINCT is in the order of what it is.
+  const by = order.length === 0 || distinct ? '' : ` ORDER BY ${order.map((key) => printSortKey(key, columns)).join(', ')}`;
+  const inside = `${distinct ? 'DISTINCT ' : ''}${args || (by === '' ? '*' : '')}${by}`.trim();
   return `${fn}(${inside})${filter === undefined ? '' : ` FILTER (WHERE ${printExpression(filter, columns)})`}`;
 }
 

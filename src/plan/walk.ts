@@ -56,9 +56,11 @@ export function mapExpressions(plan: Plan, change: (expression: Expression, over
     case 'join':
       return { ...plan, leftKeys: all(plan.leftKeys, 'left'), rightKeys: all(plan.rightKeys, 'right'), on: all(plan.on, 'both') };
     case 'aggregate': {
-      const aggregates = plan.aggregates.map(({ arg, filter, ...call }): AggregateCall => ({
+      const aggregates = plan.aggregates.map(({ arg, more, order, filter, ...call }): AggregateCall => ({
         ...call,
         ...(arg === undefined ? {} : { arg: change(arg, 'input') }),
+        ...(more === undefined ? {} : { more: all(more, 'input') }),
+        ...(order === undefined ? {} : { order: order.map((key) => ({ ...key, expression: change(key.expression, 'input') })) }),
         ...(filter === undefined ? {} : { filter: change(filter, 'input') }),
       }));
       return { ...plan, keys: all(plan.keys, 'input'), aggregates };

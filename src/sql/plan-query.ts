@@ -67,11 +67,12 @@ function asItRuns(bound: Plan, binding: Binding): Plan {
   return rewritten(share(joined, binding.numbering));
 }
 
-/** What a NOTICE at CREATE says; undefined for an exact view. */
+/** What a NOTICE at CREATE says; undefined for an exact view of which nothing is to be known. */
 export function exactnessNotice(
   name: string,
   { exactness, reasons }: { readonly exactness: Exactness; readonly reasons: readonly string[] },
 ): string | undefined {
-  if (exactness === 'exact') return undefined;
-  return `view "${name}" is kept up to ${exactness.replace('_', ' ')}: ${reasons.join('; ')}`;
+  if (reasons.length === 0) return undefined;
+  const how = exactness === 'exact' ? 'exact' : `up to ${exactness.replace('_', ' ')}`;
+  return `view "${name}" is kept ${how}: ${reasons.join('; ')}`;
 }

@@ -136,7 +136,23 @@ export class QueryWriter {
   #aggregate(scope: readonly ColumnInScope[]): ColumnInScope {
     const distinct = this.#chance(4) ? 'DISTINCT ' : '';
     const filter = this.#chance(4) ? ` FILTER (WHERE ${this.#bool(scope, 1)})` : '';
-    switch (this.#pick(5)) {
+    switch (this.#pick(9)) {
+      case 5:
+        return { kind: 'text', sql: `(${this.#sequence(scope)}${filter})::text` };
+      case 6:
+        return {
+          kind: 'int',
+          sql: `${this.#one(['bit_and', 'bit_or', 'bit_xor'])}(${distinct}${this.#expression('int', scope, 1)})${filter}`,
+        };
+      case 7: {
+        const fn = this.#one(['variance', 'var_pop', 'stddev', 'stddev_pop']);
+        return { kind: 'numeric', sql: `${fn}(${distinct}${this.#expression(this.#one(['int', 'numeric']), scope, 1)})${filter}` };
+      }
+      case 8: {
+        const kind = this.#one(['int', 'numeric', 'text', 'date', 'mood'] as const);
+        const fn = this.#one(['mode()', 'percentile_disc(0.3)', 'percentile_disc(1)']);
+        return { kind, sql: `${fn} WITHIN GROUP (ORDER BY ${this.#expression(kind, scope, 1)}${this.#one(['', ' DESC'])})${filter}` };
+      }
       case 0:
         return { kind: 'int', sql: `count(*)${filter}` };
       case 1:
@@ -149,6 +165,26 @@ export class QueryWriter {
       }
       default:
         return { kind: 'bool', sql: `${this.#one(['bool_and', 'bool_or'])}(${this.#bool(scope, 1)})${filter}` };
+    }
+  }
+
+  /** One whose rows have an order, as text. */
+  #sequence(scope: readonly ColumnInScope[]): string {
+    const any = (): string => this.#expression(this.#one(KINDS), scope, 1);
+    const order = this.#chance(2) ? ` ORDER BY ${any()}${this.#one(['', ' DESC', ' NULLS FIRST'])}` : '';
+    switch (this.#pick(6)) {
+      case 0:
+        return `string_agg(${this.#expression('text', scope, 1)}, ${this.#one([`','`, `' - '`, this.#expression('text', scope, 1)])}${order})`;
+      case 1:
+        return `string_agg(DISTINCT ${this.#expression('text', scope, 1)}, ', ')`;
+      case 2:
+        return `array_agg(${any()}${order})`;
+      case 3:
+        return `${this.#one(['json_agg', 'jsonb_agg'])}(${any()}${order})`;
+      case 4:
+        return `array_agg(DISTINCT ${this.#expression(this.#one(['int', 'text', 'date', 'mood'] as const), scope, 1)})`;
+      default:
+        return `${this.#one(['json_object_agg', 'jsonb_object_agg'])}(coalesce(${this.#expression('text', scope, 1)}, 'none'), ${any()}${order})`;
     }
   }
 

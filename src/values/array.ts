@@ -49,11 +49,13 @@ export function parseArray(text: string): ArrayText {
 
 /** Every element but NULLs through `map`, quoted again where Postgres would. */
 export function mapArray(text: string, map: (element: string) => string): string {
-  return walk(text, (element) => (element === null ? 'NULL' : quoted(map(element))));
+  return walk(text, (element) => (element === null ? 'NULL' : quotedElement(map(element))));
 }
 
-function quoted(element: string): string {
-  if (element !== '' && !/[{}",\\\s]/.test(element) && !/^null$/i.test(element)) return element;
+/** An element as it stands in an array, quoted where Postgres would. */
+export function quotedElement(element: string, delimiter = ','): string {
+  // array_isspace knows ASCII alone.
+  if (element !== '' && !/[{}"\\ \t\n\r\v\f]/.test(element) && !element.includes(delimiter) && !/^null$/i.test(element)) return element;
   return `"${element.replace(/["\\]/g, '\\$&')}"`;
 }
 

@@ -152,6 +152,25 @@ export function divideNumeric(a: Numeric, b: Numeric): Numeric {
   return specialQuotient(a, b) ?? quotient(a, b, quotientScale(a, b), false);
 }
 
+/** The square root of a finite value that is not negative, at a scale, rounded half away from zero. */
+export function rootNumeric(value: Numeric, scale: number): Numeric {
+  // Of the value × 10^2(scale + 1): one digit more than shown, cut, decides how that one rounds.
+  const shift = 2 * (scale + 1) - value.scale;
+  const scaled = shift >= 0 ? BigInt(value.coefficient) * pow10(shift) : BigInt(value.coefficient) / pow10(-shift);
+  return new Numeric(normalInt((wholeRoot(scaled) + 5n) / 10n), scale);
+}
+
+/** ⌊√n⌋ by Newton's method, from above. */
+function wholeRoot(n: bigint): bigint {
+  if (n < 2n) return n;
+  let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1);
+  for (;;) {
+    const next = (root + n / root) >> 1n;
+    if (next >= root) return root;
+    root = next;
+  }
+}
+
 /** div(a, b): the whole part. */
 export function divideWhole(a: Numeric, b: Numeric): Numeric {
   return specialQuotient(a, b) ?? quotient(a, b, 0, true);

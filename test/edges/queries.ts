@@ -356,4 +356,72 @@ export const queries: readonly EdgeCase[] = [
       assert.deepEqual(sorted(await textRows(client, sql)), sorted(await textRows(direct, sql)));
     },
   },
+  {
+    id: 'E77 aggregates with an order',
+    right:
+      "string, array and JSON aggregates, deviations, bits and percentiles are the upstream's own, follow its changes, and AUDIT finds them equal also without an ORDER BY",
+    async run(world) {
+      const upstream = await world.upstream(
+        `CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+         CREATE TABLE t (id int PRIMARY KEY, g int, label text, n numeric, tags text[], at timestamptz, day date, mood mood, f float8);
+         INSERT INTO t VALUES (1, 1, 'b', 1.0, '{x,"y z"}', '2024-01-01 12:00+02', '2024-01-01', 'ok', 1.5), (2, 1, 'a "quoted"', 1.00, '{10}', NULL, '2023-12-31', 'sad', 2.25),
+           (3, 1, NULL, NULL, '{9}', '2024-02-29 00:00+00', NULL, 'happy', NULL), (4, 2, 'b', 3.50, NULL, '2024-01-01 12:00+02', '2024-01-01', 'ok', -1),
+           (5, 2, 'b', 2, '{}', NULL, NULL, NULL, 0), (6, NULL, '', -7.125, '{NULL}', NULL, NULL, 'sad', 4);
+         ${PUBLISHED}`,
+      );
+      const { client } = await world.following(upstream);
+      const direct = await upstream.connect();
+      const ordered = [
+        `string_agg(label, ', ' ORDER BY id DESC)`,
+        `string_agg(DISTINCT label, ', ')`,
+        `array_agg(n ORDER BY id)`,
+        `array_agg(DISTINCT day)`,
+        `json_agg(label ORDER BY id)`,
+        `json_agg(tags ORDER BY id)`,
+        `jsonb_agg(tags ORDER BY id)`,
+        `json_agg(at ORDER BY id)`,
+        `jsonb_object_agg(coalesce(label, '-'), n ORDER BY id)`,
+        `json_object_agg(day, tags ORDER BY id) FILTER (WHERE day IS NOT NULL)`,
+        `stddev(n)`,
+        `var_pop(n)`,
+        `bit_xor(id)`,
+        `max(mood)`,
+        `max(tags)`,
+        `percentile_cont(0.5) WITHIN GROUP (ORDER BY f)`,
+        `percentile_disc(0.5) WITHIN GROUP (ORDER BY day)`,
+        `mode() WITHIN GROUP (ORDER BY label)`,
+      ];
+      const unordered = [
+        `string_agg(label, ', ')`,
+        'array_agg(n)',
+        'array_agg(tags::text)',
+        'json_agg(tags)',
+        'jsonb_agg(mood)',
+        'json_agg(at)',
+        'any_value(n)',
+      ];
+      const select = (calls: readonly string[]): string =>
+        `SELECT g, ${calls.map((call, i) => `${call} AS x${i}`).join(', ')} FROM t GROUP BY g`;
+      await client.query(`CREATE MATERIALIZED VIEW fixed AS ${select(ordered)}`);
+      const notices: string[] = [];
+      client.on('notice', ({ message }) => void notices.push(message ?? ''));
+      await client.query(`CREATE MATERIALIZED VIEW free AS ${select(unordered)}`);
+      assert.match(notices.join(), /without an ORDER BY/);
+      const compare = async (): Promise<void> => {
+        const want = sorted(await textRows(direct, select(ordered)));
+        await eventually(async () => assert.deepEqual(sorted(await textRows(client, 'SELECT * FROM fixed')), want));
+      };
+      await compare();
+      await direct.query(
+        `BEGIN; UPDATE t SET label = label || '!', n = n + 0.001 WHERE id < 3; DELETE FROM t WHERE id = 4; INSERT INTO t (id, g, label) VALUES (7, 2, 'new'); COMMIT`,
+      );
+      await compare();
+      const audit = await textRows(client, 'AUDIT');
+      assert.deepEqual(
+        audit.map((row) => row.includes('equal')),
+        [true, true],
+        JSON.stringify(audit),
+      );
+    },
+  },
 ];

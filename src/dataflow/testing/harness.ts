@@ -76,7 +76,28 @@ function resultOf(fn: AggregateCall['fn'], of: TypeName): TypeName {
       return 'boolean';
     case 'min':
     case 'max':
+    case 'bit_and':
+    case 'bit_or':
+    case 'bit_xor':
+    case 'any_value':
+    case 'mode':
+    case 'percentile_disc':
       return of;
+    case 'percentile_cont':
+      return 'double precision';
+    case 'string_agg':
+    case 'json_agg':
+    case 'jsonb_agg':
+    case 'json_object_agg':
+    case 'jsonb_object_agg':
+      return 'text';
+    case 'array_agg':
+      return of === 'numeric' ? 'numeric[]' : 'integer[]';
+    case 'var_samp':
+    case 'var_pop':
+    case 'stddev_samp':
+    case 'stddev_pop':
+      return of === 'real' || of === 'double precision' ? 'double precision' : 'numeric';
     case 'sum':
       if (of === 'bigint') return 'numeric';
       return of === 'integer' || of === 'smallint' ? 'bigint' : of;

@@ -132,6 +132,7 @@ function equal(key: Expression, a: Value, b: Value): Value {
 
 function aggregate(call: AggregateCall, rows: readonly Row[]): Value {
   if (call.arg === undefined) return String(rows.length);
+  if (call.fn === 'string_agg' || call.fn === 'json_agg') return sequence(call, call.arg, rows);
   const values = rows
     .map((row) => evaluate(call.arg!, row))
     .filter((value) => value !== null)
@@ -141,7 +142,18 @@ function aggregate(call: AggregateCall, rows: readonly Row[]): Value {
   if (call.fn === 'sum') return String(values.reduce((a, b) => a + b, 0));
   if (call.fn === 'max') return String(Math.max(...values));
   if (call.fn === 'min') return String(Math.min(...values));
+  if (call.fn === 'bit_xor') return String(values.reduce((a, b) => a ^ b, 0));
   throw new Error(`the oracle does not know ${call.fn}`);
+}
+
+/** Of integers and texts alone. */
+function sequence(call: AggregateCall, arg: Expression, rows: readonly Row[]): Value {
+  const ties: SortKey = { expression: arg, descending: false, nullsFirst: false };
+  const ordered = [...rows].sort((a, b) => order([...(call.order ?? []), ties], a, b));
+  const values = ordered.map((row) => evaluate(arg, row)).filter((value) => value !== null || call.fn === 'json_agg');
+  const shown = call.distinct ? values.filter((value, i) => i === 0 || value !== values[i - 1]) : values;
+  if (shown.length === 0) return null;
+  return call.fn === 'string_agg' ? shown.join(', ') : `[${shown.map((value) => value ?? 'null').join(', ')}]`;
 }
 
 function order(keys: readonly SortKey[], a: Row, b: Row): number {

@@ -1,7 +1,7 @@
 /** Random plans over given relations, from a list of choices that fast-check shrinks: small choices make small plans. */
 import type { Column, PgType } from '../../values/type.ts';
 import type { Constant, Expression } from '../../plan/expression.ts';
-import type { AggregateCall, Join, Plan } from '../../plan/plan.ts';
+import type { AggregateCall, Join, Plan, SortKey } from '../../plan/plan.ts';
 import { bool, columns, int4, int8, text } from './rows.ts';
 
 export interface Relation {
@@ -202,9 +202,22 @@ function aggregate(choices: Choices, input: Plan): Plan {
     { fn: 'sum', proc: 2108, arg, distinct: false, type: int8 },
     { fn: 'max', proc: 2116, arg, distinct: false, type: int4 },
     { fn: 'min', proc: 2132, arg, distinct: false, type: int4 },
+    { fn: 'bit_xor', proc: 6165, arg, distinct: false, type: int4 },
+    { fn: 'json_agg', proc: 3175, arg, distinct: false, order: [sortKey(choices, columnOf(choices, input.columns, text))], type: text },
+    stringAggregate(choices, columnOf(choices, input.columns, text)),
   ];
   const aggregates = all.filter((_, index) => (index + choices.below(2)) % 2 === 0);
   const types = [...keys.map(({ type }) => type), ...aggregates.map(({ type }) => type)];
   if (types.length === 0) return input;
   return { op: 'aggregate', input, keys, aggregates, columns: columns(...types) };
+}
+
+function stringAggregate(choices: Choices, arg: Expression): AggregateCall {
+  const distinct = choices.below(2) === 1;
+  const order = [{ ...sortKey(choices, arg), ...(distinct ? { nullsFirst: false } : {}) }];
+  return { fn: 'string_agg', proc: 3538, arg, more: [{ kind: 'constant', text: ', ', type: text }], distinct, order, type: text };
+}
+
+function sortKey(choices: Choices, expression: Expression): SortKey {
+  return { expression, descending: choices.below(2) === 1, nullsFirst: choices.below(2) === 1 };
 }

@@ -53,7 +53,8 @@ export function isTranscendental({ name, argumentTypes }: FunctionFacts): boolea
 
 /** Of an order of values of this type: sort keys, min and max, greatest and least. */
 export function exactnessOfOrder(type: PgType, collation: Collation | undefined): Exactness {
-  const standing = type.base ?? type;
+  let standing = type.base ?? type;
+  while (standing.kind === 'array' && standing.element !== undefined) standing = standing.element.base ?? standing.element;
   return standing.storage !== 'text' || standing.kind !== 'base' || ordersAlike(collation) ? 'exact' : 'text_order';
 }
 

@@ -51,3 +51,24 @@ export function isPrintedBySettings(type: PgType): boolean {
     PRINTED_BY_SETTINGS.has(standing.oid) || standing.kind === 'composite' || standing.kind === 'range' || standing.kind === 'multirange'
   );
 }
+
+const DATE = 1082;
+const TIMESTAMP = 1114;
+const JSON_TYPES = new Set([114, 3802]);
+
+export function isJson(type: PgType): boolean {
+  return JSON_TYPES.has((type.base ?? type).oid);
+}
+
+/** Arrays and rows. */
+export function isManifold(type: PgType): boolean {
+  const { kind } = type.base ?? type;
+  return kind === 'array' || kind === 'composite' || kind === 'pseudo';
+}
+
+/** Does its JSON depend on settings? Dates and timestamps are ISO there, whatever DateStyle is. */
+export function isSetInJson(type: PgType): boolean {
+  const standing = type.base ?? type;
+  if (standing.element !== undefined) return isSetInJson(standing.element);
+  return isPrintedBySettings(standing) && standing.oid !== DATE && standing.oid !== TIMESTAMP;
+}

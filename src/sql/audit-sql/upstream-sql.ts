@@ -4,6 +4,7 @@
  *
  * Tie-break: `Q ORDER BY k LIMIT n` becomes `SELECT c… FROM (Q with k) ORDER BY k, c… LIMIT n`, columns ascending, NULLs last, text by bytes: TopK's rule in
  * plan/plan.ts. The LIMITs of the text, inner ones first, are those of the tree, inner ones first.
+ * The order inside aggregates: `aggregate-order.ts`.
  * Called by the coordinator when a materialized view has been put into the mirror.
  */
 import { assert, must } from '../../base/assert.ts';
@@ -11,6 +12,8 @@ import { millraceError } from '../../base/errors.ts';
 import { ident, qualified } from '../../base/ident.ts';
 import type { CallOptions, CatalogClient } from '../../pglite/catalog-client.ts';
 import { isSymbol, tokenize, type Token } from '../statements/lexer.ts';
+import { isOrderedAggregate, withOrders } from './aggregate-order.ts';
+import { closing, isWord } from './text.ts';
 import { ExpressionBinder } from '../bind/bind-expression.ts';
 import type { PlanContext } from '../tree/context.ts';
 import { parseQueryTree, type TreeNode } from '../tree/node-tree.ts';
@@ -24,6 +27,8 @@ interface Definition {
   readonly text: string;
   /** Queries with LIMIT or OFFSET, inner ones first. */
   readonly limited: readonly TreeNode[];
+  /** Aggregates whose rows have an order, outer ones first. */
+  readonly aggregates: readonly TreeNode[];
 }
 
 export async function upstreamSql(
@@ -40,10 +45,13 @@ export async function upstreamSql(
   return tables.length === 0 ? main : `WITH ${tables.join(', ')} SELECT * FROM (${main}) AS millrace_view`;
 
   async function written(schema: string, name: string): Promise<string> {
-    const { text, limited } = await definitionOf(schema, name);
+    const { text, limited, aggregates } = await definitionOf(schema, name);
     const named = await withUpstreamNames(text);
+    const unordered = [...aggregates];
+    const ordered = withOrders(named, unordered, (node) => binderFor(node, context).typeOf(node));
+    assert(unordered.length === 0, () => `every aggregate of ${name} found`);
     const waiting = [...limited];
-    const rewritten = withTieBreaks(named, waiting, context);
+    const rewritten = withTieBreaks(ordered, waiting, context);
     assert(waiting.length === 0, () => `every LIMIT of ${name} found`);
     return rewritten;
   }
@@ -55,7 +63,7 @@ export async function upstreamSql(
       { ...call, searchPath: [] },
     );
     const [text, tree] = must(rows[0], `view ${name} in the mirror`);
-    return { text: text!.trim().replace(/;$/, ''), limited: limitedQueries(parseQueryTree(tree!)) };
+    return { text: text!.trim().replace(/;$/, ''), ...inPrintedOrder(parseQueryTree(tree!), context) };
   }
 
   /** `FROM public.orders` → what it is called upstream, under the alias that the text uses. */
@@ -103,40 +111,53 @@ function isName({ kind }: Token): boolean {
   return kind === 'word' || kind === 'quoted';
 }
 
-/** In the order of the printed text: CTEs, select list, FROM, WHERE, GROUP BY, HAVING, ORDER BY; a key of GROUP BY is printed wherever it is read. */
-function limitedQueries(query: TreeNode): TreeNode[] {
-  const table = query.nodes('rtable');
-  const inEntry = (entry: TreeNode): TreeNode[] => (entry.number('rtekind') === 1 ? limitedQueries(entry.node('subquery')) : []);
-  const inItem = (item: TreeNode): TreeNode[] => {
-    if (item.tag === 'RANGETBLREF') return inEntry(table[item.number('rtindex') - 1]!);
-    return [...inItem(item.node('larg')), ...inItem(item.node('rarg')), ...inExpression(item.maybe('quals'))];
-  };
-  const inExpression = (node: TreeNode | null): TreeNode[] => {
-    if (node === null) return [];
-    if (node.tag === 'SUBLINK') return [...inExpression(node.maybe('testexpr')), ...limitedQueries(node.node('subselect'))];
-    const group = node.tag === 'VAR' && node.number('varlevelsup') === 0 ? table[node.number('varno') - 1] : undefined;
-    if (group?.number('rtekind') === GROUP_ENTRY) return inExpression(group.nodes('groupexprs')[node.number('varattno') - 1]!);
-    return [...node.children()].flatMap(inExpression);
-  };
-  const tree = query.node('jointree');
-  const targets = query.nodes('targetList');
-  const referenced = (clauses: string): TreeNode[] =>
-    query.nodes(clauses).flatMap((clause) => {
-      const target = targets.find((candidate) => candidate.number('ressortgroupref') === clause.number('tleSortGroupRef'));
-      return target === undefined ? [] : inExpression(target.node('expr'));
-    });
-  const inside = [
-    ...query.nodes('cteList').flatMap((cte) => limitedQueries(cte.node('ctequery'))),
-    ...targets.filter((target) => !target.flag('resjunk')).flatMap((target) => inExpression(target.node('expr'))),
-    ...(query.maybe('setOperations') === null ? tree.nodes('fromlist').flatMap(inItem) : table.flatMap(inEntry)),
-    ...inExpression(tree.maybe('quals')),
-    ...referenced('groupClause'),
-    ...inExpression(query.maybe('havingQual')),
-    ...referenced('sortClause'),
-  ];
-  const isLimited = query.maybe('limitCount') !== null || query.maybe('limitOffset') !== null;
-  // EXISTS (SELECT FROM …) tells no rows apart.
-  return isLimited && targets.length > 0 ? [...inside, query] : inside;
+/** CTEs, select list, FROM, WHERE, GROUP BY, HAVING, ORDER BY; a key of GROUP BY is printed wherever it is read. */
+function inPrintedOrder(root: TreeNode, context: PlanContext): { limited: TreeNode[]; aggregates: TreeNode[] } {
+  const limited: TreeNode[] = [];
+  const aggregates: TreeNode[] = [];
+  inQuery(root);
+  return { limited, aggregates };
+
+  function inQuery(query: TreeNode): void {
+    const table = query.nodes('rtable');
+    const inEntry = (entry: TreeNode): void => (entry.number('rtekind') === 1 ? inQuery(entry.node('subquery')) : undefined);
+    const inItem = (item: TreeNode): void => {
+      if (item.tag === 'RANGETBLREF') return inEntry(table[item.number('rtindex') - 1]!);
+      inItem(item.node('larg'));
+      inItem(item.node('rarg'));
+      inExpression(item.maybe('quals'));
+    };
+    const inExpression = (node: TreeNode | null): void => {
+      if (node === null) return;
+      if (node.tag === 'SUBLINK') {
+        inExpression(node.maybe('testexpr'));
+        return inQuery(node.node('subselect'));
+      }
+      const group = node.tag === 'VAR' && node.number('varlevelsup') === 0 ? table[node.number('varno') - 1] : undefined;
+      if (group?.number('rtekind') === GROUP_ENTRY) return inExpression(group.nodes('groupexprs')[node.number('varattno') - 1]!);
+      if (isOrderedAggregate(node, context)) aggregates.push(node);
+      for (const child of node.children()) inExpression(child);
+    };
+    const tree = query.node('jointree');
+    const targets = query.nodes('targetList');
+    const inReferenced = (clauses: string): void => {
+      for (const clause of query.nodes(clauses)) {
+        const target = targets.find((candidate) => candidate.number('ressortgroupref') === clause.number('tleSortGroupRef'));
+        if (target !== undefined) inExpression(target.node('expr'));
+      }
+    };
+    for (const cte of query.nodes('cteList')) inQuery(cte.node('ctequery'));
+    for (const target of targets) if (!target.flag('resjunk')) inExpression(target.node('expr'));
+    if (query.maybe('setOperations') === null) tree.nodes('fromlist').forEach(inItem);
+    else table.forEach(inEntry);
+    inExpression(tree.maybe('quals'));
+    inReferenced('groupClause');
+    inExpression(query.maybe('havingQual'));
+    inReferenced('sortClause');
+    const isLimited = query.maybe('limitCount') !== null || query.maybe('limitOffset') !== null;
+    // EXISTS (SELECT FROM …) tells no rows apart.
+    if (isLimited && targets.length > 0) limited.push(query);
+  }
 }
 
 /** RTE_GROUP. */
@@ -161,15 +182,6 @@ function withTieBreaks(text: string, waiting: TreeNode[], context: PlanContext):
   return clauses === undefined ? rewritten : tieBroken(clauses, must(waiting.shift(), 'the query of a LIMIT'), context);
 }
 
-function closing(tokens: readonly Token[], from: number): number {
-  let depth = 0;
-  for (let i = from; i < tokens.length; i++) {
-    if (isSymbol(tokens[i], '(')) depth++;
-    if (isSymbol(tokens[i], ')') && --depth === 0) return i;
-  }
-  throw new TypeError('brackets of a printed query are balanced');
-}
-
 interface Clauses {
   readonly body: string;
   /** Where the select list ends in the body; undefined in a set operation, whose keys are column numbers. */
@@ -187,7 +199,6 @@ function clausesOf(text: string): Clauses | undefined {
     if (isSymbol(token, ')') || isSymbol(token, ']')) depth--;
     if (depth === 0 || (depth === 1 && isSymbol(token, '('))) outer.push(token);
   }
-  const isWord = (token: Token, ...words: readonly string[]): boolean => token.kind === 'word' && words.includes(token.value);
   const limit = outer.find((token) => isWord(token, 'limit', 'offset', 'fetch'));
   if (limit === undefined) return undefined;
   const order = outer.findLast((token, i) => isWord(token, 'order') && isWord(outer[i + 1]!, 'by'));
@@ -221,11 +232,16 @@ function keyOf(key: string): { expression: string; direction: string } {
   return { expression: key.slice(0, key.length - direction.length), direction };
 }
 
+/** For types alone. */
+function binderFor(query: TreeNode, context: PlanContext): ExpressionBinder {
+  return new ExpressionBinder(context, { query, relations: new Map(), constants: new Map(), fallbacks: new Map() });
+}
+
 /** Always written in front of a column: in ORDER BY a bare name would be the output column of that name. */
 const TOP = 'millrace_top';
 
 function tieBroken({ body, selectListEnd, keys, rest }: Clauses, query: TreeNode, context: PlanContext): string {
-  const binder = new ExpressionBinder(context, { query, relations: new Map(), constants: new Map(), fallbacks: new Map() });
+  const binder = binderFor(query, context);
   const targets = query.nodes('targetList').filter((target) => !target.flag('resjunk'));
   const columns = targets.map((target, i) => ({
     alias: `c${i + 1}`,

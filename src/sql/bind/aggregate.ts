@@ -10,15 +10,18 @@ import type { Expression } from '../../plan/expression.ts';
 import type { Aggregate, AggregateCall } from '../../plan/plan.ts';
 import { mapExpressions } from '../../plan/walk.ts';
 import type { Column } from '../../values/type.ts';
-import type { ExpressionBinder, Scope } from './bind-expression.ts';
+import { carrying, type ExpressionBinder, type Scope } from './bind-expression.ts';
 import { columnRef } from '../../plan/columns.ts';
 import type { PlanContext } from '../tree/context.ts';
-import { requireKeyType, requireOrder } from '../judge/key-type.ts';
+import { requireKeyType, requireOrderOfValues } from '../judge/key-type.ts';
 import type { TreeNode } from '../tree/node-tree.ts';
+import { bindSequence } from './sequence.ts';
 import { placed, type Numbering, type Relation } from './relation.ts';
 
 /** smallint, integer, bigint, real, double precision, numeric, interval. */
 const SUMMED = new Set([21, 23, 20, 700, 701, 1700, 1186]);
+const MEASURED = new Set([21, 23, 20, 700, 701, 1700]);
+const WHOLE = new Set([21, 23, 20]);
 
 interface Collected<T> {
   readonly id: number;
@@ -94,33 +97,48 @@ export class Grouping {
     const facts = this.#context.functionOf(node.number('aggfnoid'));
     if (facts === undefined) throw millraceError('USER_FUNCTION', { function: 'an aggregate' });
     const fn = aggregateNamed(facts.name);
-    if (node.text('aggkind') !== 'n')
-      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ordered-set aggregate ${facts.name}()` });
-    if (fn === undefined) throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the aggregate ${facts.name}()` });
-    // ORDER BY inside changes none of these: their answer does not depend on the order.
-    const [target] = node.nodes('args').filter((arg) => !arg.flag('resjunk'));
-    const arg = target === undefined ? undefined : this.#binder.bind(target.node('expr'), this.#before);
+    const isOrderedSet = node.text('aggkind') !== 'n';
+    if (fn === undefined || node.text('aggkind') === 'h') {
+      throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `the ${isOrderedSet ? 'ordered-set ' : ''}aggregate ${facts.name}()` });
+    }
+    const bind = (inner: TreeNode): Expression => this.#binder.bind(inner, this.#before);
     const filter = node.maybe('aggfilter');
     const distinct = node.list('aggdistinct').length > 0;
-    if (arg !== undefined) this.#judge(fn, arg, distinct);
-    assert(arg !== undefined || fn === 'count', () => `${fn} without an argument`);
+    const args =
+      AGGREGATES[fn].over === 'sequence' ? bindSequence(node, fn, this.#context, bind) : this.#argument(node, fn, distinct, bind);
     const collation = this.#context.collation(node.number('inputcollid'));
     return {
       fn,
       proc: facts.oid,
-      ...(arg === undefined ? {} : { arg }),
+      ...args,
       distinct,
-      ...(filter === null ? {} : { filter: this.#binder.bind(filter, this.#before) }),
+      ...(filter === null ? {} : { filter: bind(filter) }),
       ...(collation === undefined ? {} : { collation }),
-      type: this.#binder.typeOf(node),
+      type: carrying(this.#binder.typeOf(node), args.arg === undefined ? [] : [args.arg]),
     };
+  }
+
+  /** ORDER BY inside changes none of these: their answer does not depend on the order. */
+  #argument(
+    node: TreeNode,
+    fn: AggregateCall['fn'],
+    distinct: boolean,
+    bind: (node: TreeNode) => Expression,
+  ): { readonly arg?: Expression } {
+    const [target] = node.nodes('args').filter((candidate) => !candidate.flag('resjunk'));
+    assert(target !== undefined || fn === 'count', () => `${fn} without an argument`);
+    if (target === undefined) return {};
+    const arg = bind(target.node('expr'));
+    this.#judge(fn, arg, distinct);
+    return { arg };
   }
 
   #judge(fn: AggregateCall['fn'], { type }: Expression, distinct: boolean): void {
     if (distinct) requireKeyType(type, `${fn}(DISTINCT …)`);
     const { over } = AGGREGATES[fn];
-    if (over === 'order') requireOrder(type, `${fn}()`);
-    if (over === 'amounts' && !SUMMED.has((type.base ?? type).oid)) {
+    if (over === 'order') requireOrderOfValues(type, `${fn}()`);
+    const taken = over === 'bits' ? WHOLE : fn === 'sum' || fn === 'avg' ? SUMMED : over === 'amounts' ? MEASURED : undefined;
+    if (taken !== undefined && !taken.has((type.base ?? type).oid)) {
       throw millraceError('FEATURE_NOT_SUPPORTED', { feature: `${fn}() of type ${type.name}` });
     }
   }

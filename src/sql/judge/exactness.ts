@@ -5,7 +5,7 @@
 import { AGGREGATES } from '../../plan/aggregates.ts';
 import type { Expression } from '../../plan/expression.ts';
 import { exactnessOfFunction, exactnessOfOrder, isTranscendental, weakest, type Exactness } from '../../plan/facts/exactness.ts';
-import { isPrintedBySettings } from '../../plan/facts/type.ts';
+import { isPrintedBySettings, isSetInJson } from '../../plan/facts/type.ts';
 import type { AggregateCall, Plan } from '../../plan/plan.ts';
 import type { Collation, PgType } from '../../values/type.ts';
 import { expressionsOf, nodesOf, partsOf } from '../../plan/walk.ts';
@@ -30,13 +30,25 @@ export function judge(plan: Plan, context: PlanContext): Judgement {
 
 type Note = (exactness: Exactness, reason: string) => void;
 
-function noteAggregate({ fn, arg, collation }: AggregateCall, note: Note): void {
+function noteAggregate({ fn, arg, more = [], distinct, order = [], collation }: AggregateCall, note: Note): void {
   if (arg === undefined) return;
   const { over } = AGGREGATES[fn];
   if (over === 'amounts' && arg.type.storage === 'float64') {
     note('float_aggregate', `${fn}() over ${arg.type.name} is added up exactly, and Postgres's own answer depends on the order of adding`);
   }
   if (over === 'order') noteOrder(arg.type, collation, `${fn}()`, note);
+  if (over === 'sequence' && order.length === 0 && !distinct) {
+    note(
+      'exact',
+      `${fn}() without an ORDER BY is in ascending order of its arguments, and Postgres's own order depends on how it comes to the rows`,
+    );
+  }
+  if (fn.startsWith('json')) {
+    for (const { type } of [arg, ...more]) {
+      if (isSetInJson(type)) note('settings', `${fn}() of ${type.name} depends on settings, which the view captures`);
+    }
+  }
+  for (const key of order) noteOrder(key.expression.type, key.collation, `ORDER BY in ${fn}()`, note);
 }
 
 function noteOrder(type: PgType, collation: Collation | undefined, what: string, note: Note): void {

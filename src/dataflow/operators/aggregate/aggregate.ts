@@ -7,7 +7,7 @@
  * error with its weight; a group whose aggregate cannot be shown (sum(int4) beyond bigint) is an error in place of its row, until it recovers.
  * A group shows one representative of its key: the value in the row that created the group, kept while the group lives; it retracts that very one.
  * State: per group a packed row (keys, canonical keys) behind a header (row count, accumulators), found by a hash of the canonical keys; see `aggregates/`.
- * Cost: one probe and O(1) an aggregate a changed row, O(log n) for min and max (I-7). Touched groups are a list; nothing is as large as the largest step was.
+ * Cost: one probe and O(1) an aggregate a changed row, O(log n) for min, max and sequences, whose results may be as long as the group (I-7). Touched groups are a list; nothing is as large as the largest step was.
  */
 import { assert } from '../../../base/assert.ts';
 import type { ValueFailure } from '../../../values/failure.ts';
@@ -23,7 +23,8 @@ import { compileCopy, compileHash, compileSame } from '../../expression/rows.ts'
 import { DataflowFault } from '../../fault.ts';
 import type { Aggregate } from '../../../plan/plan.ts';
 import type { Accumulator, Additions } from './functions/accumulator.ts';
-import { keep, placeCall, Projection, type Kept } from './functions/calls.ts';
+import { keep, placeCall, type Kept } from './functions/calls.ts';
+import { Projection } from './functions/projection.ts';
 import { copySlot } from './functions/slot.ts';
 import { GroupRenderer } from './aggregate-render.ts';
 import type { Operator } from '../operator.ts';

@@ -28,7 +28,7 @@ import { compileCompare, compileCopy, compileHash, compileSame, type RowSortKey 
 import { DataflowFault } from '../../fault.ts';
 import type { Expression } from '../../../plan/expression.ts';
 import type { SortKey } from '../../../plan/plan.ts';
-import { Projection } from '../aggregate/functions/calls.ts';
+import { Projection } from '../aggregate/functions/projection.ts';
 import { copySlot } from '../aggregate/functions/slot.ts';
 
 const STAGE_ROWS = 256;

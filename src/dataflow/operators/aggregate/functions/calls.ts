@@ -1,10 +1,9 @@
 /**
  * The aggregates of a plan node → what is kept for them. Several aggregates over one argument share what they can (sum and avg, min and max).
- * FILTER goes into the argument: `CASE WHEN filter THEN argument END`, because all of these aggregates skip NULLs, and because an argument that fails must not be
- * evaluated where the filter is not true. Called by `aggregate.ts` when a view is made.
+ * FILTER goes into the argument: `CASE WHEN filter THEN argument END`, because these aggregates skip NULLs, and because an argument that fails must not be
+ * evaluated where the filter is not true. Those that do not skip them are sequences, which are told what counts (`sequence.ts`). Called by `aggregate.ts` when a view is made.
  */
 import { assert, AssertionError } from '../../../../base/assert.ts';
-import { needsCanonical } from '../../../../values/canonical.ts';
 import { baseOid } from '../../../../values/codec.ts';
 import type { ColumnLayout, RowLayout } from '../../../../values/layout.ts';
 import type { PgType } from '../../../../values/type.ts';
@@ -13,47 +12,41 @@ import { AGGREGATES, type AggregateName } from '../../../../plan/aggregates.ts';
 import type { Expression } from '../../../../plan/expression.ts';
 import type { AggregateCall } from '../../../../plan/plan.ts';
 import type { Accumulator, Result } from './accumulator.ts';
+import { Bits, bitsOf } from './bits.ts';
 import { allOrAny, Booleans } from './booleans.ts';
 import { Count, countResult } from './count.ts';
+import { type Deviation, deviationOfFloat, deviationOfNumeric } from './deviations.ts';
 import { DistinctValues } from './distinct-values.ts';
 import { Extremes, extreme } from './extremes.ts';
 import { averageOfFloat, FloatSum, sumOfFloat } from './float-sum.ts';
 import { averageOfInterval, IntervalSum, sumOfInterval } from './interval-sum.ts';
 import { averageOfNumeric, NumericSum, sumOfNumeric } from './numeric-sum.ts';
 import { DOUBLE, SINGLE } from './rounding.ts';
+import { BOOL, onlyWhere, type Projection, TRUE } from './projection.ts';
+import { readSequence, type SequenceName } from './sequence-results.ts';
+import { placeSequence } from './sequence-places.ts';
+import { type SequencePlaces, Sequences } from './sequence.ts';
 import { averageOfWhole, sumAsInt8, sumAsNumeric, WholeSum } from './whole-sum.ts';
 
-const BOOL: PgType = { oid: 16, name: 'boolean', kind: 'base', storage: 'bool', typmod: -1 };
-const TRUE: Expression = { kind: 'constant', text: 't', type: BOOL };
+const NUMERIC: PgType = { oid: 1700, name: 'numeric', kind: 'base', storage: 'numeric', typmod: -1 };
+/** smallint, integer, bigint: the cast. */
+const TO_NUMERIC: ReadonlyMap<number, number> = new Map([
+  [21, 1782],
+  [23, 1740],
+  [20, 1781],
+]);
 const INT8 = 20;
 const FLOAT4 = 700;
 
-/** Expressions over the input that become columns of the rows that accumulators see; equal ones once. */
-export class Projection {
-  readonly expressions: Expression[] = [];
-  readonly #places = new Map<string, number>();
-
-  add(expression: Expression): number {
-    const key = JSON.stringify(expression);
-    const known = this.#places.get(key);
-    if (known !== undefined) return known;
-    this.#places.set(key, this.expressions.length);
-    return this.expressions.push(expression) - 1;
-  }
-
-  /** The column whose identity is the equality of the expression's values. */
-  addCanonical(expression: Expression): number {
-    return this.add(needsCanonical(expression.type) ? { kind: 'canonical', arg: expression, type: expression.type } : expression);
-  }
-}
-
-/** A call with the places of its argument in the projection; none for count(*). */
+/** A call with the places of its argument in the projection; none for count(*). Of a sequence there are several. */
 export interface PlacedCall {
   readonly call: AggregateCall;
   readonly argument?: { readonly shown: number; readonly canonical: number };
+  readonly sequence?: SequencePlaces;
 }
 
 export function placeCall(call: AggregateCall, projection: Projection): PlacedCall {
+  if (AGGREGATES[call.fn].over === 'sequence') return { call, sequence: placeSequence(call, projection) };
   const argument = argumentOf(call);
   if (argument === undefined) return { call };
   const shown = projection.add(argument);
@@ -66,17 +59,16 @@ function isDistinct({ distinct, fn }: AggregateCall): boolean {
 
 function argumentOf(call: AggregateCall): Expression | undefined {
   let argument = call.arg;
+  const toNumeric = isDeviation(call.fn) && argument !== undefined ? TO_NUMERIC.get(baseOid(argument.type)) : undefined;
+  if (argument !== undefined && toNumeric !== undefined) {
+    argument = { kind: 'call', proc: toNumeric, procName: 'pg_catalog.numeric', args: [argument], strict: true, type: NUMERIC };
+  }
   // Counting needs no copy of a text, only whether there is one.
   if (call.fn === 'count' && !call.distinct && argument?.type.storage === 'text') {
     argument = onlyWhere({ kind: 'isNull', arg: argument, negated: true, type: BOOL }, TRUE);
   }
   if (call.filter === undefined) return argument;
   return onlyWhere(call.filter, argument ?? TRUE);
-}
-
-function onlyWhere(when: Expression, then: Expression): Expression {
-  // oxlint-disable-next-line unicorn/no-thenable -- the plan's own name for it; nobody awaits a plan.
-  return { kind: 'case', whens: [{ when, then }], otherwise: { kind: 'constant', text: null, type: then.type }, type: then.type };
 }
 
 /** What a group keeps, and how each aggregate reads it. */
@@ -140,7 +132,29 @@ const sumOrAverage: Keep = ({ fn }, type, pool, share) => {
   }
 };
 
-const KEPT: Readonly<Record<AggregateName, Keep>> = {
+const bits: Keep = ({ fn }, type, _pool, share) =>
+  bitsOf(
+    fn as 'bit_and' | 'bit_or' | 'bit_xor',
+    share(type.storage === 'int64' ? Bits.wide : Bits.narrow, (argument, at) => new Bits(argument, at)).at,
+  );
+
+function isDeviation(fn: AggregateName): fn is Deviation {
+  return fn.startsWith('var_') || fn.startsWith('stddev_');
+}
+
+const deviations: Keep = ({ fn }, type, pool, share) => {
+  assert(isDeviation(fn), () => `${fn} is no deviation`);
+  if (type.storage === 'float64') {
+    const kind = { name: 'FloatSum of squares', words: FloatSum.words };
+    return deviationOfFloat(share(kind, (argument, at) => new FloatSum(argument, at, pool, 'all')).accumulator, fn);
+  }
+  const sums = share(NumericSum, (argument, at) => new NumericSum(argument, at, pool));
+  const kind = { name: 'NumericSum of squares', words: NumericSum.words };
+  const squares = share(kind, (argument, at) => new NumericSum(argument, at, pool, 'squares'));
+  return deviationOfNumeric(sums.accumulator, squares.accumulator, fn);
+};
+
+const KEPT: Readonly<Record<Exclude<AggregateName, SequenceName>, Keep>> = {
   count: (_call, _type, _pool, share) => countResult(share(Count, (argument, at) => new Count(argument, at)).at),
   sum: sumOrAverage,
   avg: sumOrAverage,
@@ -148,6 +162,13 @@ const KEPT: Readonly<Record<AggregateName, Keep>> = {
   max: extremes,
   bool_and: booleans,
   bool_or: booleans,
+  bit_and: bits,
+  bit_or: bits,
+  bit_xor: bits,
+  var_samp: deviations,
+  var_pop: deviations,
+  stddev_samp: deviations,
+  stddev_pop: deviations,
 };
 
 /** `firstWord`: where the accumulators' part of the header begins; `rowCount`: where the group's row count is. */
@@ -171,14 +192,28 @@ export function keep(calls: readonly PlacedCall[], layout: RowLayout, pool: Word
     return { at, accumulator };
   }
 
+  /** Sequences over the same arguments in the same order are one. */
+  function sequence(places: SequencePlaces): Sequences {
+    const key = JSON.stringify(places);
+    const known = made.get(key);
+    if (known !== undefined) return known.accumulator as Sequences;
+    const at = headerWords;
+    headerWords += Sequences.words;
+    const accumulator = new Sequences(layout, places, at, pool);
+    accumulators.push(accumulator);
+    made.set(key, { at, accumulator });
+    return accumulator;
+  }
+
   const results = calls.map((placed): Result => {
     const { call } = placed;
+    if (placed.sequence !== undefined) return readSequence(sequence(placed.sequence), call);
     if (placed.argument === undefined) {
       assert(call.fn === 'count', () => `${call.fn} without an argument`);
       return countResult(rowCount);
     }
     const shown = layout.columns[placed.argument.shown]!;
-    return KEPT[call.fn](call, shown.type, pool, (kind, make) => shared(placed, kind, make));
+    return KEPT[call.fn as keyof typeof KEPT](call, shown.type, pool, (kind, make) => shared(placed, kind, make));
   });
   return { accumulators, results, headerWords };
 }

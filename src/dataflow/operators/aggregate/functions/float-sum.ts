@@ -8,7 +8,8 @@
  *
  *     avg(A) is 22003  ⇔  Σ w·v is beyond float8, or N·Σ w·v² − (Σ w·v)² > N·2^1024        (exact; Postgres rounds at each step, so within a few places of the end of the range it may differ)
  *
- * Only values from 2^480 on can bring that about (fewer than 2^60 of smaller ones cannot), so only their squares are kept, in a second block.
+ * Only values from 2^480 on can bring that about (fewer than 2^60 of smaller ones cannot), so only their squares are kept, in a second block; for a variance
+ * (`deviations.ts`) those of all values are.
  * State: counts in the group's header; the number in a block of the pool: limbs of 32 bits, doubles that carry late, only as many as the values span (4 as a rule,
  * 68 at worst). O(1) a change.
  */
@@ -54,11 +55,15 @@ export class FloatSum implements Accumulator {
   readonly #argument: ColumnLayout;
   readonly #at: number;
   readonly #pool: WordPool;
+  /** Biased exponent from which on squares are kept. */
+  readonly #squaresFrom: number;
 
-  constructor(argument: ColumnLayout, at: number, pool: WordPool) {
+  /** `squares`: of all values, for variances, or of those alone that an average asks for. */
+  constructor(argument: ColumnLayout, at: number, pool: WordPool, squares: 'all' | 'large' = 'large') {
     this.#argument = argument;
     this.#at = at;
     this.#pool = pool;
+    this.#squaresFrom = squares === 'all' ? 0 : LARGE_EXPONENT;
   }
 
   add({ space, rows, weights, n, states, groups }: Additions): void {
@@ -80,7 +85,7 @@ export class FloatSum implements Accumulator {
       } else if (low !== 0 || (high & 0x7fffffff) !== 0) {
         const fraction = exponent === 0 ? high & 0xfffff : (high & 0xfffff) | 0x100000;
         this.#addFinite(states, state + BLOCK, low, fraction, Math.max(exponent, 1) - 1, high < 0 ? -weight : weight);
-        if (exponent >= LARGE_EXPONENT) this.#addSquare(states, state + SQUARES, low, fraction, exponent - 1, weight);
+        if (exponent >= this.#squaresFrom) this.#addSquare(states, state + SQUARES, low, fraction, Math.max(exponent, 1) - 1, weight);
       } else if (high < 0) doubles[(state + NEGATIVE_ZEROS) >> 1]! += weight;
       if (count === 0) {
         this.#freeBlock(states, state + BLOCK);
@@ -123,6 +128,33 @@ export class FloatSum implements Accumulator {
         return fail('22003', 'value out of range: overflow');
     }
     return nearest(numerator, exponent, BigInt(count), format);
+  }
+
+  count(states: RowSpace, group: number): number {
+    return states.doubles[(group + this.#at + COUNT) >> 1]!;
+  }
+
+  /** (N·Σ v² − (Σ v)²) ÷ divisor, rounded once; squares of all values are kept. */
+  variance(states: RowSpace, group: number, divisor: bigint): number {
+    const { doubles, words } = states;
+    const state = group + this.#at;
+    for (const kind of [NANS, INFINITIES, MINUS_INFINITIES]) if (doubles[(state + kind) >> 1]! > 0) return NaN;
+    const [sums, squares] = [words[state + BLOCK]!, words[state + SQUARES]!];
+    // All are zeros.
+    if (sums === 0 || squares === 0) return 0;
+    const sum = this.#exact(sums);
+    const ofSquares = this.#exact(squares);
+    const squaresAt = ofSquares.exponent + LAST_PLACE;
+    const count = BigInt(doubles[(state + COUNT) >> 1]!);
+    if (
+      !Number.isFinite(nearest(sum.numerator, sum.exponent, 1n, DOUBLE)) ||
+      deviates(ofSquares.numerator, squaresAt, sum.numerator, sum.exponent, count)
+    )
+      return fail('22003', 'value out of range: overflow');
+    const place = Math.min(squaresAt, 2 * sum.exponent);
+    const spread =
+      ((count * ofSquares.numerator) << BigInt(squaresAt - place)) - ((sum.numerator * sum.numerator) << BigInt(2 * sum.exponent - place));
+    return nearest(spread, place, divisor, DOUBLE);
   }
 
   /** The sum rounded once, without BigInt: undefined near the ends of the range, where scaling would round again. */

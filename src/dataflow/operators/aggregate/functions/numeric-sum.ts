@@ -1,5 +1,5 @@
 /**
- * sum and avg of numeric.  state(A) = for each display scale present: (Σ weight, Σ weight × coefficient), exactly; NaN and ±Infinity are counted as scales of their own.
+ * sum and avg of numeric, and Σ v² for variances.  state(A) = for each display scale present: (Σ weight, Σ weight × coefficient), exactly; NaN and ±Infinity are counted as scales of their own.
  *
  *     sum = Σ over scales of (sum of coefficients) × 10^−scale, shown at the largest scale present; avg = that ÷ count, at Postgres's division scale
  *
@@ -9,7 +9,7 @@
 import { must } from '../../../../base/assert.ts';
 import { normalInt, type Int } from '../../../../values/int64.ts';
 import type { ColumnLayout } from '../../../../values/layout.ts';
-import { divideNumeric } from '../../../../values/numeric-arithmetic.ts';
+import { divideNumeric, multiplyNumeric } from '../../../../values/numeric-arithmetic.ts';
 import {
   Numeric,
   NUMERIC_INFINITY,
@@ -51,8 +51,11 @@ export class NumericSum implements Accumulator {
   readonly #pool: WordPool;
   readonly #huge = new Map<number, bigint>();
   #nextHuge = 1;
+  readonly #squares: boolean;
 
-  constructor(argument: ColumnLayout, at: number, pool: WordPool) {
+  /** `of`: what is added up, the values or their squares. */
+  constructor(argument: ColumnLayout, at: number, pool: WordPool, of: 'values' | 'squares' = 'values') {
+    this.#squares = of === 'squares';
     this.#argument = argument;
     this.#at = at;
     this.#pool = pool;
@@ -65,6 +68,11 @@ export class NumericSum implements Accumulator {
       const row = rows[i]!;
       if (isNull(space, row, argument)) continue;
       const state = groups[i]! + this.#at;
+      if (this.#squares) {
+        const value = readNumeric(space.words, space.heap, row + argument.offset);
+        this.#add(states, state, multiplyNumeric(value, value), weights[i]!);
+        continue;
+      }
       const slot = row + argument.offset;
       const packed = space.words[slot + 1]!;
       const scale = (packed >>> 1) & 511;
