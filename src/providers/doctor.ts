@@ -97,9 +97,10 @@ function verdictOf(findings: readonly Finding[], observed: Observed): Verdict {
   return 'ready';
 }
 
-export function mendFacts({ target: { sslmode: _, ...target }, server, asked, control }: Observed): MendFacts {
+export function mendFacts({ target, server, asked, control }: Observed): MendFacts {
+  const { sslmode: _, ...named } = target;
   return {
-    ...target,
+    ...named,
     versionNum: server?.versionNum ?? 180_000,
     publication: asked.publication,
     resource: control?.resource ?? resourceIn(target.host),

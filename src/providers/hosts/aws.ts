@@ -4,10 +4,7 @@ import type { Mends } from '../model.ts';
 const EDIT_COST =
   'A restart of the writer (no maintenance window does it). A parameter group may serve other instances: they get the change at their next restart, too. Later: somewhat more WAL.';
 
-/**
- * `command`: what a group belongs to. `engine`, as DescribeDBEngineVersions knows it: which family a version has is AWS's to say, and never built from its number.
- * Long: one answer a need.
- */
+/** `command`: what a group belongs to. `engine`, as DescribeDBEngineVersions knows it: which family a version has is AWS's to say, and never built from its number. */
 export function awsMends(command: 'db' | 'db-cluster', engine: 'postgres' | 'aurora-postgresql'): Mends {
   const cluster = command === 'db-cluster';
   const name = 'millrace-logical';
