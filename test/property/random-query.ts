@@ -116,11 +116,23 @@ function groupOf(dice: Dice, relation: Relation, onlyName: string | undefined): 
   return `SELECT ${list.join(', ')} FROM ${relation.sql}${where(dice, relation)}${by}${having}`;
 }
 
+/** What prints in one way. */
+const IN_ORDER: readonly Family[] = ['int', 'numeric', 'text', 'enum', 'boolean'];
+const IN_NUMBERS: readonly Family[] = ['int', 'numeric'];
+
 function aggregate(dice: Dice, relation: Relation): string {
   const filter = dice.chance(0.25) ? ` FILTER (WHERE ${condition(dice, relation, 1)})` : '';
   const distinct = dice.chance(0.2) ? 'DISTINCT ' : '';
   if (dice.chance(0.2)) return `count(*)${filter}`;
   const term = dice.pick(relation.terms);
+  if (IN_ORDER.includes(term.family) && dice.chance(0.3)) {
+    const fn = dice.pick(['array_agg', 'json_agg', 'jsonb_agg', 'string_agg']);
+    const text = `(${term.sql})::text`;
+    return `${fn}(${fn === 'string_agg' ? `${text}, ','` : term.sql} ORDER BY ${text} COLLATE "C")${filter}`;
+  }
+  if (term.family === 'int' && dice.chance(0.2)) return `${dice.pick(['bit_and', 'bit_or', 'bit_xor'])}(${distinct}${term.sql})${filter}`;
+  if (IN_NUMBERS.includes(term.family) && dice.chance(0.2))
+    return `${dice.pick(['stddev', 'stddev_pop', 'variance', 'var_pop'])}(${term.sql})${filter}`;
   switch (term.family) {
     case 'int':
     case 'numeric':

@@ -68,6 +68,7 @@ export class FloatSum implements Accumulator {
 
   add({ space, rows, weights, n, states, groups }: Additions): void {
     const argument = this.#argument;
+    const squaresFrom = this.#squaresFrom;
     const { doubles } = states;
     const { words } = space;
     for (let i = 0; i < n; i++) {
@@ -85,7 +86,7 @@ export class FloatSum implements Accumulator {
       } else if (low !== 0 || (high & 0x7fffffff) !== 0) {
         const fraction = exponent === 0 ? high & 0xfffff : (high & 0xfffff) | 0x100000;
         this.#addFinite(states, state + BLOCK, low, fraction, Math.max(exponent, 1) - 1, high < 0 ? -weight : weight);
-        if (exponent >= this.#squaresFrom) this.#addSquare(states, state + SQUARES, low, fraction, Math.max(exponent, 1) - 1, weight);
+        if (exponent >= squaresFrom) this.#addSquare(states, state + SQUARES, low, fraction, Math.max(exponent, 1) - 1, weight);
       } else if (high < 0) doubles[(state + NEGATIVE_ZEROS) >> 1]! += weight;
       if (count === 0) {
         this.#freeBlock(states, state + BLOCK);

@@ -64,11 +64,12 @@ export class NumericSum implements Accumulator {
   add({ space, rows, weights, n, states, groups }: Additions): void {
     const argument = this.#argument;
     const { words, doubles } = states;
+    const squares = this.#squares;
     for (let i = 0; i < n; i++) {
       const row = rows[i]!;
       if (isNull(space, row, argument)) continue;
       const state = groups[i]! + this.#at;
-      if (this.#squares) {
+      if (squares) {
         const value = readNumeric(space.words, space.heap, row + argument.offset);
         this.#add(states, state, multiplyNumeric(value, value), weights[i]!);
         continue;
