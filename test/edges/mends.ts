@@ -89,7 +89,7 @@ const AT_SOURCE: readonly AtSource[] = [
   { code: 'REFERENCE_MISSING', upstream: 'ALTER PUBLICATION mz_source DROP TABLE t' },
   {
     code: 'TABLE_NOT_PUBLISHED',
-    upstream: 'ALTER TABLE t SET UNLOGGED; DROP PUBLICATION mz_source; CREATE PUBLICATION mz_source FOR ALL TABLES',
+    upstream: 'DROP PUBLICATION mz_source; ALTER TABLE t SET UNLOGGED; CREATE PUBLICATION mz_source FOR ALL TABLES',
   },
   { code: 'REPLICA_IDENTITY_MISSING', upstream: 'ALTER TABLE t DROP CONSTRAINT t_pkey' },
   { code: 'UPSTREAM_SELECT_NOT_PERMITTED', upstream: 'REVOKE SELECT ON t FROM $user' },
