@@ -4,7 +4,7 @@
  * Errors that may pass are tried again with a growing pause; a refusal stops reading, keeps everything and waits for a decision. Runs in the ingest worker.
  */
 import { AssertionError, must } from '../base/assert.ts';
-import { millraceError } from '../base/errors.ts';
+import { MillraceError, millraceError } from '../base/errors.ts';
 import { realDisk, type Disk } from '../store/disk.ts';
 import { failpoint } from '../store/failpoints.ts';
 import { LogBounds } from '../store/log/bounds.ts';
@@ -215,6 +215,11 @@ export class Ingest {
       }
       if (this.#stopping.signal.aborted) break;
       this.#reconnects++;
+      if (failure instanceof MillraceError && failure.code === 'STREAM_DESCRIBES_ANOTHER_TABLE') {
+        // Ended by ourselves, once for a table that is taken in: no trouble that a reader should hear of, and nothing to wait for.
+        this.#setState('connecting', undefined);
+        continue;
+      }
       if (this.#state === 'streaming' && performance.now() - before > STEADY_MS) pauseMs = 0;
       const retry = afterFailure(failure, pauseMs, Math.random());
       pauseMs = retry.pauseMs;

@@ -1,5 +1,5 @@
 /**
- * A settling: every table and view is read by all roads, several sessions at once, and is what the upstream answers or is refused with a reason that names the
+ * A settling: every table and view is read by several roads, several sessions at once, and is what the upstream answers or is refused with a reason that names the
  * cause. Nothing is written meanwhile, so the upstream's answers are of one moment. Subscriptions that were left open must come to the same.
  */
 import { ident } from '../../src/base/ident.ts';
@@ -51,7 +51,7 @@ export async function settle(world: World, draw: number, patient: boolean): Prom
   const expected = new Expected(world);
   const relations = relationsOf(world);
   // Asked for one after another, so that a socket of the upstream is never asked twice at once.
-  const work = await prepared(world, relations, expected);
+  const work = await prepared(world, dice, relations, expected);
   if (patient) await new Promise((resolve) => setTimeout(resolve, NOTICED_WITHIN_MS));
   const wrong = new Set<string>();
   const refused = new Set<string>();
@@ -102,12 +102,12 @@ interface Work {
   readonly roads: readonly { readonly road: Road; readonly sql: string; readonly theirs: Read }[];
 }
 
-async function prepared(world: World, relations: readonly Relation[], expected: Expected): Promise<Work[]> {
+async function prepared(world: World, dice: Dice, relations: readonly Relation[], expected: Expected): Promise<Work[]> {
   const work: Work[] = [];
   for (const relation of relations) {
     const sql = relation.isTable ? await tableText(world, relation.name) : relation.sql;
     const roads: Work['roads'][number][] = [];
-    for (const road of ROADS)
+    for (const road of new Set([dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS)]))
       roads.push({ road, sql: `SELECT * FROM ${ident(relation.name)}`, theirs: await expected.of(sql, formOf(road)) });
     work.push({ relation, sql, roads });
   }

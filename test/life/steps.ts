@@ -27,7 +27,7 @@ export type Step =
   | { readonly do: 'view'; readonly name: string; readonly materialized: boolean; readonly sql: string; readonly reads: readonly string[] }
   | { readonly do: 'drop view'; readonly name: string }
   | { readonly do: 'subscribe'; readonly draw: number }
-  /** Reads everything by all roads, mends what `draw` says; waits for the bound of noticing instead of asking for recency when `patient`. */
+  /** Reads everything by roads drawn from `draw`, mends what it says; waits for the bound of noticing instead of asking for recency when `patient`. */
   | { readonly do: 'settle'; readonly draw: number; readonly patient: boolean };
 
 export interface Drawn {

@@ -22,7 +22,7 @@ import { rowsIn } from '../../src/wire/data-row.ts';
 import type { Batch } from '../../src/engine/feeds/encode.ts';
 import type { Dice } from './dice.ts';
 import type { Life } from './life.ts';
-import { commitAt, commitLsn, upstreamTables, type Upstream } from './upstream.ts';
+import { commitAt, commitLsn, lsnBehind, upstreamTables, type Upstream } from './upstream.ts';
 
 const TEXT: RowFormat = { kind: 'dataRow', formats: [] };
 const VIEWS_MAX = 6;
@@ -320,7 +320,7 @@ export class Clients {
       try {
         await life.ask((engine) => engine.beginRecording(recordingId, [view.id]));
         const commit = this.#parts.upstream.last;
-        const values = await life.ask((engine) => engine.readRecording(recordingId, view.id, commitLsn(commit + 1), timeoutMs));
+        const values = await life.ask((engine) => engine.readRecording(recordingId, view.id, lsnBehind(commit), timeoutMs));
         this.#expect(values, plan, commit, `an audit at commit ${commit}`);
       } finally {
         await life.ask((engine) => engine.endRecording(recordingId));
