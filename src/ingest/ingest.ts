@@ -103,6 +103,7 @@ export class Ingest {
       appended: (offset) => this.#acknowledgement.appended(offset),
       stopped: (oid, error) => this.#tables.set(oid, { state: 'faulty', error: error.toPlain() }),
       committedLsn: () => this.#acknowledgement.committedLsn,
+      isStreaming: () => this.#stream !== undefined,
       askPosition: () => this.#acknowledgement.askPosition(),
     });
     this.#receiver = new Receiver(this.writer, this.#acknowledgement, this.#shapes);

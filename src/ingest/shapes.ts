@@ -32,6 +32,8 @@ export interface ShapesParts {
   stopped(oid: number, error: MillraceError): void;
   /** Everything committed before it is in the log. */
   committedLsn(): Lsn;
+  /** Else nothing comes that could tell what is not settled yet: the next look decides. */
+  isStreaming(): boolean;
   /** Has the walsender say how far it has sent: an upstream where nothing happens is silent else. */
   askPosition(): void;
 }
@@ -131,7 +133,7 @@ export class Shapes implements Inspector {
     const unsettled = tables.filter(
       (table) => isLeft(table) && this.#judge(table, found, control, { rowsKept: rowsKept.has(table.oid), streamed: false }),
     );
-    if (unsettled.length === 0) return;
+    if (unsettled.length === 0 || !this.#parts.isStreaming()) return;
     const deadline = performance.now() + SETTLE_MS;
     while (this.#parts.committedLsn() < found.lsn && performance.now() < deadline && control.lost === undefined) {
       this.#parts.askPosition();

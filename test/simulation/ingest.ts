@@ -36,6 +36,9 @@ export class Ingest {
   /** The upstream sends; after a start, and where the connection was lost, that takes a while. */
   isConnected = false;
   readonly #snapshots = new Map<number, number>();
+  /** Tables that are wanted, and those of which a copy is asked for: one that is dropped and made again meanwhile gets that one (`src/ingest/tables.ts`). */
+  readonly #wanted = new Set<number>();
+  readonly #copying = new Set<number>();
   /** Facts that are still to be appended, in order; the stream is held meanwhile. */
   readonly #facts: (() => number)[] = [];
 
@@ -92,6 +95,9 @@ export class Ingest {
   /** Its rows as they are upstream when the copy begins, then that it is complete. Changes before it are in the copy. */
   copy(oid: number, isFirst = false): void {
     const { dice, upstream } = this.#parts;
+    this.#wanted.add(oid);
+    if (this.#copying.has(oid)) return;
+    this.#copying.add(oid);
     const index = upstreamTables.findIndex((table) => table.oid === oid);
     this.#facts.push(
       () => {
@@ -113,7 +119,11 @@ export class Ingest {
                 rows.slice(2 * piece, 2 * piece + 2).map((row) => tuple(row)),
               ),
           ),
-          () => this.#writer.appendCopied({ oid, snapshotLsn: formatLsn(lsnBehind(snapshot)), rows: rows.length }),
+          () => {
+            const end = this.#writer.appendCopied({ oid, snapshotLsn: formatLsn(lsnBehind(snapshot)), rows: rows.length });
+            this.#copying.delete(oid);
+            return end;
+          },
         );
         return this.#writer.end;
       },
@@ -125,7 +135,10 @@ export class Ingest {
   }
 
   remove(oid: number): void {
-    this.#facts.push(() => (this.#writer.inForce.tables.has(oid) ? this.#writer.appendRemoved(oid) : this.#writer.end));
+    this.#wanted.delete(oid);
+    this.#facts.push(() =>
+      this.#writer.inForce.tables.has(oid) && !this.#wanted.has(oid) ? this.#writer.appendRemoved(oid) : this.#writer.end,
+    );
   }
 
   /** The connection is lost; what was not whole comes again. */
