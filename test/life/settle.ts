@@ -107,7 +107,7 @@ async function prepared(world: World, dice: Dice, relations: readonly Relation[]
   for (const relation of relations) {
     const sql = relation.isTable ? await tableText(world, relation.name) : relation.sql;
     const roads: Work['roads'][number][] = [];
-    for (const road of new Set([dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS)]))
+    for (const road of new Set([dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS), dice.pick(ROADS)]))
       roads.push({ road, sql: `SELECT * FROM ${ident(relation.name)}`, theirs: await expected.of(sql, formOf(road)) });
     work.push({ relation, sql, roads });
   }
