@@ -12,7 +12,7 @@ import { isInternal, type World } from './world.ts';
 
 /** How long a change of a table's shape may go unnoticed by who does not ask for recency: 5 s (docs/internals/change.md), and a margin for a busy machine. */
 const NOTICED_WITHIN_MS = 8_000;
-const RECENT_TIMEOUT_MS = 40_000;
+const RECENT_TIMEOUT_MS = 15_000;
 /** A subscription may be so far behind a read with recency. */
 const SUMMED_WITHIN_MS = 6_000;
 const MEND_CHANCE = 0.7;

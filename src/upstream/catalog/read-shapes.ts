@@ -6,12 +6,12 @@ import { must } from '../../base/assert.ts';
 import { qualified } from '../../base/ident.ts';
 import { parseLsn, type Lsn } from '../../base/lsn.ts';
 import type { UpstreamConnection } from '../connection/connect.ts';
-import { endOfRecordBefore } from '../replication/wal-end.ts';
+import { endOfRecordBefore, FLUSHED_LSN_SQL } from '../replication/wal-end.ts';
 import type { TableShape, TypeShape } from '../shape.ts';
 
 export interface ReadShapes {
   readonly shapes: ReadonlyMap<number, TableShape>;
-  /** Every change of the catalog that is not seen here is committed at or past it. */
+  /** Every change of the catalog that is not seen here is committed at or past it; one that is seen and gave a table another file is flushed before it is seen. */
   readonly lsn: Lsn;
 }
 
@@ -113,7 +113,7 @@ used(oid) AS (
     UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid ${multirange}
     UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) parts
   WHERE parts.oid >= ${FIRST_NORMAL_OID})
-SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn, json_build_object(
+SELECT (${FLUSHED_LSN_SQL})::text AS lsn, json_build_object(
   'tables', (SELECT json_agg(json_build_object(
     'oid', w.oid::int8, 'schema', coalesce(n.nspname, ''), 'name', coalesce(c.relname, ''), 'kind', coalesce(c.relkind::text, ''), 'persistence', coalesce(c.relpersistence::text, ''),
     'file', coalesce(c.relfilenode::int8, 0), 'toast', coalesce(c.reltoastrelid::int8, 0), 'horizon', txid_snapshot_xmin(txid_current_snapshot())::text, 'identity', coalesce(c.relreplident::text, 'n'), 'primaryKey', ${key('i.indisprimary AND i.indimmediate')}, 'identityIndex', ${key('i.indisreplident')},

@@ -24,6 +24,7 @@ import { parseTuple } from '../../wire/testing/parse-tuple.ts';
 import { readPublishedTables } from '../catalog/publication.ts';
 import { identifySystem } from '../catalog/facts.ts';
 import { connectUpstream } from '../connection/connect.ts';
+import { parseLsn } from '../../base/lsn.ts';
 import { parseConnectionString, type ConnectionParameters } from '../connection/parameters.ts';
 import { Snapshot } from '../snapshot/snapshot.ts';
 import { connectForSlot, createSlot, dropSlot, parseTimelineHistory, readSlot, readTimelineHistory } from './slot.ts';
@@ -354,6 +355,16 @@ test('making a slot waits for open transactions, and says for whose', async () =
   await open.end();
   await connection.end();
   await watching.end();
+});
+
+test('the WAL end is one that the stream comes to, also while what stands behind it is no commit', async () => {
+  const connection = await connectUpstream(parameters, { purpose: 'test' });
+  // Not flushed: nobody waits for an unlogged message of no transaction.
+  await pg.query(`SELECT pg_logical_emit_message(false, 'tail', 'x')`);
+  const end = await readWalEnd(connection);
+  const [row] = await connection.query('SELECT pg_current_wal_flush_lsn() AS flushed');
+  expect(end).toBeLessThanOrEqual(parseLsn(row!['flushed']!));
+  await connection.end();
 });
 
 test('the WAL end and the timeline', async () => {
