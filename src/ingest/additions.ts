@@ -47,6 +47,8 @@ export interface AdditionsParts {
 export class Additions {
   readonly #parts: AdditionsParts;
   #addition: Promise<void> | undefined;
+  /** The stream that is asked how far it is: once, however many copies end meanwhile. */
+  #passing: WalStream | undefined;
   readonly #copyAlarm = new Alarm();
   readonly #rewrites = new Map<number, number>();
 
@@ -110,15 +112,18 @@ export class Additions {
 
   /** Until the stream has come to the snapshots of all copies, readers wait; an idle upstream says how far it is only when it is asked. */
   async #passSnapshots(stream: WalStream): Promise<void> {
+    if (this.#passing === stream) return;
+    this.#passing = stream;
     const { acknowledgement, writer } = this.#parts;
-    const snapshots = [...writer.inForce.tables.values()].flatMap(({ snapshotLsn }) =>
-      snapshotLsn === undefined ? [] : parseLsn(snapshotLsn),
-    );
-    const isBehind = (): boolean => snapshots.some((lsn) => lsn > acknowledgement.committedLsn);
+    const isBehind = (): boolean =>
+      writer.inForce.tables
+        .values()
+        .some(({ snapshotLsn }) => snapshotLsn !== undefined && parseLsn(snapshotLsn) > acknowledgement.committedLsn);
     while (isBehind() && this.#parts.stream() === stream && !this.#parts.signal.aborted) {
       acknowledgement.askPosition();
       await sleep(ASK_POLL_MS);
     }
+    if (this.#passing === stream) this.#passing = undefined;
   }
 
   /** When the first of those that were refused is due again. */
